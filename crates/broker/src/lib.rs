@@ -1,0 +1,1 @@
+//! The live side: sessions, routing, delivery, revocation sweeps.

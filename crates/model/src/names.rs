@@ -1,0 +1,95 @@
+//! RAM's names: users, keys, policies.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use crate::{
+    NameError,
+    error::{ascii_name, text_name},
+};
+
+/// A RAM user's name: 1 to 64 of `[A-Za-z0-9._-]`. Source: facts/ram.md section 2.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct UserName(Arc<str>);
+
+impl UserName {
+    fn check(text: &str) -> Result<(), NameError> {
+        ascii_name("UserName", text, 1, 64, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    }
+}
+text_name!(UserName);
+
+/// An AccessKey's public half. Ours are `LTAI` and 20 letters or digits; what an operator sets on first start may be
+/// any 8 to 128 of `[A-Za-z0-9._-]`, so that a test environment can keep the key it has.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct AccessKeyId(Arc<str>);
+
+impl AccessKeyId {
+    fn check(text: &str) -> Result<(), NameError> {
+        ascii_name("AccessKeyId", text, 8, 128, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    }
+}
+text_name!(AccessKeyId);
+
+/// A policy's name: 1 to 128 of `[A-Za-z0-9-]`. Source: facts/ram.md section 2.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct PolicyName(Arc<str>);
+
+impl PolicyName {
+    fn check(text: &str) -> Result<(), NameError> {
+        ascii_name("PolicyName", text, 1, 128, |b| b.is_ascii_alphanumeric() || b == b'-')
+    }
+}
+text_name!(PolicyName);
+
+/// Whose policy it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum PolicyType {
+    /// Comes with the service; no account can change it.
+    System,
+    /// The account's own.
+    Custom,
+}
+
+impl PolicyType {
+    /// As the API spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "System",
+            Self::Custom => "Custom",
+        }
+    }
+}
+
+impl FromStr for PolicyType {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "System" => Ok(Self::System),
+            "Custom" => Ok(Self::Custom),
+            _ => Err(NameError::Format { what: "PolicyType" }),
+        }
+    }
+}
+
+/// A policy's version, `v1` and up; a number is never used again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct PolicyVersion(pub u32);
+
+impl fmt::Display for PolicyVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}", self.0)
+    }
+}
+
+impl FromStr for PolicyVersion {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let wrong = NameError::Format { what: "VersionId" };
+        let digits = text.strip_prefix('v').ok_or(wrong)?;
+        if digits.is_empty() || digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(wrong);
+        }
+        digits.parse().map(Self).map_err(|_| wrong)
+    }
+}

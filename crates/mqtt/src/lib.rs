@@ -1,0 +1,1 @@
+//! Door 1: MQTT listeners over TCP and WebSocket.

@@ -1,0 +1,1 @@
+//! RAM policy documents and the one maker of a Permit.

@@ -1,0 +1,1 @@
+//! Topic index per instance: who wants a message.

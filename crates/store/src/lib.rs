@@ -1,0 +1,1 @@
+//! Metadata tables, migrations and the message log.

@@ -1,0 +1,1 @@
+//! Test doubles that no release build links.

@@ -1,0 +1,2 @@
+//! Checks that keep the rooms apart, and the files small.
+fn main() {}
