@@ -1,0 +1,96 @@
+//! The yeses of one session, remembered under their epoch.
+//!
+//! A cache belongs to one caller (one session), so its key needs no caller; the full action and topic are compared, a
+//! hash alone is never trusted (attack 23). Only a [`Grant`] of the [`Authority`] can be put in, and it is renewed
+//! there each time: a bumped epoch or a passed `valid_until` means the question is asked in full.
+
+use std::sync::Arc;
+
+use sluice_model::{AccountId, Action, InstanceId, Resource, UnixMs};
+use sluice_policy::{Authority, Caller, Context, Denied, Grant, Permit};
+
+/// Remembered yeses of one session: at most this many, the oldest replaced first.
+const ENTRIES_MAX: usize = 64;
+
+/// What may be remembered: the two questions of the message path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TopicAction {
+    /// `mq:PUB`.
+    Publish,
+    /// `mq:SUB`.
+    Receive,
+}
+
+impl TopicAction {
+    fn action(self) -> &'static Action {
+        const PUB: &Action = &Action::PUB;
+        const SUB: &Action = &Action::SUB;
+        match self {
+            Self::Publish => PUB,
+            Self::Receive => SUB,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    action: TopicAction,
+    topic: Arc<str>,
+    grant: Grant,
+}
+
+/// One session's remembered yeses. Empty until used: an idle session pays one pointer.
+#[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "an idle session pays one pointer, not three")]
+pub struct DecisionCache {
+    entries: Option<Box<Vec<Entry>>>,
+    /// Where the next entry replaces an old one.
+    next: u8,
+}
+
+impl DecisionCache {
+    /// Asks whether `caller` may act on `topic` of `instance`; a remembered yes costs a text comparison and an atomic
+    /// load.
+    ///
+    /// # Errors
+    /// The refusal, decided in full this time.
+    pub fn check_topic(
+        &mut self,
+        authority: &Authority,
+        caller: &Caller,
+        action: TopicAction,
+        instance: (AccountId, &InstanceId),
+        topic: &Arc<str>,
+        now: UnixMs,
+    ) -> Result<(), Denied> {
+        if let Some(entry) = self.find(action, topic) {
+            if authority.renew(&entry.grant, now) {
+                return Ok(());
+            }
+        }
+        let resource = Resource::Topic(instance.0, instance.1.clone(), Arc::clone(topic));
+        let permit = authority.authorize(caller, action.action(), &resource, &Context::at(now))?;
+        self.remember(action, topic, &permit);
+        Ok(())
+    }
+
+    fn find(&self, action: TopicAction, topic: &Arc<str>) -> Option<&Entry> {
+        self.entries.as_ref()?.iter().find(|entry| {
+            entry.action == action && (Arc::ptr_eq(&entry.topic, topic) || *entry.topic == **topic)
+        })
+    }
+
+    fn remember(&mut self, action: TopicAction, topic: &Arc<str>, permit: &Permit) {
+        let entries = self.entries.get_or_insert_default();
+        let entry = Entry { action, topic: Arc::clone(topic), grant: permit.remember() };
+        if let Some(old) = entries.iter_mut().find(|old| old.action == action && *old.topic == **topic) {
+            *old = entry;
+        } else if entries.len() < ENTRIES_MAX {
+            entries.push(entry);
+        } else {
+            let place = usize::from(self.next) % ENTRIES_MAX;
+            entries[place] = entry;
+            self.next = self.next.wrapping_add(1);
+        }
+    }
+}

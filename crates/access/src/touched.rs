@@ -1,0 +1,41 @@
+//! Whom a change touches, so that the live side knows what to decide again.
+
+use sluice_model::{AccountId, GroupId, InstanceId, Principal};
+
+/// What a change may have taken away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Principals whose policies, keys or existence changed.
+    pub principals: Vec<Principal>,
+    /// Accounts all of whose principals changed.
+    pub accounts: Vec<AccountId>,
+    /// Instances whose topics or settings changed: every session there decides again.
+    pub instances: Vec<(AccountId, InstanceId)>,
+    /// Groups that are gone: their clients are closed.
+    pub groups: Vec<(AccountId, InstanceId, GroupId)>,
+}
+
+impl Touched {
+    /// Whether nothing is touched.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.principals.is_empty() && self.accounts.is_empty() && self.instances.is_empty() && self.groups.is_empty()
+    }
+}
+
+/// What was written to the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A principal: its row, keys, sign-in or attachments.
+    Principal(Principal),
+    /// A custom policy's version in force or its existence.
+    Policy(AccountId, sluice_model::PolicyName),
+    /// A whole account, created or changed.
+    Account(AccountId),
+    /// An instance, created, changed or deleted.
+    Instance(AccountId, InstanceId),
+    /// A parent topic, created or deleted.
+    Topic(AccountId, InstanceId),
+    /// A group, created or deleted.
+    Group(AccountId, InstanceId, GroupId),
+}
