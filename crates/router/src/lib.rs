@@ -1,1 +1,112 @@
-//! Topic index per instance: who wants a message.
+//! Topic index per instance: who wants a message, and nothing else.
+//!
+//! Way through: `broker` takes the [`TopicIndex`] of a connection's instance from [`Router::instance`] once, keeps it,
+//! and calls [`TopicIndex::subscribe`], [`TopicIndex::unsubscribe`] and, for every message, [`TopicIndex::for_each_match`].
+//! Inside, filters without a wildcard live in a hash table and cost one lookup; the others live in a trie
+//! (facts/broker-techniques.md, 6).
+//!
+//! Never here: delivery, deciding who may, sockets, packet identifiers.
+//!
+//! Invariants: the tenant is part of the index's key as a type ([`InstanceKey`]), so no filter reaches another account;
+//! no subscription matches a point-to-point topic `{parent}/p2p/{clientId}` (DESIGN section 2, P2P); a node without
+//! subscribers and children does not exist, so memory follows the subscriptions held.
+//!
+//! Shared subscriptions are a later step: [`TopicIndex::subscribe`] refuses `$share/…` with [`RouterError::SharedNotServed`],
+//! and their groups get a third table beside `exact` and `wildcard`.
+
+mod exact;
+mod index;
+mod subscribers;
+mod trie;
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::RwLock;
+use sluice_model::{AccountId, InstanceId, Qos};
+
+pub use index::{Merged, Subscribed, TopicIndex};
+
+/// Which index: the tenant and its instance.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct InstanceKey {
+    /// The tenant.
+    pub account: AccountId,
+    /// Its instance.
+    pub instance: InstanceId,
+}
+
+/// A subscriber: one connection's or stored session's number, chosen by `broker`, never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SubscriberId(pub u64);
+
+/// What a subscription asked for. [MQTT-3.8.3.1]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SubscriptionOptions {
+    /// Granted QoS.
+    pub qos: Qos,
+    /// Do not send the client its own messages.
+    pub no_local: bool,
+    /// Keep the retain flag as published.
+    pub retain_as_published: bool,
+    /// Subscription identifier, 1 to 268,435,455; 0 counts as none. [MQTT-3.8.2.1.2]
+    pub id: Option<u32>,
+}
+
+/// Why a subscription was not entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouterError {
+    /// Ours: shared subscriptions are not served yet; nothing was entered.
+    SharedNotServed,
+}
+
+impl std::fmt::Display for RouterError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::SharedNotServed => f.write_str("shared subscriptions are not served yet"),
+        }
+    }
+}
+
+impl std::error::Error for RouterError {}
+
+/// The indexes of all instances.
+#[derive(Debug, Default)]
+pub struct Router {
+    instances: RwLock<HashMap<InstanceKey, Arc<TopicIndex>, ahash::RandomState>>,
+}
+
+impl Router {
+    /// Without any instance.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The index of an instance, made empty when it is asked for the first time. To be called after the instance is
+    /// known to exist, since the entry stays until [`Router::remove`].
+    #[must_use]
+    pub fn instance(&self, key: &InstanceKey) -> Arc<TopicIndex> {
+        if let Some(index) = self.instances.read().get(key) {
+            return Arc::clone(index);
+        }
+        Arc::clone(self.instances.write().entry(key.clone()).or_default())
+    }
+
+    /// The index of an instance, if any client of it was ever here.
+    #[must_use]
+    pub fn get(&self, key: &InstanceKey) -> Option<Arc<TopicIndex>> {
+        self.instances.read().get(key).map(Arc::clone)
+    }
+
+    /// Forgets an instance that was deleted. Connections that still hold its index keep an index that nobody routes to.
+    pub fn remove(&self, key: &InstanceKey) {
+        self.instances.write().remove(key);
+    }
+
+    /// Subscriptions held over all instances of one account.
+    #[must_use]
+    pub fn subscription_count(&self, account: AccountId) -> usize {
+        let instances = self.instances.read();
+        instances.iter().filter(|(key, _)| key.account == account).map(|(_, index)| index.subscription_count()).sum()
+    }
+}
