@@ -1,1 +1,51 @@
-//! RAM policy documents and the one maker of a Permit.
+//! RAM policy documents and the one maker of a [`Permit`].
+//!
+//! Owns: the language (parse, check, compile), the evaluation ([`decide`]) with its explanation, the system policies,
+//! and [`Authority`], which alone turns a yes into a [`Permit`].
+//!
+//! The way through: `access` parses documents ([`Document`]), attaches them as [`Policy`]s and answers
+//! [`PolicySource::in_force`]; every other room asks [`Authority::authorize`] and gets a [`Permit`] or a [`Denied`]
+//! that says why; a remembered yes ([`Grant`]) is asked again with [`Authority::renew`].
+//!
+//! Never here: I/O, caches, clocks (a request carries its own time), and product quirks outside `candidates.rs`.
+//!
+//! Sources: facts/ram.md sections 1, 4 and 6; DESIGN section 2, Authorization; the decisions of `ram-policy.json`.
+//!
+//! Invariant: a [`Permit`] exists only where [`Authority::authorize`] said yes. Checked by privacy:
+//!
+//! ```compile_fail
+//! // The fields are private: no other room can write a Permit.
+//! let _ = sluice_policy::Permit { epoch: todo!(), valid_until: todo!() };
+//! ```
+//! ```compile_fail
+//! // A yes is used once: no copies.
+//! fn two(permit: &sluice_policy::Permit) -> sluice_policy::Permit { permit.clone() }
+//! ```
+//! ```compile_fail
+//! // A Grant comes from a Permit only.
+//! let _ = sluice_policy::Grant { epoch: todo!(), valid_until: todo!() };
+//! ```
+
+mod authority;
+mod caller;
+mod context;
+mod decide;
+mod denied;
+mod document;
+mod epoch;
+mod fault;
+mod policy;
+mod system;
+mod task;
+
+pub use authority::{Authority, Grant, Permit, PolicySource};
+pub use caller::{Caller, Credential};
+pub use context::Context;
+pub use decide::{Decision, Effect, Request, decide};
+pub use denied::{Denied, Reason};
+pub use document::{Document, check};
+pub use epoch::Epoch;
+pub use fault::{Fault, FaultKind};
+pub use policy::{InForce, Policy, PolicySet, Scope, Standing, StatementRef};
+pub use system::{SystemPolicy, system_policies};
+pub use task::SystemTask;

@@ -1,0 +1,200 @@
+//! The one authority: the only place where a yes is made.
+
+use std::{fmt, sync::Arc};
+
+use smallvec::SmallVec;
+
+use sluice_model::{AccountId, Action, Principal, Resource, UnixMs};
+
+use crate::{
+    Caller, Context, Credential, Denied, Effect, Epoch, InForce, Reason, Request, Standing,
+    decide::{Decision, decide},
+};
+
+/// Where the policies in force come from; implemented by `access`.
+pub trait PolicySource: Send + Sync + 'static {
+    /// What is in force for a principal that came with a credential; `None` when one of the two is gone, disabled or
+    /// inactive. Called without a lock held and on every fresh decision: it must be cheap.
+    fn in_force(&self, principal: Principal, credential: &Credential) -> Option<Arc<InForce>>;
+}
+
+/// Asks the policies and makes [`Permit`]s. Made by `server` alone (checked by xtask).
+#[derive(Clone)]
+pub struct Authority {
+    source: Arc<dyn PolicySource>,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authority")
+    }
+}
+
+impl Authority {
+    /// An authority over the policies of `source`.
+    #[must_use]
+    pub fn new(source: Arc<dyn PolicySource>) -> Self {
+        Self { source }
+    }
+
+    /// Asks whether a caller may do an action on a resource now.
+    ///
+    /// # Errors
+    /// [`Denied`] with the statement, or the absence of one, that decided.
+    pub fn authorize(
+        &self,
+        caller: &Caller,
+        action: &Action,
+        resource: &Resource,
+        context: &Context,
+    ) -> Result<Permit, Denied> {
+        self.authorize_any(caller, std::slice::from_ref(action), resource, context)
+    }
+
+    /// Asks under several names of one action (`mq:CreateGroupId`, `mq:CreateMqttGroupId`): an Allow of any grants, a
+    /// Deny of any forbids. DESIGN section 2, ARN candidates.
+    ///
+    /// # Errors
+    /// As [`Authority::authorize`].
+    ///
+    /// # Panics
+    /// Never for a non-empty list; an empty one names no action and is a mistake of the calling room.
+    pub fn authorize_any(
+        &self,
+        caller: &Caller,
+        actions: &[Action],
+        resource: &Resource,
+        context: &Context,
+    ) -> Result<Permit, Denied> {
+        let principal = caller.principal();
+        let denied = |name: &Arc<str>, reason| Denied {
+            principal,
+            principal_name: Arc::clone(name),
+            account: principal.account(),
+            action: actions.first().expect("an action is always named").clone(),
+            resource: resource.clone(),
+            reason,
+        };
+        let Some(in_force) = self.source.in_force(principal, caller.credential()) else {
+            return Err(denied(&Arc::from(""), Reason::NoPrincipal));
+        };
+        // The wall comes first, for the owner too: no policy reaches across accounts. DESIGN section 2.
+        if resource.account() != principal.account() {
+            return Err(denied(&in_force.name, Reason::AccountWall));
+        }
+        if in_force.valid_until <= context.now {
+            return Err(denied(&in_force.name, Reason::NoPrincipal));
+        }
+        let mut valid_until = in_force.valid_until;
+        if let Standing::Governed(policies) = &in_force.standing {
+            let request = Request { caller, name: &in_force.name, actions, resource, context, trust: None };
+            let decision = decide(&request, policies);
+            if decision.effect != Effect::Allow {
+                return Err(denied(&in_force.name, reason_of(decision)));
+            }
+            valid_until = valid_until.min(decision.valid_until);
+        }
+        Ok(Permit {
+            principal,
+            actions: actions.iter().cloned().collect(),
+            resource: resource.clone(),
+            epoch: in_force.epoch.clone(),
+            valid_until,
+        })
+    }
+
+    /// A remembered yes, asked again: whether nothing has changed since and its end has not come. Cost: one atomic load
+    /// and two compares. The cache keeps a grant under the whole question: caller, action and resource.
+    #[must_use]
+    pub fn renew(&self, grant: &Grant, now: UnixMs) -> bool {
+        now < grant.valid_until && grant.epoch.is_current()
+    }
+}
+
+fn reason_of(decision: Decision) -> Reason {
+    match decision.statement {
+        Some(statement) => Reason::Explicit(statement),
+        None => Reason::NoAllow {
+            scope: decision.scope,
+            policies_read: decision.policies_read,
+            missing_context_keys: decision.missing_context_keys,
+        },
+    }
+}
+
+/// A yes: who may do what on which resource, and under which state of the policies. Only an [`Authority`] makes one, it
+/// cannot be copied, and writes and routing demand it.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit {
+    principal: Principal,
+    actions: SmallVec<[Action; 1]>,
+    resource: Resource,
+    epoch: Epoch,
+    valid_until: UnixMs,
+}
+
+impl Permit {
+    /// The account of caller and resource: they are the same.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.resource.account()
+    }
+
+    /// Who may.
+    #[must_use]
+    pub fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// What; the first name where several were asked.
+    #[must_use]
+    pub fn action(&self) -> &Action {
+        &self.actions[0]
+    }
+
+    /// On what.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// The state of the policies that said yes.
+    #[must_use]
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// The yes holds before this instant.
+    #[must_use]
+    pub fn valid_until(&self) -> UnixMs {
+        self.valid_until
+    }
+
+    /// Whether this is a yes to exactly this question.
+    #[must_use]
+    pub fn covers(&self, action: &Action, resource: &Resource) -> bool {
+        self.actions.contains(action) && self.resource == *resource
+    }
+
+    /// What is needed to ask again cheaply.
+    #[must_use]
+    pub fn remember(&self) -> Grant {
+        Grant { epoch: self.epoch.clone(), valid_until: self.valid_until }
+    }
+}
+
+/// A remembered yes, small. It says nothing of what was asked: whoever keeps it keeps it under the whole question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    epoch: Epoch,
+    valid_until: UnixMs,
+}
+
+impl Grant {
+    /// The yes holds before this instant.
+    #[must_use]
+    pub fn valid_until(&self) -> UnixMs {
+        self.valid_until
+    }
+}

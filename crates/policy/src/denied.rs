@@ -1,0 +1,114 @@
+//! A refusal that says why.
+
+use std::{fmt, sync::Arc};
+
+use sluice_model::{AccountId, Action, Principal, Resource};
+
+use crate::{Scope, StatementRef};
+
+/// Why a request was refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// A statement forbids it.
+    Explicit(StatementRef),
+    /// No statement grants it.
+    NoAllow {
+        /// Where the missing Allow was looked for last.
+        scope: Scope,
+        /// How many policies were read.
+        policies_read: usize,
+        /// Condition keys that a fitting Allow asked for and the request did not have.
+        missing_context_keys: Vec<Arc<str>>,
+    },
+    /// The resource belongs to another account.
+    AccountWall,
+    /// The user or its credential is gone, disabled or inactive.
+    NoPrincipal,
+}
+
+/// A refusal. Displays as one sentence for logs and reason strings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Denied {
+    /// Who asked.
+    pub principal: Principal,
+    /// The user's name, `root` for the account; empty when the principal is gone.
+    pub principal_name: Arc<str>,
+    /// The account of whoever asked.
+    pub account: AccountId,
+    /// What was asked; the first name where there are several.
+    pub action: Action,
+    /// On what.
+    pub resource: Resource,
+    /// Why not.
+    pub reason: Reason,
+}
+
+impl Denied {
+    /// `NoPermissionType` of an `AccessDeniedDetail`.
+    #[must_use]
+    pub fn no_permission_type(&self) -> &'static str {
+        match self.reason {
+            Reason::Explicit(_) => "ExplicitDeny",
+            Reason::NoAllow { .. } | Reason::AccountWall | Reason::NoPrincipal => "ImplicitDeny",
+        }
+    }
+
+    /// `PolicyType` of an `AccessDeniedDetail`.
+    #[must_use]
+    pub fn policy_type_detail(&self) -> &'static str {
+        match &self.reason {
+            Reason::Explicit(statement) => statement.scope.as_str(),
+            Reason::NoAllow { scope, .. } => scope.as_str(),
+            Reason::AccountWall | Reason::NoPrincipal => Scope::Account.as_str(),
+        }
+    }
+
+    /// A complete policy document that grants what was missing, to hand to an administrator.
+    #[must_use]
+    pub fn statement_to_ask_for(&self) -> String {
+        serde_json::json!({
+            "Version": "1",
+            "Statement": [{
+                "Effect": "Allow",
+                "Action": self.action.as_str(),
+                "Resource": self.resource.to_string(),
+            }],
+        })
+        .to_string()
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.principal {
+            Principal::Account(account) => write!(f, "account {account}")?,
+            Principal::User(account, _) if !self.principal_name.is_empty() => {
+                write!(f, "user `{}` of account {account}", self.principal_name)?;
+            }
+            Principal::User(account, user) => write!(f, "user {user} of account {account}")?,
+        }
+        write!(f, " may not {} on `{}`: ", self.action, self.resource)?;
+        match &self.reason {
+            Reason::Explicit(statement) => write!(f, "{statement} denies it"),
+            Reason::NoAllow { scope, policies_read, missing_context_keys } => {
+                let place = match scope {
+                    Scope::Control => "control ",
+                    Scope::Session => "session ",
+                    Scope::Trust => "trust ",
+                    Scope::Account | Scope::ResourceGroup => "",
+                };
+                let plural = if *policies_read == 1 { "policy" } else { "policies" };
+                write!(f, "none of the {policies_read} {place}{plural} in force allows it")?;
+                for (place, key) in missing_context_keys.iter().enumerate() {
+                    let lead = if place == 0 { "; the request had no " } else { ", " };
+                    write!(f, "{lead}`{key}`")?;
+                }
+                Ok(())
+            }
+            Reason::AccountWall => f.write_str("it belongs to another account"),
+            Reason::NoPrincipal => f.write_str("the user or the credential is gone or inactive"),
+        }
+    }
+}
+
+impl std::error::Error for Denied {}

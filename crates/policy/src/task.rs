@@ -1,0 +1,36 @@
+//! Background work, named.
+
+use std::fmt;
+
+/// The closed list of what Sluice does of its own accord; `store` takes one where no caller is there to be asked, and
+/// logs it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SystemTask {
+    /// Opens the first account and instance on an empty data folder.
+    FirstStart,
+    /// `sluice account …`, given by whoever holds the data folder.
+    OperatorCommand,
+    /// Opens, ends and counts console sessions and failed sign-ins.
+    ConsoleSessions,
+    /// Ends sessions and what they left behind when their time is over.
+    SessionEnd,
+}
+
+impl SystemTask {
+    /// The name in logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstStart => "first-start",
+            Self::OperatorCommand => "operator-command",
+            Self::ConsoleSessions => "console-sessions",
+            Self::SessionEnd => "session-end",
+        }
+    }
+}
+
+impl fmt::Display for SystemTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
