@@ -1,2 +1,96 @@
-//! The sluice binary.
-fn main() {}
+//! The binary: configuration, wiring, signals, health, metrics and the command line.
+//!
+//! Way in: [`main`] parses a command; `serve` opens the folder, wires the rooms and runs the doors.
+//! Never here: a rule, a query or a check of permission. This is the one place that reads the system's clock and makes
+//! the `Authority`.
+
+mod api_command;
+mod cli;
+mod config;
+mod data_folder;
+mod first_start;
+mod health;
+mod log;
+mod operator;
+mod policy_command;
+mod serve;
+mod wiring;
+
+use std::{fmt::Display, io::Write, process::ExitCode};
+
+use clap::Parser;
+
+use cli::{AccountCommand, Cli, Command, PolicyCommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A wrong configuration or command line.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(failure) => {
+            complain(&failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Says why on stderr; when even that cannot be written there is nobody to tell.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "sluice: {text}");
+}
+
+/// Why the process ends otherwise than well.
+struct Failure {
+    text: String,
+    code: u8,
+}
+
+impl Failure {
+    fn of(error: impl Display) -> Self {
+        Self { text: error.to_string(), code: 1 }
+    }
+
+    fn usage(error: impl Display) -> Self {
+        Self { text: error.to_string(), code: EXIT_USAGE }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    let mut out = std::io::stdout().lock();
+    match command {
+        Command::Serve(args) => {
+            drop(out);
+            let config = config::Config::load(args).map_err(Failure::usage)?;
+            log::start(config.log_format);
+            runtime()?.block_on(serve::run(config)).map_err(Failure::of)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Account(command) => {
+            let (place, request) = match command {
+                AccountCommand::Create { alias, id, place } => (place, operator::Request::Create { alias, id }),
+                AccountCommand::List { place } => (place, operator::Request::List),
+            };
+            runtime()?.block_on(operator::run(&place.data_dir, request, &mut out)).map_err(Failure::of)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Api(args) => api_command::run(&args, jiff::Timestamp::now(), &mut out).map_err(Failure::of),
+        Command::MqttLogin(args) => mqtt_login(&args, &mut out).map_err(Failure::of),
+        Command::Policy(PolicyCommand::Check { file }) => policy_command::check(&file, &mut out).map_err(Failure::of),
+        Command::Policy(PolicyCommand::Test { file }) => policy_command::test(&file, &mut out).map_err(Failure::of),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::of)
+}
+
+fn mqtt_login(args: &cli::MqttLoginArgs, out: &mut impl Write) -> std::io::Result<ExitCode> {
+    let secret = args.access_key_secret.as_str().into();
+    writeln!(out, "Username=Signature|{}|{}", args.access_key_id, args.instance)?;
+    writeln!(out, "Password={}", sluice_access::mqtt_password(&secret, &args.client_id))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,137 @@
+//! What the hot path needs of RAM, in memory: principals, keys, instances, topics and groups.
+//!
+//! A [`Snapshot`] is never changed; a change builds the next one from the touched parts and swaps the pointer. Readers
+//! take no lock. Order of a change: the store is written, the snapshot swapped, the touched epochs bumped, the live
+//! side swept; so a yes decided on the old snapshot dies with its epoch.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use ahash::{AHashMap, AHashSet};
+use arc_swap::ArcSwap;
+use sluice_model::{
+    AccessKeyId, AccountId, Compatibility, DenyAction, GroupId, InstanceId, PolicyName, Principal,
+};
+use sluice_policy::{Credential, InForce, Policy, PolicySource};
+
+/// One principal as the hot path sees it.
+#[derive(Debug)]
+pub(crate) struct PrincipalView {
+    /// Policies in force, under the epoch that they were read at.
+    pub(crate) in_force: Arc<InForce>,
+    /// Bumped at each change; lives as long as any grant that was decided under it.
+    pub(crate) epoch: Arc<AtomicU64>,
+    /// The keys that may act now.
+    pub(crate) active_keys: Vec<AccessKeyId>,
+    /// Every key, also inactive ones.
+    pub(crate) all_keys: Vec<AccessKeyId>,
+    /// Whether a console sign-in may exist for it.
+    pub(crate) may_sign_in: bool,
+    /// Custom policies attached, to find whom a policy's change touches.
+    pub(crate) custom_policies: Vec<PolicyName>,
+}
+
+/// One AccessKey.
+#[derive(Debug)]
+pub(crate) struct KeyView {
+    pub(crate) owner: Principal,
+    pub(crate) sealed_secret: Arc<str>,
+    pub(crate) active: bool,
+}
+
+/// The settings of an instance that a connection reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceSettings {
+    /// The owner.
+    pub account: AccountId,
+    /// The instance.
+    pub instance: InstanceId,
+    /// Whose limits and gaps hold.
+    pub compatibility: Compatibility,
+    /// What a refusal does.
+    pub deny_action: DenyAction,
+}
+
+/// One instance with its names.
+#[derive(Debug)]
+pub(crate) struct InstanceView {
+    pub(crate) settings: Arc<InstanceSettings>,
+    pub(crate) topics: AHashSet<Arc<str>>,
+    pub(crate) groups: AHashSet<GroupId>,
+}
+
+/// Everything, at one instant.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) principals: AHashMap<Principal, Arc<PrincipalView>>,
+    pub(crate) keys: AHashMap<AccessKeyId, Arc<KeyView>>,
+    pub(crate) instances: AHashMap<InstanceId, Arc<InstanceView>>,
+    /// Custom policies in force, compiled once for all who have them.
+    pub(crate) policies: AHashMap<(AccountId, PolicyName), Arc<Policy>>,
+}
+
+impl Snapshot {
+    /// Puts a principal and its keys in the place of what was there; `None` takes it out.
+    pub(crate) fn replace_principal(
+        &mut self,
+        principal: Principal,
+        next: Option<(PrincipalView, Vec<(AccessKeyId, KeyView)>)>,
+    ) {
+        if let Some(old) = self.principals.remove(&principal) {
+            for key in &old.all_keys {
+                self.keys.remove(key);
+            }
+        }
+        if let Some((view, keys)) = next {
+            self.keys.extend(keys.into_iter().map(|(id, key)| (id, Arc::new(key))));
+            self.principals.insert(principal, Arc::new(view));
+        }
+    }
+
+    /// Takes out everything of an account, so that it is refused everything.
+    pub(crate) fn remove_account(&mut self, account: AccountId) {
+        self.principals.retain(|principal, _| principal.account() != account);
+        self.keys.retain(|_, key| key.owner.account() != account);
+        self.instances.retain(|_, instance| instance.settings.account != account);
+        self.policies.retain(|(owner, _), _| *owner != account);
+    }
+}
+
+/// The snapshot in force, and the epoch of everyone who was ever in one.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    snapshot: ArcSwap<Snapshot>,
+}
+
+impl Directory {
+    /// The snapshot in force.
+    pub(crate) fn read(&self) -> arc_swap::Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// Swaps the snapshot, then bumps the epochs of `touched`. Called under the writers' lock alone.
+    pub(crate) fn swap(&self, next: Snapshot, touched: &[Principal]) {
+        let next = Arc::new(next);
+        let previous = self.snapshot.swap(Arc::clone(&next));
+        for principal in touched {
+            // One past the old view's epoch: the next view was read at that, and without a next view nothing is.
+            if let Some(old) = previous.principals.get(principal) {
+                old.epoch.fetch_max(old.in_force.epoch.seen() + 1, Ordering::AcqRel);
+            }
+        }
+    }
+}
+
+impl PolicySource for Directory {
+    fn in_force(&self, principal: Principal, credential: &Credential) -> Option<Arc<InForce>> {
+        let snapshot = self.snapshot.load();
+        let view = snapshot.principals.get(&principal)?;
+        let alive = match credential {
+            Credential::AccessKey(key) => view.active_keys.contains(key),
+            Credential::Console(_) => view.may_sign_in,
+        };
+        alive.then(|| Arc::clone(&view.in_force))
+    }
+}

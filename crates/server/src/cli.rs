@@ -1,0 +1,151 @@
+//! The commands and their flags. DESIGN section 1 fixes them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A self-hosted ApsaraMQ for MQTT with RAM.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs everything on one node with embedded storage
+    Serve(ServeArgs),
+    /// Operator: tenant accounts, also while the server runs
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// One signed call to a running server, prints the JSON reply
+    Api(ApiArgs),
+    /// Prints the username and password for Signature mode
+    MqttLogin(MqttLoginArgs),
+    /// Checks policies and runs decision vectors
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+/// The settings of `serve`. A flag beats the environment, which beats the file.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArgs {
+    /// TOML file with the same names as the flags
+    #[arg(long, env = "SLUICE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder of the database, keys and messages [default: ./data]
+    #[arg(long, env = "SLUICE_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address of MQTT over TCP [default: 127.0.0.1:1883]
+    #[arg(long, env = "SLUICE_MQTT", value_name = "ADDR")]
+    pub(crate) mqtt: Option<String>,
+    /// Address of API, console and MQTT over WebSocket [default: 127.0.0.1:8080]
+    #[arg(long, env = "SLUICE_HTTP", value_name = "ADDR")]
+    pub(crate) http: Option<String>,
+    /// How log lines look; they go to stderr [default: text]
+    #[arg(long, env = "SLUICE_LOG_FORMAT", value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
+    /// File of mode 0600 with 64 hex digits [default: master.key in the data folder, made at first start]
+    #[arg(long, env = "SLUICE_MASTER_KEY_FILE", value_name = "FILE")]
+    pub(crate) master_key_file: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For a reader.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Makes a tenant account and prints its names and secrets, one `Name=value` a line
+    Create {
+        /// The account's alias
+        #[arg(long)]
+        alias: String,
+        /// The account's ID, 16 digits; drawn when not given
+        #[arg(long)]
+        id: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Lists the accounts: ID and alias, one a line
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where the data is.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Folder of the database, keys and messages
+    #[arg(long, env = "SLUICE_DATA_DIR", default_value = "./data")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApiArgs {
+    /// `ram`, `onsmqtt` or `sts`
+    pub(crate) product: Product,
+    /// The operation, as in `CreateUser`
+    pub(crate) operation: String,
+    /// Its parameters
+    #[arg(value_name = "Key=Value")]
+    pub(crate) parameters: Vec<String>,
+    /// Where the server listens for HTTP
+    #[arg(long, env = "SLUICE_ENDPOINT", default_value = "http://127.0.0.1:8080")]
+    pub(crate) endpoint: String,
+    /// Who signs
+    #[arg(long, env = "SLUICE_ACCESS_KEY_ID")]
+    pub(crate) access_key_id: String,
+    /// The secret that signs
+    #[arg(long, env = "SLUICE_ACCESS_KEY_SECRET", hide_env_values = true)]
+    pub(crate) access_key_secret: String,
+}
+
+/// The products of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Product {
+    /// Resource Access Management, 2015-05-01.
+    Ram,
+    /// ApsaraMQ for MQTT, 2020-04-20.
+    Onsmqtt,
+    /// Security Token Service, 2015-04-01.
+    Sts,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MqttLoginArgs {
+    /// Whose permissions the client acts with
+    #[arg(long, env = "SLUICE_ACCESS_KEY_ID")]
+    pub(crate) access_key_id: String,
+    /// The secret that signs
+    #[arg(long, env = "SLUICE_ACCESS_KEY_SECRET", hide_env_values = true)]
+    pub(crate) access_key_secret: String,
+    /// The instance
+    #[arg(long)]
+    pub(crate) instance: String,
+    /// `GroupID@@@device`
+    #[arg(long)]
+    pub(crate) client_id: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Checks one policy document: `ok`, or each fault with its JSON pointer
+    Check {
+        /// The document
+        file: PathBuf,
+    },
+    /// Runs decision vectors: PASS or FAIL a line, the count at the end
+    Test {
+        /// The vectors
+        file: PathBuf,
+    },
+}

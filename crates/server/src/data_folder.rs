@@ -1,0 +1,135 @@
+//! The data folder: its lock, its master key, the paths in it.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use sluice_access::{MasterKey, SealError};
+
+/// Why the folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FolderError {
+    #[error("another sluice process uses the data folder `{0}`; stop it or choose another --data-dir")]
+    InUse(PathBuf),
+    #[error("cannot use `{path}`: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("the master key file `{0}` may be read by others; give it mode 0600")]
+    KeyOpenToOthers(PathBuf),
+    #[error("the master key file `{path}` is wrong: {source}")]
+    Key { path: PathBuf, source: SealError },
+    #[error("the master key file `{0}` is missing, and the data folder was sealed under it")]
+    KeyMissing(PathBuf),
+}
+
+/// A data folder that this process alone uses until the value is dropped.
+#[derive(Debug)]
+pub(crate) struct DataFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError::Io { path: path.clone(), source }
+}
+
+impl DataFolder {
+    /// Makes the folder (mode 0700) when it is absent, and locks it.
+    pub(crate) fn open(path: &Path) -> Result<Self, FolderError> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io(path))?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(io(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => Err(FolderError::Io { path: lock_path, source }),
+        }
+    }
+
+    /// The database inside the folder.
+    pub(crate) fn database_url(&self) -> String {
+        format!("sqlite://{}", self.path.join("sluice.db").display())
+    }
+
+    /// Where the operator's socket is.
+    pub(crate) fn socket_path(path: &Path) -> PathBuf {
+        path.join("operator.sock")
+    }
+
+    /// The folder's own path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the master key; without a configured file the folder's own is made at first start.
+    pub(crate) fn master_key(&self, configured: Option<&Path>) -> Result<MasterKey, FolderError> {
+        let path = configured.map_or_else(|| self.path.join("master.key"), Path::to_owned);
+        if !path.exists() {
+            if configured.is_some() || self.path.join("sluice.db").exists() {
+                return Err(FolderError::KeyMissing(path));
+            }
+            write_private(&path, MasterKey::generate_hex().expose_secret())?;
+        }
+        let mode = std::fs::metadata(&path).map_err(io(&path))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(FolderError::KeyOpenToOthers(path));
+        }
+        let text: SecretString = std::fs::read_to_string(&path).map_err(io(&path))?.into();
+        MasterKey::from_hex(&text).map_err(|source| FolderError::Key { path, source })
+    }
+
+    /// Writes `first-start.txt`, mode 0600, and gives its path.
+    pub(crate) fn write_first_start(&self, text: &str) -> Result<PathBuf, FolderError> {
+        let path = self.path.join("first-start.txt");
+        write_private(&path, text)?;
+        Ok(path)
+    }
+}
+
+/// Writes a new file of mode 0600 and syncs it with its folder.
+fn write_private(path: &Path, text: &str) -> Result<(), FolderError> {
+    let mut file =
+        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path).map_err(io(path))?;
+    // An older file keeps its mode when it is opened again.
+    file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(io(path))?;
+    writeln!(file, "{text}").and_then(|()| file.sync_all()).map_err(io(path))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_process_is_refused_with_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = DataFolder::open(folder.path()).unwrap();
+        let error = DataFolder::open(folder.path()).unwrap_err();
+        assert!(error.to_string().starts_with("another sluice process uses the data folder"), "{error}");
+    }
+
+    #[test]
+    fn the_master_key_is_made_once_private_and_never_replaced() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(temp.path()).unwrap();
+        let sealed = folder.master_key(None).unwrap().seal("row", &"secret".into());
+        assert_eq!(folder.master_key(None).unwrap().open("row", &sealed).unwrap().expose_secret(), "secret");
+        let path = temp.path().join("master.key");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(folder.master_key(None), Err(FolderError::KeyOpenToOthers(_))));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(temp.path().join("sluice.db"), "").unwrap();
+        assert!(matches!(folder.master_key(None), Err(FolderError::KeyMissing(_))));
+    }
+}
