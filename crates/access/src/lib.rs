@@ -1,9 +1,28 @@
 //! Who is calling, and what is in force for them.
+//!
+//! Owns: the proof of identity (request signatures, MQTT passwords, console sign-in), AccessKey secrets, the in-memory
+//! [`Directory`](directory) that answers the `Authority`, the cache of one session's yeses, and the knowledge whom a
+//! change touches.
+//! Way in: a door hands over what it read from the wire and gets a [`Caller`](sluice_policy::Caller); `actions` calls
+//! `Access::refresh` after each write and hands the answer to `broker`.
+//! Never here: routes, status codes, and the decision itself, which is `policy`'s.
+//!
+//! Invariant: a `Caller` is made only here, after a secret was proved. Checked by xtask.
+
 mod clock;
+mod decision_cache;
+mod directory;
 mod master_key;
 mod nonce;
 mod password;
 pub mod random;
+mod signed_request;
+mod touched;
+
 pub use clock::Clock;
+pub use decision_cache::{DecisionCache, TopicAction};
+pub use directory::InstanceSettings;
 pub use master_key::{MasterKey, SealError};
 pub use password::{Passwords, is_strong_enough};
+pub use signed_request::{AuthError, Scheme, SignedRequest, TIMESTAMP_SKEW_MS_MAX, mqtt_password};
+pub use touched::{Change, Touched};

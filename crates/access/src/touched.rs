@@ -39,3 +39,18 @@ pub enum Change {
     /// A group, created or deleted.
     Group(AccountId, InstanceId, GroupId),
 }
+
+impl Change {
+    /// The tenant whose change it is.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        match self {
+            Self::Principal(principal) => principal.account(),
+            Self::Policy(account, _)
+            | Self::Account(account)
+            | Self::Instance(account, _)
+            | Self::Topic(account, _)
+            | Self::Group(account, ..) => *account,
+        }
+    }
+}
