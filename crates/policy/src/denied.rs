@@ -1,6 +1,9 @@
 //! A refusal that says why.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use sluice_model::{AccountId, Action, Principal, Resource};
 
@@ -63,15 +66,28 @@ impl Denied {
         }
     }
 
-    /// A complete policy document that grants what was missing, to hand to an administrator.
+    /// A complete policy document that grants exactly what was asked, on the resource's ARN of today, to hand to an
+    /// administrator. Against a Deny it does nothing: that statement has to go.
+    ///
+    /// The language cannot write a literal `*`; where a topic's name has one, the document has `?`, which is one
+    /// character.
     #[must_use]
     pub fn statement_to_ask_for(&self) -> String {
+        let resource = match &self.resource {
+            Resource::Topic(..) => {
+                let arn = self.resource.to_string();
+                // Only the topic's own text: the region before it is a `*` that is meant.
+                let names = arn.find(":topic/").unwrap_or_default();
+                arn[..names].to_owned() + &arn[names..].replace('*', "?")
+            }
+            other => other.to_string(),
+        };
         serde_json::json!({
             "Version": "1",
             "Statement": [{
                 "Effect": "Allow",
                 "Action": self.action.as_str(),
-                "Resource": self.resource.to_string(),
+                "Resource": resource,
             }],
         })
         .to_string()
@@ -87,7 +103,7 @@ impl fmt::Display for Denied {
             }
             Principal::User(account, user) => write!(f, "user {user} of account {account}")?,
         }
-        write!(f, " may not {} on `{}`: ", self.action, self.resource)?;
+        write!(f, " may not {} on `{}`: ", self.action, Shown(&self.resource))?;
         match &self.reason {
             Reason::Explicit(statement) => write!(f, "{statement} denies it"),
             Reason::NoAllow { scope, policies_read, missing_context_keys } => {
@@ -112,3 +128,28 @@ impl fmt::Display for Denied {
 }
 
 impl std::error::Error for Denied {}
+
+/// A resource in a sentence: a topic's name is the client's own text, so control characters are escaped and the end of a
+/// long one is left out.
+struct Shown<'a>(&'a Resource);
+
+impl Shown<'_> {
+    const CHARACTERS_MAX: usize = 256;
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        for (place, character) in text.chars().enumerate() {
+            if place == Self::CHARACTERS_MAX {
+                return f.write_char('…');
+            }
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}

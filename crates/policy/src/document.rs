@@ -1,11 +1,53 @@
 //! One policy document: text in, compiled statements out.
 
-use crate::{Fault, FaultKind};
+use crate::{
+    Fault, FaultKind, json, parse,
+    statement::{Statement, TrustStatement},
+};
 
-/// A valid policy document, with its text as given.
+/// What a document is for; decides its elements, its limit and how a fault of it is called.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DocumentKind {
+    /// A permission policy: CreatePolicy, CreatePolicyVersion.
+    Permission,
+    /// Who may assume a role: CreateRole, UpdateRole.
+    Trust,
+    /// What narrows a role session: AssumeRole.
+    Session,
+}
+
+impl DocumentKind {
+    /// Most characters. Source: facts/ram.md section 1.3; for trust policies the permission policies' is taken.
+    #[must_use]
+    pub fn characters_max(self) -> usize {
+        match self {
+            Self::Permission | Self::Trust => 6_144,
+            Self::Session => 2_048,
+        }
+    }
+
+    /// The API's error code for a document with these faults. Source: facts/ram.md section 3.
+    #[must_use]
+    pub fn error_code(self, faults: &[Fault]) -> &'static str {
+        let length = faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. }));
+        match (self, length) {
+            (Self::Session, true) => "InvalidParameter.PolicySize",
+            (Self::Session, false) => "InvalidParameter.PolicyGrammar",
+            (Self::Permission, true) => "InvalidParameter.PolicyDocument.Length",
+            (Self::Trust, true) => "InvalidParameter.AssumeRolePolicyDocument.Length",
+            (Self::Permission | Self::Trust, false) => "MalformedPolicyDocument",
+        }
+    }
+}
+
+/// A valid policy document, compiled, with its text as given.
 #[derive(Debug)]
 pub struct Document {
     text: Box<str>,
+    /// In the order of the text; empty for a trust policy.
+    pub(crate) statements: Vec<Statement>,
+    /// In the order of the text; empty but for a trust policy.
+    pub(crate) trust: Vec<TrustStatement>,
 }
 
 impl Document {
@@ -14,7 +56,7 @@ impl Document {
     /// # Errors
     /// Every fault found, each with its place.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
-        Self::unfinished(text)
+        Self::parse_kind(DocumentKind::Permission, text)
     }
 
     /// Parses a role's trust policy.
@@ -22,7 +64,7 @@ impl Document {
     /// # Errors
     /// As [`Document::parse`].
     pub fn parse_trust(text: &str) -> Result<Self, Vec<Fault>> {
-        Self::unfinished(text)
+        Self::parse_kind(DocumentKind::Trust, text)
     }
 
     /// Parses the policy of a role session.
@@ -30,15 +72,23 @@ impl Document {
     /// # Errors
     /// As [`Document::parse`].
     pub fn parse_session(text: &str) -> Result<Self, Vec<Fault>> {
-        Self::unfinished(text)
+        Self::parse_kind(DocumentKind::Session, text)
     }
 
-    fn unfinished(text: &str) -> Result<Self, Vec<Fault>> {
-        if serde_json::from_str::<serde_json::Value>(text).is_ok() {
-            Ok(Self { text: text.into() })
-        } else {
-            Err(vec![Fault { pointer: String::new(), kind: FaultKind::Type("a JSON object") }])
+    /// Parses a document of any kind.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn parse_kind(kind: DocumentKind, text: &str) -> Result<Self, Vec<Fault>> {
+        let (have, most) = (text.chars().count(), kind.characters_max());
+        if have == 0 || have > most {
+            return Err(vec![Fault { pointer: String::new(), kind: FaultKind::Length { have, most } }]);
         }
+        let root = json::parse(text).map_err(|fault| vec![fault])?;
+        let mut faults = Vec::new();
+        json::find_duplicates(&root, "", &mut faults);
+        let (statements, trust) = parse::document(kind, &root, &mut faults);
+        if faults.is_empty() { Ok(Self { text: text.into(), statements, trust }) } else { Err(faults) }
     }
 
     /// The text, byte for byte as given.

@@ -28,22 +28,32 @@
 
 mod authority;
 mod caller;
+mod candidates;
+mod condition;
 mod context;
 mod decide;
 mod denied;
 mod document;
 mod epoch;
+mod facts;
 mod fault;
+mod glob;
+mod json;
+mod operand;
+mod parse;
+mod pattern;
 mod policy;
+mod statement;
 mod system;
 mod task;
+pub mod vectors;
 
 pub use authority::{Authority, Grant, Permit, PolicySource};
 pub use caller::{Caller, Credential};
 pub use context::Context;
 pub use decide::{Decision, Effect, Request, decide};
 pub use denied::{Denied, Reason};
-pub use document::{Document, check};
+pub use document::{Document, DocumentKind, check};
 pub use epoch::Epoch;
 pub use fault::{Fault, FaultKind};
 pub use policy::{InForce, Policy, PolicySet, Scope, Standing, StatementRef};

@@ -1,0 +1,266 @@
+//! `*` and `?` over text, without regular expressions.
+//!
+//! A pattern is cut at its `*` into segments: the first is anchored at the start, the last at the end, those between are
+//! searched from left to right, each as early as it fits, which is never wrong because a `*` takes any run. A plain
+//! segment is searched by `memchr`'s linear search, one with `?` by a bit-parallel automaton; nothing backtracks.
+//! Source: facts/ram.md section 1.2 (`*` any run, also empty; `?` exactly one character).
+
+use memchr::memmem::Finder;
+use smallvec::{SmallVec, smallvec};
+
+/// A compiled pattern. Compares with case.
+#[derive(Debug)]
+pub(crate) struct Glob {
+    head: Segment,
+    middles: Box<[Middle]>,
+    /// `None` when the pattern has no `*`.
+    tail: Option<Segment>,
+}
+
+impl Glob {
+    pub(crate) fn new(pattern: &str) -> Self {
+        let mut segments = pattern.split('*');
+        let head = Segment::new(segments.next().unwrap_or_default());
+        let tail = segments.next_back().map(Segment::new);
+        let middles = segments.filter(|segment| !segment.is_empty()).map(Middle::new).collect();
+        Self { head, middles, tail }
+    }
+
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        self.matches_to(text, std::iter::once(text.len()))
+    }
+
+    /// Whether the pattern matches `text` up to one of `ends`, which are character boundaries in ascending order. One
+    /// pass over the text, however many ends.
+    pub(crate) fn matches_to(&self, text: &str, mut ends: impl Iterator<Item = usize>) -> bool {
+        let bytes = text.as_bytes();
+        let Some(mut at) = self.head.match_forward(bytes) else { return false };
+        let Some(tail) = &self.tail else { return ends.any(|end| end == at) };
+        for middle in &self.middles {
+            let Some(end) = middle.find_end(bytes, at) else { return false };
+            at = end;
+        }
+        ends.any(|end| end >= at && tail.match_backward(&bytes[..end]).is_some_and(|start| start >= at))
+    }
+}
+
+/// A run of a pattern without `*`.
+#[derive(Debug)]
+struct Segment {
+    bytes: Box<[u8]>,
+    has_any: bool,
+}
+
+impl Segment {
+    fn new(text: &str) -> Self {
+        Self { bytes: text.as_bytes().into(), has_any: text.contains('?') }
+    }
+
+    /// Where the segment ends when it begins at the start of `text`.
+    fn match_forward(&self, text: &[u8]) -> Option<usize> {
+        if !self.has_any {
+            return text.starts_with(&self.bytes).then_some(self.bytes.len());
+        }
+        let mut at = 0;
+        for &wanted in &self.bytes {
+            let &have = text.get(at)?;
+            if wanted == b'?' {
+                at += 1;
+                at += continuations(&text[at..]);
+            } else if wanted == have {
+                at += 1;
+            } else {
+                return None;
+            }
+        }
+        Some(at)
+    }
+
+    /// Where the segment begins when it ends at the end of `text`.
+    fn match_backward(&self, text: &[u8]) -> Option<usize> {
+        if !self.has_any {
+            return text.ends_with(&self.bytes).then(|| text.len() - self.bytes.len());
+        }
+        let mut at = text.len();
+        for &wanted in self.bytes.iter().rev() {
+            at = at.checked_sub(1)?;
+            if wanted == b'?' {
+                while at > 0 && is_continuation(text[at]) {
+                    at -= 1;
+                }
+            } else if wanted != text[at] {
+                return None;
+            }
+        }
+        Some(at)
+    }
+}
+
+fn is_continuation(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
+}
+
+fn continuations(text: &[u8]) -> usize {
+    text.iter().take_while(|&&byte| is_continuation(byte)).count()
+}
+
+/// A run between two `*`.
+#[derive(Debug)]
+enum Middle {
+    Plain(Box<Finder<'static>>),
+    Any(Automaton),
+}
+
+impl Middle {
+    fn new(text: &str) -> Self {
+        if text.contains('?') {
+            Self::Any(Automaton::new(text.as_bytes()))
+        } else {
+            Self::Plain(Box::new(Finder::new(text).into_owned()))
+        }
+    }
+
+    /// The end of the leftmost occurrence at or after `from`.
+    fn find_end(&self, text: &[u8], from: usize) -> Option<usize> {
+        match self {
+            Self::Plain(finder) => finder.find(&text[from..]).map(|at| from + at + finder.needle().len()),
+            Self::Any(automaton) => automaton.find_end(&text[from..]).map(|end| from + end),
+        }
+    }
+}
+
+type Words = SmallVec<[u64; 2]>;
+
+/// Shift-and: bit i is set while the first i + 1 pattern bytes match up to here. Time: text bytes times pattern bytes / 64.
+#[derive(Debug)]
+struct Automaton {
+    length: usize,
+    /// Bits of `?`.
+    any: Words,
+    /// Bits of each byte that the pattern has, by byte.
+    masks: Box<[(u8, Words)]>,
+}
+
+impl Automaton {
+    fn new(pattern: &[u8]) -> Self {
+        let words = pattern.len().div_ceil(64);
+        let mut any: Words = smallvec![0; words];
+        let mut masks: Vec<(u8, Words)> = Vec::new();
+        for (place, &byte) in pattern.iter().enumerate() {
+            let bit = 1_u64 << (place % 64);
+            if byte == b'?' {
+                any[place / 64] |= bit;
+                continue;
+            }
+            let index = match masks.binary_search_by_key(&byte, |(have, _)| *have) {
+                Ok(index) => index,
+                Err(index) => {
+                    masks.insert(index, (byte, smallvec![0; words]));
+                    index
+                }
+            };
+            masks[index].1[place / 64] |= bit;
+        }
+        Self { length: pattern.len(), any, masks: masks.into() }
+    }
+
+    fn find_end(&self, text: &[u8]) -> Option<usize> {
+        let mut state: Words = smallvec![0; self.any.len()];
+        let last = self.length - 1;
+        for (place, &byte) in text.iter().enumerate() {
+            let continues = is_continuation(byte);
+            let mask = self.masks.binary_search_by_key(&byte, |(have, _)| *have).ok().map(|index| &self.masks[index].1);
+            let mut carry = 1;
+            for (word, bits) in state.iter_mut().enumerate() {
+                let shifted = (*bits << 1) | carry;
+                carry = *bits >> 63;
+                let literal = mask.map_or(0, |mask| mask[word]);
+                // A `?` takes a character's first byte as a step and stays for the rest of its bytes.
+                let one = if continues { *bits & self.any[word] } else { shifted & self.any[word] };
+                *bits = (shifted & literal) | one;
+            }
+            if state[last / 64] >> (last % 64) & 1 == 1 {
+                let end = place + 1;
+                return Some(end + continuations(&text[end..]));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop, proptest};
+
+    use super::*;
+
+    /// The definition, exponential and obvious.
+    fn naive(pattern: &[char], text: &[char]) -> bool {
+        match (pattern.first(), text.first()) {
+            (None, None) => true,
+            (Some('*'), _) => naive(&pattern[1..], text) || (!text.is_empty() && naive(pattern, &text[1..])),
+            (Some('?'), Some(_)) => naive(&pattern[1..], &text[1..]),
+            (Some(wanted), Some(have)) => wanted == have && naive(&pattern[1..], &text[1..]),
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    fn both(pattern: &str, text: &str) -> (bool, bool) {
+        let chars = |text: &str| text.chars().collect::<Vec<_>>();
+        (Glob::new(pattern).matches(text), naive(&chars(pattern), &chars(text)))
+    }
+
+    proptest! {
+        #[test]
+        fn glob_agrees_with_its_definition(
+            pattern in prop::collection::vec(prop::sample::select(vec!['a', 'b', '/', 'é', '中', '*', '?', '?']), 0..9),
+            text in prop::collection::vec(prop::sample::select(vec!['a', 'b', '/', 'é', '中', '😀']), 0..12),
+        ) {
+            let (pattern, text): (String, String) = (pattern.into_iter().collect(), text.into_iter().collect());
+            let (ours, reference) = both(&pattern, &text);
+            assert_eq!(ours, reference, "{pattern} {text}");
+        }
+
+        #[test]
+        fn a_match_up_to_some_end_is_a_match_of_that_prefix(
+            pattern in "[ab/*?]{0,7}",
+            text in "[ab/é]{0,12}",
+        ) {
+            let ends: Vec<usize> = text.match_indices('/').map(|(at, _)| at).chain([text.len()]).collect();
+            let one_by_one = ends.iter().any(|&end| Glob::new(&pattern).matches(&text[..end]));
+            assert_eq!(Glob::new(&pattern).matches_to(&text, ends.iter().copied()), one_by_one, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn segments_longer_than_a_word_match_across_its_border() {
+        let text = "x".repeat(300) + "a" + &"b".repeat(150) + "c";
+        for (pattern, expected) in [
+            ("*a".to_owned() + &"?".repeat(150) + "c*", true),
+            ("*a".to_owned() + &"?".repeat(149) + "c*", false),
+            ("*?".to_owned() + &"b".repeat(150) + "?*", true),
+            ("*?".to_owned() + &"b".repeat(151) + "?*", false),
+        ] {
+            assert_eq!(Glob::new(&pattern).matches(&text), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_longest_topic_against_the_worst_patterns_stays_linear() {
+        // A backtracking matcher needs 10^8 steps for the second and does not end for the first.
+        let text = "a".repeat(65_535);
+        for pattern in ["*a".repeat(3_000) + "b", "*".to_owned() + &"a".repeat(3_000) + "?b*", "*?".repeat(3_000) + "b"]
+        {
+            assert!(!Glob::new(&pattern).matches(&text));
+        }
+    }
+
+    #[test]
+    fn a_dot_and_other_signs_are_ordinary_characters() {
+        assert!(!Glob::new("mq:P.B").matches("mq:PUB"));
+        assert!(Glob::new("a[b](c)+^$").matches("a[b](c)+^$"));
+        assert!(!Glob::new("?").matches(""));
+        assert!(Glob::new("*").matches("") && Glob::new("").matches("") && Glob::new("**").matches("x"));
+        assert!(!Glob::new("ab*ba").matches("aba"));
+    }
+}

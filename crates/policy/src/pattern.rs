@@ -1,0 +1,164 @@
+//! What a statement's `Action` and `Resource` match.
+//!
+//! A resource pattern of five parts and more is matched part by part for an Allow, so that no `*` takes a `:` and with it
+//! the border between parts: `acs:mq:*:*:TopicA` never grants `topic/I/Secret/x:y:TopicA`. A Deny is wider: the glob
+//! over the whole text counts too.
+
+use crate::{
+    candidates::{Candidate, Form, Parts},
+    glob::Glob,
+};
+
+/// The services that a statement speaks of, one bit each; to pass over statements quickly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Services(u8);
+
+impl Services {
+    pub(crate) const NONE: Self = Self(0);
+    pub(crate) const ALL: Self = Self(u8::MAX);
+
+    /// The service of an action or action pattern, in lower case.
+    pub(crate) fn of(action: &str) -> Self {
+        match action.split_once(':').map_or(action, |(service, _)| service) {
+            service if service.contains(['*', '?']) => Self::ALL,
+            "mq" => Self(1),
+            "ram" => Self(2),
+            "sts" => Self(4),
+            _ => Self(8),
+        }
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn meet(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// An action pattern, in lower case: actions are compared without case.
+#[derive(Debug)]
+pub(crate) enum ActionPattern {
+    Any,
+    Exact(Box<str>),
+    Glob(Glob),
+}
+
+impl ActionPattern {
+    /// `lower` is in lower case.
+    pub(crate) fn new(lower: &str) -> Self {
+        if lower == "*" {
+            Self::Any
+        } else if lower.contains(['*', '?']) {
+            Self::Glob(Glob::new(lower))
+        } else {
+            Self::Exact(lower.into())
+        }
+    }
+
+    /// `action` is in lower case.
+    pub(crate) fn matches(&self, action: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => **exact == *action,
+            Self::Glob(glob) => glob.matches(action),
+        }
+    }
+}
+
+/// A resource pattern. Compared with case.
+#[derive(Debug)]
+pub(crate) struct ResourcePattern {
+    /// Over the whole text; `None` for `*`, which matches everything.
+    whole: Option<Glob>,
+    by_parts: Option<ByParts>,
+    /// For resources without a region: the pattern after its region, over `account:rest`.
+    after_region: Option<(Glob, Glob)>,
+}
+
+/// A pattern of five parts and more.
+#[derive(Debug)]
+struct ByParts {
+    service: Glob,
+    region: Glob,
+    account: Glob,
+    rest: Glob,
+    /// `x%y` without a `/` before the `%`: an old form, not to be found in the middle of a topic's name.
+    old_form: bool,
+}
+
+impl ResourcePattern {
+    pub(crate) fn new(pattern: &str) -> Self {
+        if pattern == "*" {
+            return Self { whole: None, by_parts: None, after_region: None };
+        }
+        let parts: Vec<&str> = pattern.splitn(5, ':').collect();
+        let by_parts = match parts[..] {
+            [_, service, region, account, rest] => Some(ByParts {
+                service: Glob::new(service),
+                region: Glob::new(region),
+                account: Glob::new(account),
+                rest: Glob::new(rest),
+                old_form: rest.split_once('%').is_some_and(|(before, _)| !before.contains('/')),
+            }),
+            _ => None,
+        };
+        let after_region = match parts[..] {
+            [_, service, _, account, rest] => Some((Glob::new(service), Glob::new(&format!("{account}:{rest}")))),
+            [_, service, _, rest] => Some((Glob::new(service), Glob::new(rest))),
+            // `acs:mq:cn-*`: the region's name ends somewhere in the `*`.
+            [_, service, last] => last.find('*').map(|star| (Glob::new(service), Glob::new(&last[star..]))),
+            _ => None,
+        };
+        Self { whole: Some(Glob::new(pattern)), by_parts, after_region }
+    }
+
+    /// Whether an Allow on this pattern reaches the ARN.
+    pub(crate) fn allows(&self, candidate: &Candidate) -> bool {
+        if candidate.form == Form::OldDenyOnly {
+            return false;
+        }
+        match (&self.by_parts, candidate.parts) {
+            (Some(pattern), Some(parts)) => pattern.matches(candidate, parts),
+            _ => self.matches_whole(candidate),
+        }
+    }
+
+    /// Whether a Deny on this pattern reaches the ARN.
+    pub(crate) fn denies(&self, candidate: &Candidate) -> bool {
+        let by_parts = match (&self.by_parts, candidate.parts) {
+            (Some(pattern), Some(parts)) => pattern.matches(candidate, parts),
+            _ => false,
+        };
+        by_parts || self.matches_whole(candidate)
+    }
+
+    fn matches_whole(&self, candidate: &Candidate) -> bool {
+        let Some(whole) = &self.whole else { return true };
+        let Candidate { text, ends, .. } = candidate;
+        if whole.matches_to(text, ends.iter().copied()) {
+            return true;
+        }
+        match (&self.after_region, candidate.parts) {
+            (Some((service, after)), Some(parts)) if candidate.any_region => {
+                service.matches(&text[parts.service..parts.region - 1])
+                    && after.matches_to(&text[parts.account..], ends.iter().map(|end| end - parts.account))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl ByParts {
+    fn matches(&self, candidate: &Candidate, parts: Parts) -> bool {
+        let Candidate { text, ends, .. } = candidate;
+        if self.old_form && candidate.form == Form::Current {
+            return false;
+        }
+        self.service.matches(&text[parts.service..parts.region - 1])
+            && (candidate.any_region || self.region.matches(&text[parts.region..parts.account - 1]))
+            && self.account.matches(&text[parts.account..parts.rest - 1])
+            && self.rest.matches_to(&text[parts.rest..], ends.iter().map(|end| end - parts.rest))
+    }
+}
