@@ -72,7 +72,7 @@ impl Authority {
             principal_name: Arc::clone(name),
             account: principal.account(),
             action: actions.first().expect("an action is always named").clone(),
-            resource: resource.clone(),
+            resource: Box::new(resource.clone()),
             reason,
         };
         let Some(in_force) = self.source.in_force(principal, caller.credential()) else {
@@ -113,11 +113,11 @@ impl Authority {
 
 fn reason_of(decision: Decision) -> Reason {
     match decision.statement {
-        Some(statement) => Reason::Explicit(statement),
+        Some(statement) => Reason::Explicit(Box::new(statement)),
         None => Reason::NoAllow {
             scope: decision.scope,
             policies_read: decision.policies_read,
-            missing_context_keys: decision.missing_context_keys,
+            missing_context_keys: decision.missing_context_keys.into(),
         },
     }
 }

@@ -13,7 +13,7 @@ use crate::{Scope, StatementRef};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reason {
     /// A statement forbids it.
-    Explicit(StatementRef),
+    Explicit(Box<StatementRef>),
     /// No statement grants it.
     NoAllow {
         /// Where the missing Allow was looked for last.
@@ -21,7 +21,7 @@ pub enum Reason {
         /// How many policies were read.
         policies_read: usize,
         /// Condition keys that a fitting Allow asked for and the request did not have.
-        missing_context_keys: Vec<Arc<str>>,
+        missing_context_keys: Box<[Arc<str>]>,
     },
     /// The resource belongs to another account.
     AccountWall,
@@ -41,7 +41,7 @@ pub struct Denied {
     /// What was asked; the first name where there are several.
     pub action: Action,
     /// On what.
-    pub resource: Resource,
+    pub resource: Box<Resource>,
     /// Why not.
     pub reason: Reason,
 }
@@ -73,7 +73,7 @@ impl Denied {
     /// character.
     #[must_use]
     pub fn statement_to_ask_for(&self) -> String {
-        let resource = match &self.resource {
+        let resource = match &*self.resource {
             Resource::Topic(..) => {
                 let arn = self.resource.to_string();
                 // Only the topic's own text: the region before it is a `*` that is meant.
