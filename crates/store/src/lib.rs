@@ -1,1 +1,37 @@
-//! Metadata tables, migrations and the message log.
+//! Metadata: the tables, their migrations and one set of queries for SQLite and PostgreSQL.
+//!
+//! Owns: rows and the rules that only a transaction can keep (uniqueness, limits, conflicts).
+//! Way in: [`Store::open`]; reads take the tenant as a typed argument, writes take [`By`], the proof of who may.
+//! Never here: who may (a `Permit` is compared, never made), wire formats, clocks, secrets in the clear.
+//!
+//! SQL is common to both databases: `$n` placeholders, integers for times (Unix milliseconds) and booleans, IDs made in
+//! Rust. The one token in it, `{name}`, is a text column that is ordered bytewise on both.
+//!
+//! Invariant: a write whose [`Permit`](sluice_policy::Permit) is for another account or another row writes nothing.
+//! Checked by this room's tests.
+
+mod accounts;
+mod attachments;
+mod by;
+mod console_sessions;
+mod database;
+mod error;
+mod instances;
+mod keys;
+mod login_profiles;
+mod migrations;
+mod policies;
+mod row;
+mod users;
+
+pub use accounts::{Account, NewAccount};
+pub use attachments::{Attachment, PolicyUse};
+pub use by::By;
+pub use console_sessions::ConsoleSession;
+pub use database::Store;
+pub use error::{Entity, StoreError};
+pub use instances::{Group, Instance, Topic};
+pub use keys::{AccessKey, KEYS_PER_OWNER_MAX};
+pub use login_profiles::{LoginProfile, LoginState};
+pub use policies::{CustomPolicy, PolicyVersionRow, VERSIONS_PER_POLICY_MAX};
+pub use users::{NewUser, User, UserChange};

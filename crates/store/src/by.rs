@@ -1,0 +1,57 @@
+//! On whose authority a row is written.
+
+use sluice_model::{AccountId, RamEntity, Resource};
+use sluice_policy::{Permit, SystemTask};
+
+use crate::StoreError;
+
+/// The proof that a write demands.
+#[derive(Debug, Clone, Copy)]
+pub enum By<'a> {
+    /// A caller who was permitted this very row.
+    Permit(&'a Permit),
+    /// Background work, one of a closed list; logged.
+    Task(SystemTask),
+}
+
+/// The row that is written, to compare the permit with.
+pub(crate) enum Target<'a> {
+    User(&'a str),
+    Policy(&'a str),
+    Topic(&'a str, &'a str),
+    Group(&'a str, &'a str),
+    /// A new instance: permitted on the account's service as a whole.
+    NewInstance,
+    /// The account's own settings, keys and console sessions.
+    Account,
+}
+
+impl By<'_> {
+    /// Compares the proof with the row.
+    pub(crate) fn check(self, account: AccountId, target: &Target<'_>) -> Result<(), StoreError> {
+        match self {
+            Self::Task(task) => {
+                tracing::info!(task = task.as_str(), %account, "a system task writes");
+                Ok(())
+            }
+            Self::Permit(permit) if permit.account() == account && names(permit.resource(), target) => Ok(()),
+            Self::Permit(permit) => Err(StoreError::PermitMismatch { permitted: permit.resource().to_string() }),
+        }
+    }
+}
+
+fn names(resource: &Resource, target: &Target<'_>) -> bool {
+    match (resource, target) {
+        (Resource::Ram(_, RamEntity::User(name)), Target::User(row)) => **name == **row,
+        (Resource::Ram(_, RamEntity::Policy(name)), Target::Policy(row)) => **name == **row,
+        (Resource::Topic(_, instance, path), Target::Topic(row, topic)) => {
+            instance.as_str() == *row && **path == **topic
+        }
+        (Resource::Group(_, instance, group), Target::Group(row, name)) => {
+            instance.as_str() == *row && group.as_str() == *name
+        }
+        (Resource::Service(..), Target::NewInstance) => true,
+        (Resource::Ram(_, RamEntity::All | RamEntity::User(_)), Target::Account) => true,
+        _ => false,
+    }
+}

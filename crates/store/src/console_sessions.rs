@@ -1,0 +1,86 @@
+//! Console sessions. A token's digest is kept, never the token.
+
+use sluice_model::{Principal, UnixMs};
+use sluice_policy::SystemTask;
+
+use crate::{
+    Entity, Store, StoreError,
+    row::{Columns, user_number},
+};
+
+/// A console session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsoleSession {
+    /// SHA-256 of the cookie's token, hex.
+    pub digest: String,
+    /// Who signed in.
+    pub principal: Principal,
+    /// The token that every form must send.
+    pub csrf: String,
+    /// Whether no page but the change of password may open.
+    pub must_change_password: bool,
+    /// Since when.
+    pub created: UnixMs,
+    /// Until when.
+    pub expires: UnixMs,
+}
+
+impl Store {
+    /// Keeps a new session; those of anybody that are past their end go.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create_console_session(&self, task: SystemTask, new: &ConsoleSession) -> Result<(), StoreError> {
+        tracing::debug!(task = task.as_str(), principal = %new.principal, "a console session begins");
+        let account = new.principal.account();
+        let mut write = self.write(account).await?;
+        write.run("DELETE FROM console_sessions WHERE expires <= $1", &[new.created.into()]).await?;
+        write
+            .insert(
+                "INSERT INTO console_sessions (digest, account_id, user_id, csrf, must_change_password, created, \
+                 expires) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                &[
+                    new.digest.as_str().into(),
+                    account.into(),
+                    user_number(new.principal).into(),
+                    new.csrf.as_str().into(),
+                    new.must_change_password.into(),
+                    new.created.into(),
+                    new.expires.into(),
+                ],
+                Entity::LoginProfile,
+            )
+            .await?;
+        write.commit().await
+    }
+
+    /// The session of this digest, unless it is past its end.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn console_session(&self, digest: &str, now: UnixMs) -> Result<Option<ConsoleSession>, StoreError> {
+        let sql = "SELECT digest, account_id, user_id, csrf, must_change_password, created, expires \
+                   FROM console_sessions WHERE digest = $1 AND expires > $2";
+        let Some(row) = self.one(sql, &[digest.into(), now.into()]).await? else { return Ok(None) };
+        let columns = Columns { row: &row, table: "console_sessions" };
+        Ok(Some(ConsoleSession {
+            digest: columns.text("digest")?,
+            principal: columns.principal()?,
+            csrf: columns.text("csrf")?,
+            must_change_password: columns.flag("must_change_password")?,
+            created: columns.time("created")?,
+            expires: columns.time("expires")?,
+        }))
+    }
+
+    /// Ends a session; one that is not there is ended already.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete_console_session(&self, task: SystemTask, digest: &str) -> Result<(), StoreError> {
+        tracing::debug!(task = task.as_str(), "a console session ends");
+        let mut write = crate::database::Write(self.pool.begin().await?);
+        write.run("DELETE FROM console_sessions WHERE digest = $1", &[digest.into()]).await?;
+        write.commit().await
+    }
+}

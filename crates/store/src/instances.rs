@@ -1,0 +1,254 @@
+//! Instances, their parent topics and groups.
+
+use sluice_model::{
+    AccountId, Compatibility, DenyAction, Durability, Edition, GroupId, InstanceId, InstanceName, ParentTopic, UnixMs,
+};
+
+use crate::{By, Entity, Store, StoreError, by::Target, row::Columns};
+
+/// An MQTT instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Unique over all accounts.
+    pub id: InstanceId,
+    /// The owner.
+    pub account: AccountId,
+    /// Its name, unique in the account.
+    pub name: InstanceName,
+    /// Which presets of limits.
+    pub edition: Edition,
+    /// Whose limits and gaps.
+    pub compatibility: Compatibility,
+    /// What a refusal does.
+    pub deny_action: DenyAction,
+    /// What an acknowledgement promises.
+    pub durability: Durability,
+    /// When it was made.
+    pub created: UnixMs,
+}
+
+/// A parent topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: ParentTopic,
+    /// Free text.
+    pub remark: String,
+    /// When it was made.
+    pub created: UnixMs,
+}
+
+/// A group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub id: GroupId,
+    /// When it was made.
+    pub created: UnixMs,
+}
+
+const COLUMNS: &str = "instance_id, account_id, name, edition, compatibility, deny_action, durability, created";
+
+fn instance(columns: &Columns<'_>) -> Result<Instance, StoreError> {
+    Ok(Instance {
+        id: columns.parsed("instance_id")?,
+        account: columns.account()?,
+        name: columns.parsed("name")?,
+        edition: columns.parsed("edition")?,
+        compatibility: columns.parsed("compatibility")?,
+        deny_action: columns.parsed("deny_action")?,
+        durability: columns.parsed("durability")?,
+        created: columns.time("created")?,
+    })
+}
+
+impl Store {
+    /// Makes an instance.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`]: the ID in any account, or the name in this one.
+    pub async fn create_instance(&self, by: By<'_>, new: &Instance) -> Result<(), StoreError> {
+        by.check(new.account, &Target::NewInstance)?;
+        let mut write = self.write(new.account).await?;
+        write
+            .insert(
+                "INSERT INTO instances (instance_id, account_id, name, edition, compatibility, deny_action, \
+                 durability, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                &[
+                    new.id.as_str().into(),
+                    new.account.into(),
+                    new.name.as_str().into(),
+                    new.edition.as_str().into(),
+                    new.compatibility.as_str().into(),
+                    new.deny_action.as_str().into(),
+                    new.durability.as_str().into(),
+                    new.created.into(),
+                ],
+                Entity::Instance,
+            )
+            .await?;
+        write.commit().await
+    }
+
+    /// The account's instances, by ID.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn instances(&self, account: AccountId) -> Result<Vec<Instance>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM instances WHERE account_id = $1 ORDER BY instance_id");
+        let rows = self.all(&sql, &[account.into()]).await?;
+        rows.iter().map(|row| instance(&Columns { row, table: "instances" })).collect()
+    }
+
+    /// One instance of the account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn instance(&self, account: AccountId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM instances WHERE account_id = $1 AND instance_id = $2");
+        let row = self.one(&sql, &[account.into(), id.as_str().into()]).await?;
+        row.as_ref().map(|row| instance(&Columns { row, table: "instances" })).transpose()
+    }
+
+    /// Makes a parent topic; `most` is the instance's limit.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] of the instance, [`StoreError::AlreadyExists`], [`StoreError::Limit`].
+    pub async fn create_topic(
+        &self,
+        by: By<'_>,
+        place: (AccountId, &InstanceId),
+        topic: &Topic,
+        most: i64,
+    ) -> Result<(), StoreError> {
+        by.check(place.0, &Target::Topic(place.1.as_str(), topic.name.as_str()))?;
+        let row = (topic.name.as_str(), Some(topic.remark.as_str()), topic.created);
+        self.create_in_instance(place, Entity::Topic, row, most).await
+    }
+
+    /// Deletes a parent topic.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn delete_topic(
+        &self,
+        by: By<'_>,
+        place: (AccountId, &InstanceId),
+        topic: &ParentTopic,
+    ) -> Result<(), StoreError> {
+        by.check(place.0, &Target::Topic(place.1.as_str(), topic.as_str()))?;
+        self.delete_in_instance(place, Entity::Topic, topic.as_str()).await
+    }
+
+    /// The instance's parent topics, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn topics(&self, account: AccountId, instance: &InstanceId) -> Result<Vec<Topic>, StoreError> {
+        let sql = "SELECT name, remark, created FROM topics WHERE account_id = $1 AND instance_id = $2 ORDER BY name";
+        let rows = self.all(sql, &[account.into(), instance.as_str().into()]).await?;
+        let topic = |row| {
+            let columns = Columns { row, table: "topics" };
+            Ok(Topic {
+                name: columns.parsed("name")?,
+                remark: columns.text("remark")?,
+                created: columns.time("created")?,
+            })
+        };
+        rows.iter().map(topic).collect()
+    }
+
+    /// Makes a group; `most` is the instance's limit.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] of the instance, [`StoreError::AlreadyExists`], [`StoreError::Limit`].
+    pub async fn create_group(
+        &self,
+        by: By<'_>,
+        place: (AccountId, &InstanceId),
+        group: &Group,
+        most: i64,
+    ) -> Result<(), StoreError> {
+        by.check(place.0, &Target::Group(place.1.as_str(), group.id.as_str()))?;
+        self.create_in_instance(place, Entity::Group, (group.id.as_str(), None, group.created), most).await
+    }
+
+    /// Deletes a group.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn delete_group(
+        &self,
+        by: By<'_>,
+        place: (AccountId, &InstanceId),
+        group: &GroupId,
+    ) -> Result<(), StoreError> {
+        by.check(place.0, &Target::Group(place.1.as_str(), group.as_str()))?;
+        self.delete_in_instance(place, Entity::Group, group.as_str()).await
+    }
+
+    /// The instance's groups, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn groups(&self, account: AccountId, instance: &InstanceId) -> Result<Vec<Group>, StoreError> {
+        let sql = "SELECT name, created FROM client_groups WHERE account_id = $1 AND instance_id = $2 ORDER BY name";
+        let rows = self.all(sql, &[account.into(), instance.as_str().into()]).await?;
+        let group = |row| {
+            let columns = Columns { row, table: "client_groups" };
+            Ok(Group { id: columns.parsed("name")?, created: columns.time("created")? })
+        };
+        rows.iter().map(group).collect()
+    }
+
+    async fn create_in_instance(
+        &self,
+        place: (AccountId, &InstanceId),
+        entity: Entity,
+        row: (&str, Option<&str>, UnixMs),
+        most: i64,
+    ) -> Result<(), StoreError> {
+        let (account, instance) = place;
+        let mut write = self.write(account).await?;
+        let sql = "SELECT COUNT(*) AS n FROM instances WHERE account_id = $1 AND instance_id = $2";
+        if write.count(sql, &[account.into(), instance.as_str().into()]).await? == 0 {
+            return Err(StoreError::NotFound(Entity::Instance));
+        }
+        let (name, remark, created) = row;
+        let key =
+            [account.into(), instance.as_str().into(), name.into(), created.into(), remark.unwrap_or_default().into()];
+        let insert = match entity {
+            Entity::Topic => {
+                "INSERT INTO topics (account_id, instance_id, name, created, remark) VALUES ($1, $2, $3, $4, $5)"
+            }
+            _ => "INSERT INTO client_groups (account_id, instance_id, name, created) VALUES ($1, $2, $3, $4)",
+        };
+        let columns = if entity == Entity::Topic { 5 } else { 4 };
+        write.insert(insert, &key[..columns], entity).await?;
+        let sql = format!("SELECT COUNT(*) AS n FROM {} WHERE instance_id = $1", table_of(entity));
+        if write.count(&sql, &[instance.as_str().into()]).await? > most {
+            return Err(StoreError::Limit(entity));
+        }
+        write.commit().await
+    }
+
+    async fn delete_in_instance(
+        &self,
+        place: (AccountId, &InstanceId),
+        entity: Entity,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        let (account, instance) = place;
+        let mut write = self.write(account).await?;
+        let table = table_of(entity);
+        let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND instance_id = $2 AND name = $3");
+        if write.run(&sql, &[account.into(), instance.as_str().into(), name.into()]).await? == 0 {
+            return Err(StoreError::NotFound(entity));
+        }
+        write.commit().await
+    }
+}
+
+fn table_of(entity: Entity) -> &'static str {
+    if entity == Entity::Topic { "topics" } else { "client_groups" }
+}

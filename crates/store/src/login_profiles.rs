@@ -1,0 +1,221 @@
+//! Console sign-ins of RAM users, and the count of wrong passwords of users and accounts.
+
+use sluice_model::{AccountId, Principal, UnixMs, UserId};
+use sluice_policy::SystemTask;
+
+use crate::{
+    By, Entity, Store, StoreError,
+    by::Target,
+    row::{Columns, user_number},
+};
+
+/// A user's console sign-in, as the API shows it. The hash is not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginProfile {
+    /// Whether the password must be changed at the next sign-in.
+    pub password_reset_required: bool,
+    /// Whether an MFA device must be bound at the next sign-in.
+    pub mfa_bind_required: bool,
+    /// When it was made.
+    pub created: UnixMs,
+}
+
+/// What a sign-in is checked against. Its `Debug` shows no hash.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LoginState {
+    /// argon2 hash.
+    pub password_hash: String,
+    /// Whether the password must be changed first.
+    pub password_reset_required: bool,
+    /// Wrong passwords in a row.
+    pub failures: i64,
+    /// Locked until then.
+    pub locked_until: Option<UnixMs>,
+}
+
+impl std::fmt::Debug for LoginState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LoginState {{ failures: {}, locked_until: {:?} }}", self.failures, self.locked_until)
+    }
+}
+
+impl LoginState {
+    pub(crate) fn of(columns: &Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            password_hash: columns.text("password_hash")?,
+            password_reset_required: columns.flag("password_reset_required")?,
+            failures: columns.integer("failures")?,
+            locked_until: columns.time_if_any("locked_until")?,
+        })
+    }
+}
+
+impl Store {
+    /// Lets a user sign in to the console.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`], [`StoreError::NotFound`] of the user.
+    pub async fn create_login_profile(
+        &self,
+        by: By<'_>,
+        user: (AccountId, UserId, &str),
+        profile: &LoginProfile,
+        password_hash: &str,
+    ) -> Result<(), StoreError> {
+        let (account, id, name) = user;
+        by.check(account, &Target::User(name))?;
+        let number = user_number(Principal::User(account, id));
+        let mut write = self.write(account).await?;
+        let exists = "SELECT COUNT(*) AS n FROM users WHERE account_id = $1 AND user_id = $2 AND name = $3";
+        if write.count(exists, &[account.into(), number.into(), name.into()]).await? == 0 {
+            return Err(StoreError::NotFound(Entity::User));
+        }
+        write
+            .insert(
+                "INSERT INTO login_profiles (account_id, user_id, password_hash, password_reset_required, \
+                 mfa_bind_required, created, failures, locked_until) VALUES ($1, $2, $3, $4, $5, $6, 0, 0)",
+                &[
+                    account.into(),
+                    number.into(),
+                    password_hash.into(),
+                    profile.password_reset_required.into(),
+                    profile.mfa_bind_required.into(),
+                    profile.created.into(),
+                ],
+                Entity::LoginProfile,
+            )
+            .await?;
+        write.commit().await
+    }
+
+    /// A user's console sign-in.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn login_profile(&self, account: AccountId, user: UserId) -> Result<Option<LoginProfile>, StoreError> {
+        let sql = "SELECT password_reset_required, mfa_bind_required, created FROM login_profiles \
+                   WHERE account_id = $1 AND user_id = $2";
+        let number = user_number(Principal::User(account, user));
+        let Some(row) = self.one(sql, &[account.into(), number.into()]).await? else { return Ok(None) };
+        let columns = Columns { row: &row, table: "login_profiles" };
+        Ok(Some(LoginProfile {
+            password_reset_required: columns.flag("password_reset_required")?,
+            mfa_bind_required: columns.flag("mfa_bind_required")?,
+            created: columns.time("created")?,
+        }))
+    }
+
+    /// What a user's sign-in is checked against.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn user_login(&self, account: AccountId, user: UserId) -> Result<Option<LoginState>, StoreError> {
+        let sql = "SELECT password_hash, password_reset_required, failures, locked_until FROM login_profiles \
+                   WHERE account_id = $1 AND user_id = $2";
+        let number = user_number(Principal::User(account, user));
+        let row = self.one(sql, &[account.into(), number.into()]).await?;
+        row.as_ref().map(|row| LoginState::of(&Columns { row, table: "login_profiles" })).transpose()
+    }
+
+    /// Changes flags and, when given, the password; a new password ends the lock and the user's console sessions.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn update_login_profile(
+        &self,
+        by: By<'_>,
+        user: (AccountId, UserId, &str),
+        flags: (Option<bool>, Option<bool>),
+        password_hash: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let (account, id, name) = user;
+        by.check(account, &Target::User(name))?;
+        let number = user_number(Principal::User(account, id));
+        let mut write = self.write(account).await?;
+        let exists = "SELECT COUNT(*) AS n FROM login_profiles WHERE account_id = $1 AND user_id = $2";
+        if write.count(exists, &[account.into(), number.into()]).await? == 0 {
+            return Err(StoreError::NotFound(Entity::LoginProfile));
+        }
+        for (column, value) in [("password_reset_required", flags.0), ("mfa_bind_required", flags.1)] {
+            if let Some(value) = value {
+                let sql = format!("UPDATE login_profiles SET {column} = $1 WHERE account_id = $2 AND user_id = $3");
+                write.run(&sql, &[value.into(), account.into(), number.into()]).await?;
+            }
+        }
+        if let Some(hash) = password_hash {
+            let sql = "UPDATE login_profiles SET password_hash = $1, failures = 0, locked_until = 0 \
+                       WHERE account_id = $2 AND user_id = $3";
+            write.run(sql, &[hash.into(), account.into(), number.into()]).await?;
+            let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2";
+            write.run(sql, &[account.into(), number.into()]).await?;
+        }
+        write.commit().await
+    }
+
+    /// Takes the console sign-in away, with its sessions.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn delete_login_profile(&self, by: By<'_>, user: (AccountId, UserId, &str)) -> Result<(), StoreError> {
+        let (account, id, name) = user;
+        by.check(account, &Target::User(name))?;
+        let binds = [account.into(), user_number(Principal::User(account, id)).into()];
+        let mut write = self.write(account).await?;
+        if write.run("DELETE FROM login_profiles WHERE account_id = $1 AND user_id = $2", &binds).await? == 0 {
+            return Err(StoreError::NotFound(Entity::LoginProfile));
+        }
+        write.run("DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2", &binds).await?;
+        write.commit().await
+    }
+
+    /// Counts a wrong password; at `most` in a row the sign-in is locked until `locked_until` and the count begins
+    /// anew.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_sign_in_failure(
+        &self,
+        task: SystemTask,
+        principal: Principal,
+        most: i64,
+        locked_until: UnixMs,
+    ) -> Result<(), StoreError> {
+        let (account, number) = (principal.account(), user_number(principal));
+        tracing::debug!(task = task.as_str(), %principal, "a wrong password is counted");
+        let (table, row) = login_row(principal);
+        let mut write = self.write(account).await?;
+        let lock = format!("UPDATE {table} SET failures = 0, locked_until = $1 WHERE {row} AND failures + 1 >= $4");
+        let binds = [locked_until.into(), account.into(), number.into(), most.into()];
+        if write.run(&lock, &binds).await? == 0 {
+            let count = format!("UPDATE {table} SET failures = failures + $1 WHERE {row}");
+            write.run(&count, &[1.into(), account.into(), number.into()]).await?;
+        }
+        write.commit().await
+    }
+
+    /// Forgets wrong passwords after a right one, and notes when a user signed in.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_sign_in(&self, task: SystemTask, principal: Principal, now: UnixMs) -> Result<(), StoreError> {
+        let (account, number) = (principal.account(), user_number(principal));
+        tracing::debug!(task = task.as_str(), %principal, "a sign-in is noted");
+        let (table, row) = login_row(principal);
+        let mut write = self.write(account).await?;
+        let sql = format!("UPDATE {table} SET failures = $1, locked_until = 0 WHERE {row}");
+        write.run(&sql, &[0.into(), account.into(), number.into()]).await?;
+        if matches!(principal, Principal::User(..)) {
+            let sql = "UPDATE users SET last_login = $1 WHERE account_id = $2 AND user_id = $3";
+            write.run(sql, &[now.into(), account.into(), number.into()]).await?;
+        }
+        write.commit().await
+    }
+}
+
+/// Where a principal's wrong passwords are counted: the table, and the condition on `$2` and `$3`.
+fn login_row(principal: Principal) -> (&'static str, &'static str) {
+    match principal {
+        Principal::Account(_) => ("accounts", "account_id = $2 AND $3 = 0"),
+        Principal::User(..) => ("login_profiles", "account_id = $2 AND user_id = $3"),
+    }
+}

@@ -1,0 +1,4 @@
+//! The schema, step by step. A step that has shipped is never changed; a new one is added.
+
+/// Each step's statements, separated by `;`. `{name}` is a text column ordered bytewise.
+pub(crate) const STEPS: [&str; 1] = [include_str!("../migrations/0001_accounts_users_policies_instances.sql")];

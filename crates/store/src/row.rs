@@ -1,0 +1,87 @@
+//! Columns to typed values.
+
+use std::{fmt::Display, str::FromStr};
+
+use sluice_model::{AccountId, Principal, UnixMs, UserId};
+use sqlx::{Row, any::AnyRow};
+
+use crate::StoreError;
+
+/// Reads the columns of one table's row.
+pub(crate) struct Columns<'r> {
+    pub(crate) row: &'r AnyRow,
+    pub(crate) table: &'static str,
+}
+
+impl Columns<'_> {
+    pub(crate) fn text(&self, column: &str) -> Result<String, StoreError> {
+        Ok(self.row.try_get::<String, _>(column)?)
+    }
+
+    pub(crate) fn integer(&self, column: &str) -> Result<i64, StoreError> {
+        Ok(self.row.try_get::<i64, _>(column)?)
+    }
+
+    pub(crate) fn flag(&self, column: &str) -> Result<bool, StoreError> {
+        Ok(self.integer(column)? != 0)
+    }
+
+    pub(crate) fn time(&self, column: &str) -> Result<UnixMs, StoreError> {
+        Ok(UnixMs(self.integer(column)?))
+    }
+
+    /// Zero means never.
+    pub(crate) fn time_if_any(&self, column: &str) -> Result<Option<UnixMs>, StoreError> {
+        let at = self.time(column)?;
+        Ok((at.0 != 0).then_some(at))
+    }
+
+    pub(crate) fn parsed<T>(&self, column: &str) -> Result<T, StoreError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        self.text(column)?.parse().map_err(|error: T::Err| self.damaged(error))
+    }
+
+    pub(crate) fn account(&self) -> Result<AccountId, StoreError> {
+        let number = u64::try_from(self.integer("account_id")?).map_err(|error| self.damaged(error))?;
+        AccountId::new(number).map_err(|error| self.damaged(error))
+    }
+
+    pub(crate) fn user(&self, column: &str) -> Result<UserId, StoreError> {
+        let number = u64::try_from(self.integer(column)?).map_err(|error| self.damaged(error))?;
+        UserId::new(number).map_err(|error| self.damaged(error))
+    }
+
+    /// `account_id` and `user_id`, where user 0 is the account itself.
+    pub(crate) fn principal(&self) -> Result<Principal, StoreError> {
+        let account = self.account()?;
+        if self.integer("user_id")? == 0 {
+            return Ok(Principal::Account(account));
+        }
+        Ok(Principal::User(account, self.user("user_id")?))
+    }
+
+    pub(crate) fn version(&self, column: &str) -> Result<sluice_model::PolicyVersion, StoreError> {
+        let number = u32::try_from(self.integer(column)?).map_err(|error| self.damaged(error))?;
+        Ok(sluice_model::PolicyVersion(number))
+    }
+
+    pub(crate) fn damaged(&self, fault: impl Display) -> StoreError {
+        StoreError::Damaged { table: self.table, fault: fault.to_string() }
+    }
+}
+
+/// The number under which an account is kept.
+pub(crate) fn account_number(account: AccountId) -> i64 {
+    i64::try_from(account.get()).expect("16 digits fit")
+}
+
+/// The number under which a principal's own rows are kept: 0 is the account itself.
+pub(crate) fn user_number(principal: Principal) -> i64 {
+    match principal {
+        Principal::Account(_) => 0,
+        Principal::User(_, user) => i64::try_from(user.get()).expect("18 digits fit"),
+    }
+}
