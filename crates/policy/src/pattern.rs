@@ -142,8 +142,8 @@ impl ResourcePattern {
         }
         match (&self.after_region, candidate.parts) {
             (Some((service, after)), Some(parts)) if candidate.any_region => {
-                service.matches(&text[parts.service..parts.region - 1])
-                    && after.matches_to(&text[parts.account..], ends.iter().map(|end| end - parts.account))
+                after.matches_to(&text[parts.account..], ends.iter().map(|end| end - parts.account))
+                    && service.matches(&text[parts.service..parts.region - 1])
             }
             _ => false,
         }
@@ -156,9 +156,10 @@ impl ByParts {
         if self.old_form && candidate.form == Form::Current {
             return false;
         }
-        self.service.matches(&text[parts.service..parts.region - 1])
-            && (candidate.any_region || self.region.matches(&text[parts.region..parts.account - 1]))
+        // The rest first: it is what most patterns differ in.
+        self.rest.matches_to(&text[parts.rest..], ends.iter().map(|end| end - parts.rest))
+            && self.service.matches(&text[parts.service..parts.region - 1])
             && self.account.matches(&text[parts.account..parts.rest - 1])
-            && self.rest.matches_to(&text[parts.rest..], ends.iter().map(|end| end - parts.rest))
+            && (candidate.any_region || self.region.matches(&text[parts.region..parts.account - 1]))
     }
 }
