@@ -63,10 +63,10 @@ impl DecisionCache {
         topic: &Arc<str>,
         now: UnixMs,
     ) -> Result<(), Denied> {
-        if let Some(entry) = self.find(action, topic) {
-            if authority.renew(&entry.grant, now) {
-                return Ok(());
-            }
+        if let Some(entry) = self.find(action, topic)
+            && authority.renew(&entry.grant, now)
+        {
+            return Ok(());
         }
         let resource = Resource::Topic(instance.0, instance.1.clone(), Arc::clone(topic));
         let permit = authority.authorize(caller, action.action(), &resource, &Context::at(now))?;
@@ -75,9 +75,10 @@ impl DecisionCache {
     }
 
     fn find(&self, action: TopicAction, topic: &Arc<str>) -> Option<&Entry> {
-        self.entries.as_ref()?.iter().find(|entry| {
-            entry.action == action && (Arc::ptr_eq(&entry.topic, topic) || *entry.topic == **topic)
-        })
+        self.entries
+            .as_ref()?
+            .iter()
+            .find(|entry| entry.action == action && (Arc::ptr_eq(&entry.topic, topic) || *entry.topic == **topic))
     }
 
     fn remember(&mut self, action: TopicAction, topic: &Arc<str>, permit: &Permit) {

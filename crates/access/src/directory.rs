@@ -11,9 +11,7 @@ use std::sync::{
 
 use ahash::{AHashMap, AHashSet};
 use arc_swap::ArcSwap;
-use sluice_model::{
-    AccessKeyId, AccountId, Compatibility, DenyAction, GroupId, InstanceId, PolicyName, Principal,
-};
+use sluice_model::{AccessKeyId, AccountId, Compatibility, DenyAction, GroupId, InstanceId, PolicyName, Principal};
 use sluice_policy::{Credential, InForce, Policy, PolicySource};
 
 /// One principal as the hot path sees it.

@@ -9,20 +9,25 @@
 //!
 //! Invariant: a `Caller` is made only here, after a secret was proved. Checked by xtask.
 
+mod access;
 mod clock;
 mod decision_cache;
 mod directory;
+mod load;
 mod master_key;
 mod nonce;
 mod password;
 pub mod random;
 mod signed_request;
+mod signing;
 mod touched;
 
+pub use access::{Access, OpenError};
 pub use clock::Clock;
 pub use decision_cache::{DecisionCache, TopicAction};
 pub use directory::InstanceSettings;
 pub use master_key::{MasterKey, SealError};
 pub use password::{Passwords, is_strong_enough};
 pub use signed_request::{AuthError, Scheme, SignedRequest, TIMESTAMP_SKEW_MS_MAX, mqtt_password};
+pub use signing::{AuthRefusal, MqttLogin, Peer};
 pub use touched::{Change, Touched};

@@ -3,7 +3,10 @@
 //! A sealed text is `v1.` and the base64 of nonce (12 bytes), ciphertext and tag. The name of what it belongs to is
 //! authenticated with it, so that a row's secret moved to another row does not open.
 
-use aes_gcm::{Aes256Gcm, KeyInit, aead::{Aead, Payload}};
+use aes_gcm::{
+    Aes256Gcm, KeyInit,
+    aead::{Aead, Payload},
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::RngExt;
 use secrecy::{ExposeSecret, SecretString};

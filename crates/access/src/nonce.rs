@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn a_nonce_is_good_once_per_key_for_at_least_31_minutes() {
         let nonces = Nonces::default();
-        let (one, two): (AccessKeyId, AccessKeyId) = ("LTAIkeynumber1".parse().unwrap(), "LTAIkeynumber2".parse().unwrap());
+        let (one, two): (AccessKeyId, AccessKeyId) =
+            ("LTAIkeynumber1".parse().unwrap(), "LTAIkeynumber2".parse().unwrap());
         let start = UnixMs(1_000);
         assert_eq!(nonces.use_once(&one, "n", start), NonceUse::Fresh);
         assert_eq!(nonces.use_once(&one, "n", start), NonceUse::Repeated);

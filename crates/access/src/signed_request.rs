@@ -146,7 +146,9 @@ mod tests {
         assert_eq!(check_timestamp("2026-01-02T03:19:05Z", now), Ok(()));
         assert_eq!(check_timestamp("2026-01-02T03:19:06Z", now), Err(AuthError::TimestampExpired));
         assert_eq!(check_timestamp("2026-01-02T02:49:04Z", now), Err(AuthError::TimestampExpired));
-        for bad in ["", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02 03:04:05Z", "2026-13-02T03:04:05Z", "yesterday"] {
+        for bad in
+            ["", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02 03:04:05Z", "2026-13-02T03:04:05Z", "yesterday"]
+        {
             assert_eq!(check_timestamp(bad, now), Err(AuthError::TimestampFormat), "{bad}");
         }
     }

@@ -1,5 +1,7 @@
 //! Which policies are attached to which users.
 
+use std::collections::HashMap;
+
 use sluice_model::{AccountId, PolicyName, PolicyType, Principal, UnixMs, UserId, UserName};
 
 use crate::{
@@ -31,6 +33,9 @@ pub struct PolicyUse {
     /// Since when.
     pub attached: UnixMs,
 }
+
+/// The policies attached to each user of an account.
+pub type AttachedPolicies = HashMap<UserId, Vec<(PolicyType, PolicyName)>>;
 
 fn attachment(columns: &Columns<'_>) -> Result<Attachment, StoreError> {
     Ok(Attachment {
@@ -115,6 +120,21 @@ impl Store {
         let number = user_number(Principal::User(account, user));
         let rows = self.all(sql, &[account.into(), number.into()]).await?;
         rows.iter().map(|row| attachment(&Columns { row, table: "attachments" })).collect()
+    }
+
+    /// All attachments of an account by user, for the in-memory view.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn account_attachments(&self, account: AccountId) -> Result<AttachedPolicies, StoreError> {
+        let sql = "SELECT user_id, policy_type, policy_name FROM attachments WHERE account_id = $1";
+        let mut by_user = AttachedPolicies::new();
+        for row in self.all(sql, &[account.into()]).await? {
+            let columns = Columns { row: &row, table: "attachments" };
+            let policy = (columns.parsed("policy_type")?, columns.parsed("policy_name")?);
+            by_user.entry(columns.user("user_id")?).or_default().push(policy);
+        }
+        Ok(by_user)
     }
 
     /// The users to whom a policy is attached, by name.

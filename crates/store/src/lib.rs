@@ -25,7 +25,7 @@ mod row;
 mod users;
 
 pub use accounts::{Account, NewAccount};
-pub use attachments::{Attachment, PolicyUse};
+pub use attachments::{AttachedPolicies, Attachment, PolicyUse};
 pub use by::By;
 pub use console_sessions::ConsoleSession;
 pub use database::Store;
