@@ -11,12 +11,14 @@
 
 mod access;
 mod clock;
+mod console_login;
 mod decision_cache;
 mod directory;
 mod load;
 mod master_key;
 mod nonce;
 mod password;
+mod provision;
 pub mod random;
 mod signed_request;
 mod signing;
@@ -24,10 +26,12 @@ mod touched;
 
 pub use access::{Access, OpenError};
 pub use clock::Clock;
+pub use console_login::{CONSOLE_SESSION_MS, ChangePasswordError, ConsoleCaller, SignInError, SignedIn};
 pub use decision_cache::{DecisionCache, TopicAction};
 pub use directory::InstanceSettings;
 pub use master_key::{MasterKey, SealError};
 pub use password::{Passwords, is_strong_enough};
+pub use provision::{AccountDraft, ProvisionError, Provisioned};
 pub use signed_request::{AuthError, Scheme, SignedRequest, TIMESTAMP_SKEW_MS_MAX, mqtt_password};
 pub use signing::{AuthRefusal, MqttLogin, Peer};
 pub use touched::{Change, Touched};

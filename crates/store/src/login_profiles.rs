@@ -161,6 +161,30 @@ impl Store {
         write.commit().await
     }
 
+    /// Changes a user's password at its own wish; it need not be changed again, and all its console sessions end.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn change_own_password(
+        &self,
+        task: SystemTask,
+        user: (AccountId, UserId),
+        password_hash: &str,
+    ) -> Result<(), StoreError> {
+        let principal = Principal::User(user.0, user.1);
+        tracing::debug!(task = task.as_str(), %principal, "a user changes its own password");
+        let mut write = self.write(user.0).await?;
+        let sql = "UPDATE login_profiles SET password_hash = $1, password_reset_required = 0, failures = 0, \
+                   locked_until = 0 WHERE account_id = $2 AND user_id = $3";
+        let number = user_number(principal);
+        if write.run(sql, &[password_hash.into(), user.0.into(), number.into()]).await? == 0 {
+            return Err(StoreError::NotFound(Entity::LoginProfile));
+        }
+        let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2";
+        write.run(sql, &[user.0.into(), number.into()]).await?;
+        write.commit().await
+    }
+
     /// Takes the console sign-in away, with its sessions.
     ///
     /// # Errors
