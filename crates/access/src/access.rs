@@ -87,6 +87,13 @@ impl Access {
         self.master_key.seal(key.as_str(), secret)
     }
 
+    /// The name of a user; `None` for an account itself and for a user who is gone.
+    #[must_use]
+    pub fn user_name(&self, principal: Principal) -> Option<Arc<str>> {
+        let Principal::User(..) = principal else { return None };
+        self.directory.read().principals.get(&principal).map(|view| Arc::clone(&view.in_force.name))
+    }
+
     /// An instance of this account; a foreign one and an absent one are both `None`.
     #[must_use]
     pub fn instance(&self, account: AccountId, instance: &InstanceId) -> Option<Arc<InstanceSettings>> {

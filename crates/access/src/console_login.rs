@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use sluice_model::{AccountAlias, AccountId, Principal, UnixMs, UserName};
+use sluice_model::{AccountAlias, AccountId, Principal, UnixMs, UserId, UserName};
 use sluice_policy::{Caller, Credential, PolicySource, SystemTask};
 use sluice_store::{ConsoleSession, LoginState, StoreError};
 
@@ -61,7 +61,7 @@ pub struct ConsoleCaller {
 /// Why one's own password was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
-    /// The session has ended.
+    /// The session has ended, or there is no sign-in.
     #[error("the session has ended")]
     NoSession,
     /// Only a RAM user's password is changed here.
@@ -155,10 +155,30 @@ impl Access {
         now: UnixMs,
     ) -> Result<SignedIn, ChangePasswordError> {
         let session = self.store.console_session(&digest(token), now).await?.ok_or(ChangePasswordError::NoSession)?;
-        let principal = session.principal;
-        let Principal::User(account, id) = principal else { return Err(ChangePasswordError::Account) };
-        let user = self.store.user_by_id(account, id).await?.ok_or(ChangePasswordError::NoSession)?;
+        let Principal::User(account, user) = session.principal else { return Err(ChangePasswordError::Account) };
+        self.change_password_of((account, user), present, new, now).await?;
+        self.refresh(Change::Principal(session.principal)).await;
+        let token = self.begin_session(session.principal, false, now).await?;
+        Ok(SignedIn { token, must_change_password: false })
+    }
+
+    /// Changes a user's password on proof of the present one; all its console sessions end. The caller puts the change
+    /// in force.
+    ///
+    /// # Errors
+    /// [`ChangePasswordError`].
+    pub async fn change_password_of(
+        &self,
+        user: (AccountId, UserId),
+        present: SecretString,
+        new: SecretString,
+        now: UnixMs,
+    ) -> Result<(), ChangePasswordError> {
+        let principal = Principal::User(user.0, user.1);
         let state = self.login_state(principal).await?;
+        if state.is_none() {
+            return Err(ChangePasswordError::NoSession);
+        }
         if !self.verify(principal, state, present.clone(), now).await? {
             return Err(ChangePasswordError::WrongPassword);
         }
@@ -169,11 +189,9 @@ impl Access {
             return Err(ChangePasswordError::Same);
         }
         let hash = self.passwords.hash(new).await;
-        self.store.change_own_password(TASK, (account, id), &hash).await?;
-        self.refresh(Change::Principal(principal)).await;
-        tracing::info!(%principal, user = %user.name, "changed its own console password");
-        let token = self.begin_session(principal, false, now).await?;
-        Ok(SignedIn { token, must_change_password: false })
+        self.store.change_own_password(TASK, user, &hash).await?;
+        tracing::info!(%principal, "changed its own console password");
+        Ok(())
     }
 
     async fn begin_session(

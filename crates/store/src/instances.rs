@@ -47,6 +47,17 @@ pub struct Group {
     pub created: UnixMs,
 }
 
+/// How much of each an account has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Instances.
+    pub instances: i64,
+    /// Parent topics of all its instances.
+    pub topics: i64,
+    /// Groups of all its instances.
+    pub groups: i64,
+}
+
 const COLUMNS: &str = "instance_id, account_id, name, edition, compatibility, deny_action, durability, created";
 
 fn instance(columns: &Columns<'_>) -> Result<Instance, StoreError> {
@@ -108,6 +119,23 @@ impl Store {
         let sql = format!("SELECT {COLUMNS} FROM instances WHERE account_id = $1 AND instance_id = $2");
         let row = self.one(&sql, &[account.into(), id.as_str().into()]).await?;
         row.as_ref().map(|row| instance(&Columns { row, table: "instances" })).transpose()
+    }
+
+    /// How much of each the account has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn counts(&self, account: AccountId) -> Result<Counts, StoreError> {
+        let sql = "SELECT (SELECT COUNT(*) FROM instances WHERE account_id = $1) AS instances, \
+                   (SELECT COUNT(*) FROM topics WHERE account_id = $1) AS topics, \
+                   (SELECT COUNT(*) FROM client_groups WHERE account_id = $1) AS groups";
+        let Some(row) = self.one(sql, &[account.into()]).await? else { return Ok(Counts::default()) };
+        let columns = Columns { row: &row, table: "instances" };
+        Ok(Counts {
+            instances: columns.integer("instances")?,
+            topics: columns.integer("topics")?,
+            groups: columns.integer("groups")?,
+        })
     }
 
     /// Makes a parent topic; `most` is the instance's limit.

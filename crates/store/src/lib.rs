@@ -30,7 +30,7 @@ pub use by::By;
 pub use console_sessions::ConsoleSession;
 pub use database::Store;
 pub use error::{Entity, StoreError};
-pub use instances::{Group, Instance, Topic};
+pub use instances::{Counts, Group, Instance, Topic};
 pub use keys::{AccessKey, KEYS_PER_OWNER_MAX};
 pub use login_profiles::{LoginProfile, LoginState};
 pub use policies::{CustomPolicy, PolicyVersionRow, VERSIONS_PER_POLICY_MAX};

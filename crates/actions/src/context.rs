@@ -1,0 +1,120 @@
+//! Who asks, under which request, and what operations work on.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use sluice_access::{Access, Change};
+use sluice_model::{AccountId, NameError, UnixMs};
+use sluice_policy::{Authority, Caller};
+use sluice_store::Store;
+
+use crate::Live;
+
+/// What every operation works on. Cloned cheaply; one for all doors.
+#[derive(Clone)]
+pub struct Services {
+    /// Metadata.
+    pub store: Store,
+    /// Who is calling, and what is in force.
+    pub access: Arc<Access>,
+    /// May they.
+    pub authority: Authority,
+    /// Sessions and messages.
+    pub live: Arc<dyn Live>,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Services")
+    }
+}
+
+impl Services {
+    /// The context of one request.
+    #[must_use]
+    pub fn context(&self, caller: Caller, request_id: RequestId, now: UnixMs) -> ActionContext {
+        ActionContext { caller, request_id, now, services: self.clone() }
+    }
+}
+
+/// The context of one request: first argument of every operation.
+#[derive(Clone, Debug)]
+pub struct ActionContext {
+    pub(crate) caller: Caller,
+    pub(crate) request_id: RequestId,
+    pub(crate) now: UnixMs,
+    pub(crate) services: Services,
+}
+
+impl ActionContext {
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Under which ID.
+    #[must_use]
+    pub fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    pub(crate) fn account(&self) -> AccountId {
+        self.caller.principal().account()
+    }
+
+    /// The name of the user who calls; `None` for the account itself and for a user who is gone.
+    pub(crate) fn caller_user_name(&self) -> Option<Arc<str>> {
+        self.services.access.user_name(self.caller.principal())
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.services.store
+    }
+
+    pub(crate) fn access(&self) -> &Arc<Access> {
+        &self.services.access
+    }
+
+    /// The one way from a write to its effect: puts what was written in force, then has the live side decide again.
+    /// Every operation that writes ends here, before its reply.
+    pub(crate) async fn changed(&self, change: Change) {
+        let touched = self.services.access.refresh(change).await;
+        if !touched.is_empty() {
+            self.services.live.sweep(&touched);
+        }
+    }
+}
+
+/// A request's ID: a UUID in capitals. Source: facts/ram.md section 3.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// A new one.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().hyphenated().to_string().to_ascii_uppercase().into())
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match uuid::Uuid::try_parse(text) {
+            Ok(id) => Ok(Self(id.hyphenated().to_string().to_ascii_uppercase().into())),
+            Err(_) => Err(NameError::Format { what: "RequestId" }),
+        }
+    }
+}

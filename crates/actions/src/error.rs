@@ -1,0 +1,280 @@
+//! Why an operation was not done, and the one table of codes, statuses and texts.
+//!
+//! Codes and statuses are the vendor's (openapi/errors.json; facts/ram.md section 3.4); texts are ours.
+
+use sluice_model::NameError;
+
+use crate::Denial;
+
+/// What is wrong with a parameter: the last part of RAM's codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `InvalidParameter.{Name}`.
+    Value,
+    /// `InvalidParameter.{Name}.Length`.
+    Length,
+    /// `InvalidParameter.{Name}.InvalidChars`.
+    InvalidChars,
+    /// `InvalidParameter.{Name}.Format`.
+    Format,
+    /// `InvalidParameter.{Name}.TooWeak`.
+    TooWeak,
+    /// `InvalidParameter.{Name}.ReusePrevention`.
+    ReusePrevention,
+    /// `InvalidParameter.{Name}.Incorrect`.
+    Incorrect,
+}
+
+impl Fault {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Value => "",
+            Self::Length => ".Length",
+            Self::InvalidChars => ".InvalidChars",
+            Self::Format => ".Format",
+            Self::TooWeak => ".TooWeak",
+            Self::ReusePrevention => ".ReusePrevention",
+            Self::Incorrect => ".Incorrect",
+        }
+    }
+}
+
+/// How a product words a right that is missing, or a parameter that is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeniedAs {
+    /// RAM and STS: `NoPermission`, 403.
+    NoPermission,
+    /// OnsMqtt, the instance right or the instance itself: `InstancePermissionCheckFailed`, 400.
+    Instance,
+    /// OnsMqtt, any other right: `PermissionCheckFailed`, 400.
+    Permission,
+}
+
+/// Why an operation was not done. Peer's fault but for [`ActionError::Internal`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActionError {
+    /// A required parameter is absent or empty.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A parameter breaks its rule.
+    #[error("`{name}` is wrong")]
+    Invalid {
+        /// The parameter.
+        name: &'static str,
+        /// Which rule.
+        fault: Fault,
+    },
+    /// OnsMqtt's group operations have one code for each wrong field.
+    #[error("the field `{0}` is wrong")]
+    Field(&'static str),
+    /// A parameter that this version does not serve was given; it is not ignored.
+    #[error("`{0}` is not served")]
+    NotServed(&'static str),
+    /// An instance that cannot exist, as it was named; becomes a refusal like any absent one.
+    #[error("no instance `{0}`")]
+    AbsentInstance(String),
+    /// The right is missing, or the thing is hidden: the two are one.
+    #[error("{}", .0.reason)]
+    Denied(Box<Denial>, DeniedAs),
+    /// A policy document that is none; the fault in words.
+    #[error("the policy document is invalid: {0}")]
+    MalformedPolicyDocument(String),
+    /// A code of the table.
+    #[error("{}", .0.row().2)]
+    Code(Code),
+    /// Ours: the cause is in the log, under the request's ID.
+    #[error("an internal error occurred")]
+    Internal,
+}
+
+impl ActionError {
+    pub(crate) fn invalid(name: &'static str) -> Self {
+        Self::Invalid { name, fault: Fault::Value }
+    }
+
+    pub(crate) fn of_name(name: &'static str, fault: NameError) -> Self {
+        let fault = match fault {
+            NameError::Length { .. } => Fault::Length,
+            NameError::InvalidChars { .. } => Fault::InvalidChars,
+            NameError::Format { .. } | NameError::Reserved { .. } => Fault::Format,
+        };
+        Self::Invalid { name, fault }
+    }
+
+    /// As the group operations of OnsMqtt say it.
+    pub(crate) fn into_field(self) -> Self {
+        match self {
+            Self::Invalid { name, .. } | Self::Missing(name) => Self::Field(name),
+            other => other,
+        }
+    }
+
+    /// As OnsMqtt says it: the parameter, without the rule.
+    pub(crate) fn without_rule(self) -> Self {
+        match self {
+            Self::Invalid { name, .. } => Self::invalid(name),
+            other => other,
+        }
+    }
+
+    /// The refusal behind it, for `AccessDeniedDetail` and the console.
+    #[must_use]
+    pub fn denial(&self) -> Option<&Denial> {
+        match self {
+            Self::Denied(denial, _) => Some(denial),
+            _ => None,
+        }
+    }
+
+    /// The code as the SDKs read it.
+    #[must_use]
+    pub fn code(&self) -> String {
+        match self {
+            Self::Missing(name) => format!("Missing{name}"),
+            Self::Invalid { name, fault } => format!("InvalidParameter.{name}{}", fault.suffix()),
+            Self::NotServed(name) => format!("InvalidParameter.{name}"),
+            Self::Field(_) => "ParameterFieldCheckFailed".to_owned(),
+            Self::AbsentInstance(_) | Self::Denied(_, DeniedAs::Instance) => "InstancePermissionCheckFailed".to_owned(),
+            Self::Denied(_, DeniedAs::Permission) => "PermissionCheckFailed".to_owned(),
+            Self::Denied(_, DeniedAs::NoPermission) => "NoPermission".to_owned(),
+            Self::MalformedPolicyDocument(_) => "MalformedPolicyDocument".to_owned(),
+            Self::Code(code) => code.row().0.to_owned(),
+            Self::Internal => "InternalError".to_owned(),
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Denied(_, DeniedAs::NoPermission) => 403,
+            Self::Code(code) => code.row().1,
+            Self::Internal => 500,
+            _ => 400,
+        }
+    }
+
+    /// The text for a person.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Missing(name) => format!("{name} is mandatory for this action."),
+            Self::Invalid { name, fault } => {
+                let what = match fault {
+                    Fault::Value => "is incorrect",
+                    Fault::Length => "is beyond the length limit",
+                    Fault::InvalidChars => "contains invalid characters",
+                    Fault::Format => "does not have the right format",
+                    Fault::TooWeak => "does not comply with the password policy",
+                    Fault::ReusePrevention => "was in use already",
+                    Fault::Incorrect => "is not the password in use",
+                };
+                format!("The parameter \"{name}\" {what}.")
+            }
+            Self::Field(name) => format!("The parameter \"{name}\" is missing or incorrect."),
+            Self::NotServed(name) => format!("The parameter \"{name}\" is not served."),
+            Self::Denied(denial, _) => format!("You are not authorized to do this action: {}.", denial.reason),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl From<Code> for ActionError {
+    fn from(code: Code) -> Self {
+        Self::Code(code)
+    }
+}
+
+/// The fixed codes that operations answer with.
+#[allow(missing_docs, reason = "each variant is the code that `Code::row` spells")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    NoUser,
+    NoAccessKey,
+    NoLoginProfile,
+    NoPolicy,
+    NoPolicyVersion,
+    NoUserPolicy,
+    UserExists,
+    LoginProfileExists,
+    PolicyExists,
+    UserPolicyExists,
+    UserHasAccessKey,
+    UserHasLoginProfile,
+    UserHasPolicy,
+    PolicyHasUser,
+    PolicyHasVersion,
+    VersionIsDefault,
+    TooManyUsers,
+    TooManyAccessKeys,
+    TooManyPolicies,
+    TooManyVersions,
+    TooManyUserPolicies,
+    PolicyTooLong,
+    AccountHasNoPassword,
+    GroupExists,
+    NoGroup,
+    TopicExists,
+    NoTopic,
+    TooManyTopics,
+    TooManyGroups,
+    SendFailed,
+}
+
+impl Code {
+    /// Code, HTTP status, text.
+    fn row(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::NoUser => ("EntityNotExist.User", 404, "The user does not exist."),
+            Self::NoAccessKey => ("EntityNotExist.User.AccessKey", 404, "The AccessKey does not exist."),
+            Self::NoLoginProfile => ("EntityNotExist.User.LoginProfile", 404, "The login profile does not exist."),
+            Self::NoPolicy => ("EntityNotExist.Policy", 404, "The policy does not exist."),
+            Self::NoPolicyVersion => ("EntityNotExist.Policy.Version", 404, "The policy version does not exist."),
+            Self::NoUserPolicy => ("EntityNotExist.User.Policy", 404, "The policy is not attached to the user."),
+            Self::UserExists => ("EntityAlreadyExists.User", 409, "The user exists already."),
+            Self::LoginProfileExists => {
+                ("EntityAlreadyExists.User.LoginProfile", 409, "The user has a login profile already.")
+            }
+            Self::PolicyExists => ("EntityAlreadyExists.Policy", 409, "The policy exists already."),
+            Self::UserPolicyExists => {
+                ("EntityAlreadyExists.User.Policy", 409, "The policy is attached to the user already.")
+            }
+            Self::UserHasAccessKey => ("DeleteConflict.User.AccessKey", 409, "The user still has an AccessKey."),
+            Self::UserHasLoginProfile => {
+                ("DeleteConflict.User.LoginProfile", 409, "The user still has a login profile.")
+            }
+            Self::UserHasPolicy => ("DeleteConflict.User.Policy", 409, "The user still has an attached policy."),
+            Self::PolicyHasUser => ("DeleteConflict.Policy.User", 409, "The policy is still attached to a user."),
+            Self::PolicyHasVersion => {
+                ("DeleteConflict.Policy.Version", 409, "The policy still has a version besides the default one.")
+            }
+            Self::VersionIsDefault => {
+                ("DeleteConflict.Policy.Version.Default", 409, "The default version cannot be deleted.")
+            }
+            Self::TooManyUsers => ("LimitExceeded.User", 409, "The account has as many users as it may."),
+            Self::TooManyAccessKeys => {
+                ("LimitExceeded.User.AccessKey", 409, "There are as many AccessKeys as there may be.")
+            }
+            Self::TooManyPolicies => ("LimitExceeded.Policy", 409, "The account has as many policies as it may."),
+            Self::TooManyVersions => {
+                ("LimitExceeded.Policy.Version", 409, "The policy has as many versions as it may.")
+            }
+            Self::TooManyUserPolicies => {
+                ("LimitExceeded.User.Policy", 409, "The user has as many policies of this type as it may.")
+            }
+            Self::PolicyTooLong => (
+                "InvalidParameter.PolicyDocument.Length",
+                400,
+                "The parameter \"PolicyDocument\" is beyond the length limit.",
+            ),
+            Self::AccountHasNoPassword => ("NotSupport.Account", 400, "Only a RAM user can change its password here."),
+            Self::GroupExists => ("GroupIdAlreadyExsited", 400, "The group exists already."),
+            Self::NoGroup => ("ResourcePermissionCheckFailed", 400, "The group does not exist."),
+            Self::TopicExists => ("TopicAlreadyExisted", 400, "The topic exists already."),
+            Self::NoTopic => ("TopicNotFound", 400, "The topic does not exist."),
+            Self::TooManyTopics => ("LimitExceeded.Topic", 400, "The instance has as many topics as it may."),
+            Self::TooManyGroups => ("LimitExceeded.GroupId", 400, "The instance has as many groups as it may."),
+            Self::SendFailed => ("SendMessageFailed", 500, "The message could not be sent."),
+        }
+    }
+}

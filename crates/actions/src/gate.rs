@@ -1,0 +1,267 @@
+//! The one function that asks for an operation, and how its refusals look.
+//!
+//! Hidden and forbidden answer alike: the question comes before anything is read, and an instance that is absent, another
+//! account's or one without the right are one answer.
+
+use serde::Serialize;
+use sluice_model::{Action, InstanceId, Principal, Resource};
+use sluice_policy::{Context, Denied, Permit, Reason};
+
+use crate::{ActionContext, ActionError, DeniedAs, Product, Row};
+
+/// On what a row's actions are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Nothing: every caller may, for itself alone.
+    Nothing,
+    /// One resource.
+    On(Resource),
+    /// Two resources, both needed: a principal and a policy.
+    Both(Resource, Resource),
+    /// `mq:MqttInstanceAccess` on the instance, which must be there, then the resource.
+    OnInstance(InstanceId, Resource),
+    /// As `OnInstance`, but the operation asks for each row that it lists, by [`rows`].
+    RowsOfInstance(InstanceId),
+    /// The operation asks for each row that it lists, by [`rows`].
+    Rows,
+}
+
+/// The yeses to what was asked, in its order.
+#[derive(Debug)]
+pub struct Granted {
+    first: Option<Permit>,
+    second: Option<Permit>,
+}
+
+impl Granted {
+    /// The permit of a question on one resource; of the first of two.
+    ///
+    /// # Errors
+    /// [`ActionError::Internal`] when nothing was asked: an operation that takes a permit must ask.
+    pub(crate) fn permit(&self) -> Result<&Permit, ActionError> {
+        self.first.as_ref().ok_or(ActionError::Internal)
+    }
+
+    /// The permit on the second resource.
+    ///
+    /// # Errors
+    /// As [`Granted::permit`].
+    pub(crate) fn second(&self) -> Result<&Permit, ActionError> {
+        self.second.as_ref().ok_or(ActionError::Internal)
+    }
+}
+
+/// Asks a row's actions. For an instance, first `mq:MqttInstanceAccess`, then whether it is there.
+///
+/// # Errors
+/// [`ActionError::Denied`].
+pub(crate) fn authorize(context: &ActionContext, row: &Row, ask: &Ask) -> Result<Granted, ActionError> {
+    let one = |resource: &Resource| ask_one(context, row, row.actions, resource);
+    let (first, second) = match ask {
+        Ask::Nothing | Ask::Rows => (None, None),
+        Ask::On(resource) => (Some(one(resource)?), None),
+        Ask::Both(first, second) => (Some(one(first)?), Some(one(second)?)),
+        Ask::OnInstance(instance, resource) => {
+            on_instance(context, row, instance)?;
+            (Some(one(resource)?), None)
+        }
+        Ask::RowsOfInstance(instance) => {
+            on_instance(context, row, instance)?;
+            (None, None)
+        }
+    };
+    Ok(Granted { first, second })
+}
+
+/// Asks a row's actions on each of `resources` and keeps the entries that are granted. `whole` is a resource whose grant
+/// shows every entry that no statement forbids.
+///
+/// # Errors
+/// [`ActionError::Denied`] when nothing is granted at all. DESIGN section 2, Lists.
+pub(crate) fn rows<T>(
+    context: &ActionContext,
+    row: &Row,
+    whole: &Resource,
+    entries: Vec<T>,
+    resource: impl Fn(&T) -> Resource,
+) -> Result<Vec<T>, ActionError> {
+    let ask = |resource: &Resource| {
+        context.services.authority.authorize_any(&context.caller, row.actions, resource, &Context::at(context.now))
+    };
+    let all = ask(whole);
+    let mut granted = Vec::new();
+    for entry in entries {
+        let visible = match ask(&resource(&entry)) {
+            Ok(_) => true,
+            Err(denied) => all.is_ok() && !matches!(denied.reason, Reason::Explicit(_)),
+        };
+        if visible {
+            granted.push(entry);
+        }
+    }
+    match all {
+        Err(denied) if granted.is_empty() => Err(refuse(context, row, &denied, denied_as(row.product))),
+        _ => Ok(granted),
+    }
+}
+
+fn on_instance(context: &ActionContext, row: &Row, instance: &InstanceId) -> Result<(), ActionError> {
+    const ACCESS: &[Action] = &[Action::INSTANCE_ACCESS];
+    let resource = Resource::Instance(context.account(), instance.clone());
+    drop(ask_one(context, row, ACCESS, &resource)?);
+    if context.access().instance(context.account(), instance).is_none() {
+        return Err(absent_instance(context, row, instance.as_str()));
+    }
+    Ok(())
+}
+
+fn ask_one(context: &ActionContext, row: &Row, actions: &[Action], resource: &Resource) -> Result<Permit, ActionError> {
+    let asked = context.services.authority.authorize_any(&context.caller, actions, resource, &Context::at(context.now));
+    asked.map_err(|denied| {
+        let is_access = actions.contains(&Action::INSTANCE_ACCESS);
+        let kind = if is_access { DeniedAs::Instance } else { denied_as(row.product) };
+        refuse(context, row, &denied, kind)
+    })
+}
+
+fn denied_as(product: Product) -> DeniedAs {
+    match product {
+        Product::Ram | Product::Sts => DeniedAs::NoPermission,
+        Product::OnsMqtt => DeniedAs::Permission,
+    }
+}
+
+/// A refusal, logged once.
+fn refuse(context: &ActionContext, row: &Row, denied: &Denied, kind: DeniedAs) -> ActionError {
+    tracing::info!(
+        operation = row.name, account = %denied.account, principal = %denied.principal, action = %denied.action,
+        resource = %denied.resource, request_id = %context.request_id, reason = %denied, "refused"
+    );
+    ActionError::Denied(Box::new(Denial::of(denied)), kind)
+}
+
+/// The refusal for what is not there for this account, worded like a missing right.
+pub(crate) fn absent(
+    context: &ActionContext,
+    row: &Row,
+    action: &Action,
+    resource: String,
+    kind: DeniedAs,
+) -> ActionError {
+    let principal = context.caller.principal();
+    let account = principal.account();
+    let reason = "it is absent or no right on it reaches you";
+    tracing::info!(operation = row.name, %account, %principal, %action, resource, request_id = %context.request_id,
+        reason, "refused");
+    let denial = Denial {
+        policy_type: "AccountLevelIdentityBasedPolicy",
+        no_permission_type: "ImplicitDeny",
+        auth_action: action.as_str().to_owned(),
+        reason: format!("{action} on `{resource}`: {reason}"),
+        auth_resource: resource,
+        auth_principal_type: principal_type(principal),
+        auth_principal_owner_id: account.to_string(),
+        auth_principal_display_name: display_name(principal),
+        policy_name: None,
+        policy_version: None,
+        statement_pointer: None,
+        missing_context_keys: Vec::new(),
+        statement_to_ask_for: None,
+    };
+    ActionError::Denied(Box::new(denial), kind)
+}
+
+fn absent_instance(context: &ActionContext, row: &Row, instance: &str) -> ActionError {
+    let resource = format!("acs:mq:*:{}:instance/{instance}", context.account());
+    absent(context, row, &Action::INSTANCE_ACCESS, resource, DeniedAs::Instance)
+}
+
+/// Completes an error of the input that must read as a refusal.
+pub(crate) fn hide(context: &ActionContext, row: &Row, error: ActionError) -> ActionError {
+    match error {
+        ActionError::AbsentInstance(text) => absent_instance(context, row, &text),
+        other => other,
+    }
+}
+
+/// Who was refused what, and what decided. Serialized, the members of `AccessDeniedDetail`: the vendor's first (facts/ram.md
+/// section 6), then ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Denial {
+    /// Where the policy that decided is attached, or the missing one would be.
+    pub policy_type: &'static str,
+    /// `ExplicitDeny` or `ImplicitDeny`.
+    pub no_permission_type: &'static str,
+    /// The RAM action.
+    pub auth_action: String,
+    /// The ARN.
+    pub auth_resource: String,
+    /// `SubUser` or `Account`.
+    pub auth_principal_type: &'static str,
+    /// The account.
+    pub auth_principal_owner_id: String,
+    /// The user's ID, not its name; the account's ID for itself.
+    pub auth_principal_display_name: String,
+    /// The policy that forbids.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_name: Option<String>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<String>,
+    /// Its statement, `/Statement/0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement_pointer: Option<String>,
+    /// Condition keys that a fitting Allow needed and the request did not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_context_keys: Vec<String>,
+    /// The decision in a sentence.
+    pub reason: String,
+    /// A policy document that would grant it, to hand to an administrator; for the console.
+    #[serde(skip)]
+    pub statement_to_ask_for: Option<String>,
+}
+
+impl Denial {
+    fn of(denied: &Denied) -> Self {
+        let statement = match &denied.reason {
+            Reason::Explicit(statement) => Some(statement),
+            _ => None,
+        };
+        let missing_context_keys = match &denied.reason {
+            Reason::NoAllow { missing_context_keys, .. } => {
+                missing_context_keys.iter().map(ToString::to_string).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self {
+            policy_type: denied.policy_type_detail(),
+            no_permission_type: denied.no_permission_type(),
+            auth_action: denied.action.as_str().to_owned(),
+            auth_resource: denied.resource.to_string(),
+            auth_principal_type: principal_type(denied.principal),
+            auth_principal_owner_id: denied.account.to_string(),
+            auth_principal_display_name: display_name(denied.principal),
+            policy_name: statement.map(|statement| statement.policy.to_string()),
+            policy_version: statement.map(|statement| statement.version.to_string()),
+            statement_pointer: statement.map(|statement| format!("/Statement/{}", statement.statement)),
+            missing_context_keys,
+            reason: denied.to_string(),
+            statement_to_ask_for: Some(denied.statement_to_ask_for()),
+        }
+    }
+}
+
+fn principal_type(principal: Principal) -> &'static str {
+    match principal {
+        Principal::Account(_) => "Account",
+        Principal::User(..) => "SubUser",
+    }
+}
+
+fn display_name(principal: Principal) -> String {
+    match principal {
+        Principal::Account(account) => account.to_string(),
+        Principal::User(_, user) => user.to_string(),
+    }
+}

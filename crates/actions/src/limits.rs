@@ -1,0 +1,28 @@
+//! Quotas and lengths of RAM. Sources: facts/ram.md sections 2 and 3.3.
+
+/// Users of an account.
+pub(crate) const USERS_MAX: i64 = 5_000;
+/// Custom policies of an account.
+pub(crate) const POLICIES_MAX: i64 = 1_500;
+/// System policies attached to a user.
+pub(crate) const SYSTEM_ATTACHMENTS_MAX: i64 = 20;
+/// Custom policies attached to a user.
+pub(crate) const CUSTOM_ATTACHMENTS_MAX: i64 = 10;
+/// Characters of a policy document.
+pub(crate) const DOCUMENT_CHARACTERS_MAX: usize = 6_144;
+/// Characters of a display name.
+pub(crate) const DISPLAY_NAME_CHARACTERS_MAX: usize = 128;
+/// Characters of a user's comments.
+pub(crate) const COMMENTS_CHARACTERS_MAX: usize = 128;
+/// Characters of a policy's description.
+pub(crate) const DESCRIPTION_CHARACTERS_MAX: usize = 1_024;
+/// Characters of an e-mail address, RFC 5321.
+pub(crate) const EMAIL_CHARACTERS_MAX: usize = 254;
+/// Characters of a telephone number with its country code.
+pub(crate) const MOBILE_PHONE_CHARACTERS_MAX: usize = 32;
+/// Characters of a topic's remark.
+pub(crate) const REMARK_CHARACTERS_MAX: usize = 128;
+/// Parent topics of an instance; the original's 25 are raised by ticket, these are Sluice's.
+pub(crate) const TOPICS_MAX: i64 = 10_000;
+/// Groups of an instance.
+pub(crate) const GROUPS_MAX: i64 = 10_000;

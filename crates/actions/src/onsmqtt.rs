@@ -1,0 +1,18 @@
+//! OnsMqtt 2020-04-20: instances, topics, groups, sessions and messages.
+//!
+//! Source: openapi/onsmqtt-2020-04-20.json and extra.json. Every operation on an instance also needs
+//! `mq:MqttInstanceAccess` there; `gate` asks it. Lists are plain arrays, times Unix milliseconds.
+
+mod group;
+mod instance;
+mod message;
+mod metadata;
+mod session;
+mod topic;
+
+pub use group::{CreateGroupId, DeleteGroupId, ListGroupId};
+pub use instance::{CreateMqttInstance, ListInstances, ListMqttInstance, MqttInstance};
+pub use message::SendMessage;
+pub use metadata::{GetMqttMetaData, MetaData};
+pub use session::{CloseConnection, QuerySessionByClientId};
+pub use topic::{CreateMqttTopic, DeleteMqttTopic, ListMqttTopic};

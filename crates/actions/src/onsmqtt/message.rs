@@ -1,0 +1,79 @@
+//! SendMessage: publishes without a client, by the same conductor as a PUBLISH.
+
+use std::fmt;
+
+use bytes::Bytes;
+use rand::RngExt;
+use serde::Serialize;
+use sluice_model::{Action, InstanceId, Resource, TopicName};
+
+use crate::{
+    Act, ActionContext, ActionError, Ask, Code, DeniedAs, Granted, Params, Product, Row, SendFault, gate,
+    operation::required,
+};
+
+/// Sends one message at QoS 1.
+#[derive(Clone)]
+pub struct SendMessage {
+    /// Where.
+    pub instance: InstanceId,
+    /// To which topic; the point-to-point form too.
+    pub topic: TopicName,
+    /// What; may be empty.
+    pub payload: Bytes,
+}
+
+impl fmt::Debug for SendMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendMessage").field("topic", &self.topic).field("payload_bytes", &self.payload.len()).finish()
+    }
+}
+
+/// `{MsgId}`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SentMessage {
+    /// 32 hexadecimal digits.
+    pub msg_id: String,
+}
+
+impl Act for SendMessage {
+    const ROW: Row = Row {
+        product: Product::OnsMqtt,
+        name: "SendMessage",
+        actions: &[Action::SEND_MESSAGE],
+        resource: "topic/{InstanceId}/{MqttTopic}",
+        parameters: &[required("InstanceId"), required("MqttTopic"), required("Payload")],
+    };
+    type Output = SentMessage;
+
+    fn read(params: &Params) -> Result<Self, ActionError> {
+        let payload = params.get("Payload").ok_or(ActionError::Missing("Payload"))?;
+        Ok(Self {
+            instance: params.instance("InstanceId")?,
+            topic: params.name("MqttTopic").map_err(ActionError::without_rule)?,
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+        })
+    }
+
+    fn ask(&self, context: &ActionContext) -> Ask {
+        let topic = Resource::Topic(context.account(), self.instance.clone(), self.topic.shared());
+        Ask::OnInstance(self.instance.clone(), topic)
+    }
+
+    async fn run(self, context: &ActionContext, granted: Granted) -> Result<SentMessage, ActionError> {
+        let permit = granted.permit()?;
+        let refused =
+            || gate::absent(context, &Self::ROW, permit.action(), permit.resource().to_string(), DeniedAs::Permission);
+        if !context.access().topic_exists(context.account(), &self.instance, self.topic.parent()) {
+            return Err(refused());
+        }
+        let live = &context.services.live;
+        match live.send_message(&context.caller, permit, &self.instance, self.topic, self.payload, context.now) {
+            Ok(()) => Ok(SentMessage { msg_id: format!("{:032X}", rand::rng().random::<u128>()) }),
+            Err(SendFault::Refused) => Err(refused()),
+            Err(SendFault::TooLarge) => Err(ActionError::invalid("Payload")),
+            Err(SendFault::Failed) => Err(Code::SendFailed.into()),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Policies: CreatePolicy, GetPolicy, ListPolicies, DeletePolicy.
+
+use serde::Serialize;
+use sluice_access::Change;
+use sluice_model::{AccountId, Action, PolicyName, PolicyType, PolicyVersion, RamEntity, Resource};
+use sluice_policy::{Document, FaultKind, Permit, SystemPolicy, system_policies};
+use sluice_store::{By, CustomPolicy};
+
+use super::{policy_version::VersionReply, user::Done};
+use crate::{
+    Act, ActionContext, ActionError, Ask, Code, Granted, Page, Params, Product, Row, limits,
+    operation::{not_served, optional, required},
+    time::date,
+};
+
+/// What is asked on one policy: a custom one is the account's, a system one the pseudo account's.
+pub(super) fn resource(account: AccountId, policy_type: PolicyType, name: &PolicyName) -> Resource {
+    let name = name.as_str().into();
+    let entity = match policy_type {
+        PolicyType::Custom => RamEntity::Policy(name),
+        PolicyType::System => RamEntity::SystemPolicy(name),
+    };
+    Resource::Ram(account, entity)
+}
+
+/// The custom policy of a name, after the question was answered with yes.
+pub(super) async fn find_custom(
+    context: &ActionContext,
+    _granted: &Permit,
+    name: &PolicyName,
+) -> Result<CustomPolicy, ActionError> {
+    let policy = context.store().policy(context.account(), name).await?;
+    policy.ok_or(Code::NoPolicy.into())
+}
+
+pub(super) fn find_system(name: &PolicyName) -> Result<&'static SystemPolicy, ActionError> {
+    system_policies().iter().find(|policy| policy.name == name.as_str()).ok_or(Code::NoPolicy.into())
+}
+
+/// A document that CreatePolicy takes.
+pub(super) fn document(params: &Params) -> Result<String, ActionError> {
+    let text = params.text("PolicyDocument")?;
+    if text.chars().count() > limits::DOCUMENT_CHARACTERS_MAX {
+        return Err(Code::PolicyTooLong.into());
+    }
+    match Document::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(faults) if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. })) => {
+            Err(Code::PolicyTooLong.into())
+        }
+        Err(faults) => {
+            let words: Vec<String> = faults.iter().map(|fault| format!("{}: {fault}", fault.pointer)).collect();
+            Err(ActionError::MalformedPolicyDocument(words.join("; ")))
+        }
+    }
+}
+
+/// A policy as replies show it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PolicyReply {
+    /// The name.
+    pub policy_name: String,
+    /// `System` or `Custom`.
+    pub policy_type: &'static str,
+    /// Free text.
+    pub description: String,
+    /// The version in force.
+    pub default_version: String,
+    /// When it was made.
+    pub create_date: String,
+    /// When it last changed; not in CreatePolicy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update_date: Option<String>,
+    /// To how many it is attached; not in CreatePolicy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachment_count: Option<i64>,
+    /// The document in force; GetPolicy alone has it, and the vendor calls it deprecated there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_document: Option<String>,
+}
+
+impl PolicyReply {
+    fn of_custom(policy: &CustomPolicy) -> Self {
+        Self {
+            policy_name: policy.name.to_string(),
+            policy_type: PolicyType::Custom.as_str(),
+            description: policy.description.clone(),
+            default_version: policy.default_version.to_string(),
+            create_date: date(policy.created),
+            update_date: Some(date(policy.updated)),
+            attachment_count: Some(policy.attachments),
+            policy_document: None,
+        }
+    }
+
+    fn of_system(policy: &SystemPolicy, attachment_count: i64) -> Self {
+        Self {
+            policy_name: policy.name.to_owned(),
+            policy_type: PolicyType::System.as_str(),
+            description: policy.description.to_owned(),
+            default_version: PolicyVersion(policy.version).to_string(),
+            create_date: policy.create_date.to_owned(),
+            update_date: Some(policy.update_date.to_owned()),
+            attachment_count: Some(attachment_count),
+            policy_document: None,
+        }
+    }
+}
+
+/// `{Policy}`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct OnePolicy {
+    /// The policy.
+    pub policy: PolicyReply,
+}
+
+/// Makes a policy with its first version, `v1`.
+#[derive(Clone, Debug)]
+pub struct CreatePolicy {
+    /// The name.
+    pub name: PolicyName,
+    /// The document, valid.
+    pub document: String,
+    /// Free text.
+    pub description: String,
+}
+
+impl Act for CreatePolicy {
+    const ROW: Row = Row {
+        product: Product::Ram,
+        name: "CreatePolicy",
+        actions: &[Action::of("ram:CreatePolicy")],
+        resource: "policy/{PolicyName}",
+        parameters: &[required("PolicyName"), required("PolicyDocument"), optional("Description"), not_served("Tag")],
+    };
+    type Output = OnePolicy;
+
+    fn read(params: &Params) -> Result<Self, ActionError> {
+        let name = params.name("PolicyName")?;
+        let description = params.limited("Description", limits::DESCRIPTION_CHARACTERS_MAX)?.unwrap_or_default();
+        Ok(Self { name, document: document(params)?, description })
+    }
+
+    fn ask(&self, context: &ActionContext) -> Ask {
+        Ask::On(resource(context.account(), PolicyType::Custom, &self.name))
+    }
+
+    async fn run(self, context: &ActionContext, granted: Granted) -> Result<OnePolicy, ActionError> {
+        let account = context.account();
+        let permit = granted.permit()?;
+        let texts = (self.description.as_str(), self.document.as_str());
+        let (store, by) = (context.store(), By::Permit(permit));
+        store.create_policy(by, account, &self.name, texts, context.now, limits::POLICIES_MAX).await?;
+        context.changed(Change::Policy(account, self.name.clone())).await;
+        let policy = find_custom(context, permit, &self.name).await?;
+        let policy = PolicyReply { update_date: None, attachment_count: None, ..PolicyReply::of_custom(&policy) };
+        Ok(OnePolicy { policy })
+    }
+}
+
+/// Shows a policy and its document in force.
+#[derive(Clone, Debug)]
+pub struct GetPolicy {
+    /// Whose.
+    pub policy_type: PolicyType,
+    /// The name.
+    pub name: PolicyName,
+}
+
+/// `{Policy, DefaultPolicyVersion}`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PolicyInForce {
+    /// The policy.
+    pub policy: PolicyReply,
+    /// The version in force.
+    pub default_policy_version: VersionReply,
+}
+
+impl Act for GetPolicy {
+    const ROW: Row = Row {
+        product: Product::Ram,
+        name: "GetPolicy",
+        actions: &[Action::of("ram:GetPolicy")],
+        resource: "policy/{PolicyName}",
+        parameters: &[required("PolicyType"), required("PolicyName")],
+    };
+    type Output = PolicyInForce;
+
+    fn read(params: &Params) -> Result<Self, ActionError> {
+        Ok(Self { policy_type: params.required_word("PolicyType")?, name: params.name("PolicyName")? })
+    }
+
+    fn ask(&self, context: &ActionContext) -> Ask {
+        Ask::On(resource(context.account(), self.policy_type, &self.name))
+    }
+
+    async fn run(self, context: &ActionContext, granted: Granted) -> Result<PolicyInForce, ActionError> {
+        let account = context.account();
+        let (mut policy, default_policy_version) = match self.policy_type {
+            PolicyType::System => {
+                let policy = find_system(&self.name)?;
+                let count = context.store().system_policy_attachments(account, policy.name).await?;
+                (PolicyReply::of_system(policy, count), VersionReply::of_system(policy))
+            }
+            PolicyType::Custom => {
+                let policy = find_custom(context, granted.permit()?, &self.name).await?;
+                let versions = context.store().policy_versions(account, &self.name).await?;
+                let version = versions.iter().find(|row| row.is_default).ok_or(Code::NoPolicyVersion)?;
+                (PolicyReply::of_custom(&policy), VersionReply::of(version))
+            }
+        };
+        policy.policy_document = default_policy_version.policy_document.clone();
+        Ok(PolicyInForce { policy, default_policy_version })
+    }
+}
+
+/// Lists policies: the system's, then the account's, each by name.
+#[derive(Clone, Debug)]
+pub struct ListPolicies {
+    /// One type only.
+    pub policy_type: Option<PolicyType>,
+    /// Which page.
+    pub page: Page,
+}
+
+/// `{Policies: {Policy: []}, IsTruncated, Marker}`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PolicyPage {
+    /// The policies.
+    pub policies: PolicyList,
+    /// Whether there is a next page.
+    pub is_truncated: bool,
+    /// Leads to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+/// `{Policy: []}`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PolicyList {
+    /// The policies.
+    pub policy: Vec<PolicyReply>,
+}
+
+impl Act for ListPolicies {
+    const ROW: Row = Row {
+        product: Product::Ram,
+        name: "ListPolicies",
+        actions: &[Action::of("ram:ListPolicies")],
+        resource: "policy/*",
+        parameters: &[optional("PolicyType"), optional("Marker"), optional("MaxItems"), not_served("Tag")],
+    };
+    type Output = PolicyPage;
+
+    fn read(params: &Params) -> Result<Self, ActionError> {
+        let policy_type = params.given("PolicyType").map(|_| params.required_word("PolicyType")).transpose()?;
+        Ok(Self { policy_type, page: Page::read(params)? })
+    }
+
+    fn ask(&self, context: &ActionContext) -> Ask {
+        Ask::On(Resource::Ram(context.account(), RamEntity::Policy("*".into())))
+    }
+
+    async fn run(self, context: &ActionContext, _granted: Granted) -> Result<PolicyPage, ActionError> {
+        let wants = |policy_type| self.policy_type.is_none_or(|only| only == policy_type);
+        // The key of a page is `{0 or 1}{name}`: system policies come first.
+        let after = self.page.after.as_deref().unwrap_or_default();
+        let items_most = self.page.items_max + 1;
+        let mut entries = Vec::new();
+        if wants(PolicyType::System) && !after.starts_with('1') {
+            let mut system: Vec<_> = system_policies().iter().collect();
+            system.sort_by_key(|policy| policy.name);
+            let later = system.into_iter().filter(|policy| format!("0{}", policy.name).as_str() > after);
+            for policy in later.take(items_most) {
+                let attached = context.store().system_policy_attachments(context.account(), policy.name).await?;
+                entries.push((format!("0{}", policy.name), PolicyReply::of_system(policy, attached)));
+            }
+        }
+        if wants(PolicyType::Custom) && entries.len() < items_most {
+            let after = after.strip_prefix('1').unwrap_or_default();
+            let custom = context.store().policies(context.account(), after, self.page.items_to_read()).await?;
+            entries.extend(custom.iter().map(|policy| (format!("1{}", policy.name), PolicyReply::of_custom(policy))));
+        }
+        let (entries, marker) = self.page.cut(entries, |(key, _)| key.clone());
+        let policy = entries.into_iter().map(|(_, policy)| policy).collect();
+        Ok(PolicyPage { policies: PolicyList { policy }, is_truncated: marker.is_some(), marker })
+    }
+}
+
+/// Deletes a policy that is attached to nobody.
+#[derive(Clone, Debug)]
+pub struct DeletePolicy {
+    /// The name.
+    pub name: PolicyName,
+    /// Deletes versions besides the default one with it; attachments never.
+    pub cascading: bool,
+}
+
+impl Act for DeletePolicy {
+    const ROW: Row = Row {
+        product: Product::Ram,
+        name: "DeletePolicy",
+        actions: &[Action::of("ram:DeletePolicy")],
+        resource: "policy/{PolicyName}",
+        parameters: &[required("PolicyName"), optional("CascadingDelete")],
+    };
+    type Output = Done;
+
+    fn read(params: &Params) -> Result<Self, ActionError> {
+        let cascading = params.boolean("CascadingDelete")?.unwrap_or(false);
+        Ok(Self { name: params.name("PolicyName")?, cascading })
+    }
+
+    fn ask(&self, context: &ActionContext) -> Ask {
+        Ask::On(resource(context.account(), PolicyType::Custom, &self.name))
+    }
+
+    async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {
+        let permit = granted.permit()?;
+        context.store().delete_policy(By::Permit(permit), context.account(), &self.name, self.cascading).await?;
+        context.changed(Change::Policy(context.account(), self.name)).await;
+        Ok(Done {})
+    }
+}

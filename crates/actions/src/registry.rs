@@ -1,0 +1,69 @@
+//! One row an operation: routes, documents and coverage tests come from here.
+
+use crate::{Operation, onsmqtt, ram, sts};
+
+/// Every operation served.
+pub static OPERATIONS: &[Operation] = &[
+    Operation::of::<ram::CreateUser>(),
+    Operation::of::<ram::GetUser>(),
+    Operation::of::<ram::UpdateUser>(),
+    Operation::of::<ram::ListUsers>(),
+    Operation::of::<ram::DeleteUser>(),
+    Operation::of::<ram::CreateAccessKey>(),
+    Operation::of::<ram::UpdateAccessKey>(),
+    Operation::of::<ram::ListAccessKeys>(),
+    Operation::of::<ram::DeleteAccessKey>(),
+    Operation::of::<ram::CreateLoginProfile>(),
+    Operation::of::<ram::GetLoginProfile>(),
+    Operation::of::<ram::UpdateLoginProfile>(),
+    Operation::of::<ram::DeleteLoginProfile>(),
+    Operation::of::<ram::ChangePassword>(),
+    Operation::of::<ram::CreatePolicy>(),
+    Operation::of::<ram::GetPolicy>(),
+    Operation::of::<ram::ListPolicies>(),
+    Operation::of::<ram::DeletePolicy>(),
+    Operation::of::<ram::CreatePolicyVersion>(),
+    Operation::of::<ram::GetPolicyVersion>(),
+    Operation::of::<ram::SetDefaultPolicyVersion>(),
+    Operation::of::<ram::DeletePolicyVersion>(),
+    Operation::of::<ram::ListPolicyVersions>(),
+    Operation::of::<ram::AttachPolicyToUser>(),
+    Operation::of::<ram::DetachPolicyFromUser>(),
+    Operation::of::<ram::ListPoliciesForUser>(),
+    Operation::of::<ram::ListEntitiesForPolicy>(),
+    Operation::of::<sts::GetCallerIdentity>(),
+    Operation::of::<onsmqtt::ListInstances>(),
+    Operation::of::<onsmqtt::CreateMqttInstance>(),
+    Operation::of::<onsmqtt::ListMqttInstance>(),
+    Operation::of::<onsmqtt::GetMqttMetaData>(),
+    Operation::of::<onsmqtt::CreateMqttTopic>(),
+    Operation::of::<onsmqtt::DeleteMqttTopic>(),
+    Operation::of::<onsmqtt::ListMqttTopic>(),
+    Operation::of::<onsmqtt::CreateGroupId>(),
+    Operation::of::<onsmqtt::DeleteGroupId>(),
+    Operation::of::<onsmqtt::ListGroupId>(),
+    Operation::of::<onsmqtt::SendMessage>(),
+    Operation::of::<onsmqtt::QuerySessionByClientId>(),
+    Operation::of::<onsmqtt::CloseConnection>(),
+];
+
+/// The operation of a version and an action's name; both compared exactly.
+#[must_use]
+pub fn find(version: &str, name: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.row.name == name && operation.row.product.version() == version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_found_by_its_own_version_and_name() {
+        for operation in OPERATIONS {
+            let row = &operation.row;
+            let found = find(row.product.version(), row.name).expect("the row is in the registry");
+            assert!(std::ptr::eq(found, operation), "{} is twice in the registry", row.name);
+        }
+        assert!(find("2015-05-01", "GetCallerIdentity").is_none());
+    }
+}

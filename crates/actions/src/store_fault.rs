@@ -1,0 +1,76 @@
+//! What the store's refusals are called in the API.
+
+use sluice_store::{Entity, StoreError};
+
+use crate::{ActionError, Code};
+
+impl From<StoreError> for ActionError {
+    /// What is no refusal is logged here and answered as internal.
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::NotFound(entity) => absent(*entity),
+            StoreError::AlreadyExists(entity) => exists(*entity),
+            StoreError::Limit(entity) => too_many(*entity),
+            StoreError::Conflict(entity) => conflict(*entity),
+            _ => None,
+        };
+        code.map_or_else(
+            || {
+                tracing::error!(%error, "the store failed an operation");
+                Self::Internal
+            },
+            Self::Code,
+        )
+    }
+}
+
+fn absent(entity: Entity) -> Option<Code> {
+    Some(match entity {
+        Entity::User => Code::NoUser,
+        Entity::AccessKey => Code::NoAccessKey,
+        Entity::LoginProfile => Code::NoLoginProfile,
+        Entity::Policy => Code::NoPolicy,
+        Entity::PolicyVersion => Code::NoPolicyVersion,
+        Entity::Attachment => Code::NoUserPolicy,
+        Entity::Topic => Code::NoTopic,
+        Entity::Group => Code::NoGroup,
+        _ => return None,
+    })
+}
+
+fn exists(entity: Entity) -> Option<Code> {
+    Some(match entity {
+        Entity::User => Code::UserExists,
+        Entity::LoginProfile => Code::LoginProfileExists,
+        Entity::Policy => Code::PolicyExists,
+        Entity::Attachment => Code::UserPolicyExists,
+        Entity::Topic => Code::TopicExists,
+        Entity::Group => Code::GroupExists,
+        _ => return None,
+    })
+}
+
+fn too_many(entity: Entity) -> Option<Code> {
+    Some(match entity {
+        Entity::User => Code::TooManyUsers,
+        Entity::AccessKey => Code::TooManyAccessKeys,
+        Entity::Policy => Code::TooManyPolicies,
+        Entity::PolicyVersion => Code::TooManyVersions,
+        Entity::Attachment => Code::TooManyUserPolicies,
+        Entity::Topic => Code::TooManyTopics,
+        Entity::Group => Code::TooManyGroups,
+        _ => return None,
+    })
+}
+
+fn conflict(entity: Entity) -> Option<Code> {
+    Some(match entity {
+        Entity::AccessKey => Code::UserHasAccessKey,
+        Entity::LoginProfile => Code::UserHasLoginProfile,
+        Entity::Attachment => Code::UserHasPolicy,
+        Entity::User => Code::PolicyHasUser,
+        Entity::PolicyVersion => Code::PolicyHasVersion,
+        Entity::DefaultPolicyVersion => Code::VersionIsDefault,
+        _ => return None,
+    })
+}

@@ -1,0 +1,64 @@
+//! GetCallerIdentity: who am I.
+
+use serde::Serialize;
+use sluice_model::Principal;
+
+use crate::{Act, ActionContext, ActionError, Ask, Granted, Params, Product, Row};
+
+/// Says who calls. Every caller may ask it, of itself alone.
+#[derive(Clone, Copy, Debug)]
+pub struct GetCallerIdentity;
+
+/// The caller. Source: facts/ram.md section 2; DESIGN section 2, API.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CallerIdentity {
+    /// `Account` or `RAMUser`.
+    pub identity_type: &'static str,
+    /// The account.
+    pub account_id: String,
+    /// The user's ID, the account's for itself.
+    pub principal_id: String,
+    /// Users only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// `acs:ram::{account}:user/{name}` or `acs:ram::{account}:root`.
+    pub arn: String,
+}
+
+impl Act for GetCallerIdentity {
+    const ROW: Row =
+        Row { product: Product::Sts, name: "GetCallerIdentity", actions: &[], resource: "the caller", parameters: &[] };
+    type Output = CallerIdentity;
+
+    fn read(_params: &Params) -> Result<Self, ActionError> {
+        Ok(Self)
+    }
+
+    fn ask(&self, _context: &ActionContext) -> Ask {
+        Ask::Nothing
+    }
+
+    async fn run(self, context: &ActionContext, _granted: Granted) -> Result<CallerIdentity, ActionError> {
+        let account_id = context.account().to_string();
+        Ok(match context.caller.principal() {
+            Principal::Account(_) => CallerIdentity {
+                identity_type: "Account",
+                principal_id: account_id.clone(),
+                user_id: None,
+                arn: format!("acs:ram::{account_id}:root"),
+                account_id,
+            },
+            Principal::User(_, user) => {
+                let name = context.caller_user_name().ok_or(ActionError::Internal)?;
+                CallerIdentity {
+                    identity_type: "RAMUser",
+                    principal_id: user.to_string(),
+                    user_id: Some(user.to_string()),
+                    arn: format!("acs:ram::{account_id}:user/{name}"),
+                    account_id,
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! The routes on `/`: read, know the caller, dispatch, write.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{Method, Response, header, request::Parts},
+    response::{IntoResponse, Redirect},
+    routing::any,
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use sluice_access::{Access, Peer};
+use sluice_actions::{ActionError, Operation, RequestId, Services, find};
+use sluice_policy::Caller;
+
+use crate::{
+    error::DoorError,
+    reply::ReplyTo,
+    wire::{self, Call},
+};
+
+/// Largest body that is read.
+pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Longest that a body may take to arrive.
+const BODY_WAIT_S_MAX: u64 = 30;
+/// Longest `Host` that an error repeats.
+const HOST_BYTES_MAX: usize = 255;
+
+/// What the door needs.
+#[derive(Clone, Debug)]
+pub struct OpenApi {
+    /// Who is calling, and the clock.
+    pub access: Arc<Access>,
+    /// What the operations work on.
+    pub services: Services,
+}
+
+/// `/` for the three products, GET and POST. Whoever serves it puts a [`Peer`] into each request's extensions.
+pub fn routes(state: OpenApi) -> Router {
+    Router::new().route("/", any(root)).with_state(state)
+}
+
+async fn root(State(api): State<OpenApi>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    if wire::is_browser(&parts.method, &parts.uri, &parts.headers) {
+        return Redirect::to("/console/").into_response();
+    }
+    let reply = ReplyTo {
+        request_id: RequestId::random(),
+        host: host_of(&parts),
+        format: wire::format_asked(&parts.uri, &parts.headers),
+        now: api.access.clock().now(),
+    };
+    let refused = |reply: &ReplyTo, error: &DoorError| log_refusal(reply, error, reply.door_error(error));
+    match read(&parts, body).await {
+        Ok(call) => answer(&api, &parts, call, reply).await,
+        Err(error) => refused(&reply, &error),
+    }
+}
+
+async fn read(parts: &Parts, body: Body) -> Result<Call, DoorError> {
+    if parts.method != Method::GET && parts.method != Method::POST {
+        return Err(DoorError::Method);
+    }
+    let body = read_body(body).await?;
+    wire::read(&parts.method, &parts.uri, &parts.headers, &body)
+}
+
+async fn read_body(body: Body) -> Result<Bytes, DoorError> {
+    let all = Limited::new(body, BODY_BYTES_MAX).collect();
+    let read = tokio::time::timeout(Duration::from_secs(BODY_WAIT_S_MAX), all).await;
+    match read.map_err(|_| DoorError::Body)? {
+        Ok(all) => Ok(all.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(DoorError::TooLarge { most_bytes: BODY_BYTES_MAX }),
+        Err(_) => Err(DoorError::Body),
+    }
+}
+
+/// A call that could be read: dispatched on (version, action), then signed for, then run.
+async fn answer(api: &OpenApi, parts: &Parts, call: Call, mut reply: ReplyTo) -> Response<Body> {
+    reply.format = call.format;
+    let Some(operation) = find(&call.version, &call.action) else {
+        return log_refusal(&reply, &DoorError::UnknownAction, reply.door_error(&DoorError::UnknownAction));
+    };
+    let caller = match caller_of(api, parts, operation, &call, &reply) {
+        Ok(Some(caller)) => caller,
+        Ok(None) => return reply.action_error(&ActionError::Internal),
+        Err(error) => return log_refusal(&reply, &error, reply.door_error(&error)),
+    };
+    let context = api.services.context(caller, reply.request_id.clone(), reply.now);
+    match operation.run(&context, &call.params).await {
+        Ok(output) => reply.success(operation.row.name, &output),
+        Err(error) => reply.action_error(&error),
+    }
+}
+
+/// Who signed. `Ok(None)` when the listener did not say where the request came from: nothing is decided then.
+fn caller_of(
+    api: &OpenApi,
+    parts: &Parts,
+    operation: &Operation,
+    call: &Call,
+    reply: &ReplyTo,
+) -> Result<Option<Caller>, DoorError> {
+    let Some(peer) = parts.extensions.get::<Peer>() else {
+        tracing::error!(operation = operation.row.name, "the listener did not say where a request came from");
+        return Ok(None);
+    };
+    let signed = call.signed.as_ref().ok_or(DoorError::Unsigned)?;
+    let verified = api.access.authenticate_signed(signed, *peer, reply.now);
+    verified.map(Some).map_err(|cause| DoorError::Auth { cause, string_to_sign: signed.string_to_sign.clone() })
+}
+
+/// Logs that a request was refused before it became an operation; operations log their own refusals.
+fn log_refusal(reply: &ReplyTo, error: &DoorError, response: Response<Body>) -> Response<Body> {
+    let (code, _) = error.code();
+    tracing::info!(request_id = %reply.request_id, code, "an API request was refused");
+    response
+}
+
+fn host_of(parts: &Parts) -> String {
+    let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = named.or_else(|| parts.uri.host()).unwrap_or_default();
+    host.chars().filter(|c| c.is_ascii_graphic()).take(HOST_BYTES_MAX).collect()
+}

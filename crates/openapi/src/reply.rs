@@ -1,0 +1,128 @@
+//! Replies and errors as the vendor's SDKs read them. Source: openapi/wire.md section 6.
+//!
+//! Every body is an object with `RequestId`, never empty; errors are `{RequestId, HostId, Code, Message, Recommend}` and, on
+//! a refusal, `AccessDeniedDetail`. XML has the root `{Action}Response` or `Error`.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sluice_actions::{ActionError, Denial, Reply, RequestId};
+use sluice_model::UnixMs;
+
+use crate::{error::DoorError, wire::Format, xml};
+
+/// What every reply needs to know of its request.
+pub(crate) struct ReplyTo {
+    pub(crate) request_id: RequestId,
+    /// The `Host` that was called, for `HostId`.
+    pub(crate) host: String,
+    pub(crate) format: Format,
+    pub(crate) now: UnixMs,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ErrorBody<'a> {
+    request_id: &'a str,
+    host_id: &'a str,
+    code: &'a str,
+    message: &'a str,
+    recommend: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_denied_detail: Option<Detail<'a>>,
+}
+
+/// `AccessDeniedDetail`: the vendor's fields, and ours that name the resource and what decided.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Detail<'a> {
+    #[serde(flatten)]
+    denial: &'a Denial,
+    encoded_diagnostic_message: String,
+}
+
+impl ReplyTo {
+    /// A success.
+    pub(crate) fn success(&self, action: &str, reply: &Reply) -> Response<Body> {
+        let mut object = match serde_json::to_value(reply) {
+            Ok(Value::Object(object)) => object,
+            Ok(_) => Map::new(),
+            Err(error) => {
+                tracing::error!(request_id = %self.request_id, action, %error, "a reply cannot be written");
+                return self.action_error(&ActionError::Internal);
+            }
+        };
+        object.insert("RequestId".to_owned(), Value::String(self.request_id.to_string()));
+        self.write(StatusCode::OK, &format!("{action}Response"), Value::Object(object))
+    }
+
+    /// An operation's refusal.
+    pub(crate) fn action_error(&self, error: &ActionError) -> Response<Body> {
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let detail = error.denial().map(|denial| Detail {
+            denial,
+            encoded_diagnostic_message: diagnostic_message(self.now, &self.request_id),
+        });
+        self.error(status, &error.code(), &error.message(), detail)
+    }
+
+    /// The door's own refusal.
+    pub(crate) fn door_error(&self, error: &DoorError) -> Response<Body> {
+        let (code, status) = error.code();
+        self.error(status, &code, &error.to_string(), None)
+    }
+
+    fn error(&self, status: StatusCode, code: &str, message: &str, detail: Option<Detail<'_>>) -> Response<Body> {
+        let body = ErrorBody {
+            request_id: self.request_id.as_str(),
+            host_id: &self.host,
+            code,
+            message,
+            recommend: "",
+            access_denied_detail: detail,
+        };
+        let value = serde_json::to_value(body).expect("texts and numbers under text keys are JSON");
+        self.write(status, "Error", value)
+    }
+
+    fn write(&self, status: StatusCode, root: &str, body: Value) -> Response<Body> {
+        let (text, kind) = match self.format {
+            Format::Json => (body.to_string(), "application/json;charset=utf-8"),
+            Format::Xml => (xml::document(root, &body), "text/xml;charset=utf-8"),
+        };
+        let mut response = (status, text).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let id = HeaderValue::from_str(self.request_id.as_str()).expect("a UUID is a legal header value");
+        headers.insert("x-acs-request-id", id);
+        response
+    }
+}
+
+/// The short form: version 1, kind 1, Unix seconds as a big-endian u64, the request ID; base64.
+/// Source: facts/ram.md section 6.
+fn diagnostic_message(now: UnixMs, request_id: &RequestId) -> String {
+    let seconds = u64::try_from(now.0 / 1000).unwrap_or_default();
+    let mut bytes = vec![1, 1];
+    bytes.extend(seconds.to_be_bytes());
+    bytes.extend(request_id.as_str().bytes());
+    STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn diagnostic_message_has_the_vendors_short_form() {
+        let id: RequestId = "6433284F-FBBD-505E-81E1-79593896 1B32".replace(' ', "").parse().unwrap();
+        let message = diagnostic_message(UnixMs(1_755_570_114_000), &id);
+        assert_eq!(message, "AQEAAAAAaKPfwjY0MzMyODRGLUZCQkQtNTA1RS04MUUxLTc5NTkzODk2MUIzMg==");
+    }
+}
