@@ -32,6 +32,24 @@ impl TopicAction {
     }
 }
 
+/// A yes to a question of the message path. Only a [`DecisionCache`] makes one, from a permit or a grant that still holds;
+/// routing and delivery demand it and compare it.
+#[derive(Debug)]
+#[must_use]
+pub struct TopicYes<'q> {
+    action: TopicAction,
+    instance: (AccountId, &'q InstanceId),
+    topic: &'q Arc<str>,
+}
+
+impl TopicYes<'_> {
+    /// Whether this is a yes to exactly this question.
+    #[must_use]
+    pub fn covers(&self, action: TopicAction, instance: (AccountId, &InstanceId), topic: &str) -> bool {
+        self.action == action && self.instance == instance && **self.topic == *topic
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     action: TopicAction,
@@ -54,24 +72,32 @@ impl DecisionCache {
     ///
     /// # Errors
     /// The refusal, decided in full this time.
-    pub fn check_topic(
+    pub fn check_topic<'q>(
         &mut self,
         authority: &Authority,
         caller: &Caller,
         action: TopicAction,
-        instance: (AccountId, &InstanceId),
-        topic: &Arc<str>,
+        instance: (AccountId, &'q InstanceId),
+        topic: &'q Arc<str>,
         now: UnixMs,
-    ) -> Result<(), Denied> {
+    ) -> Result<TopicYes<'q>, Denied> {
+        let yes = TopicYes { action, instance, topic };
         if let Some(entry) = self.find(action, topic)
             && authority.renew(&entry.grant, now)
         {
-            return Ok(());
+            return Ok(yes);
         }
         let resource = Resource::Topic(instance.0, instance.1.clone(), Arc::clone(topic));
         let permit = authority.authorize(caller, action.action(), &resource, &Context::at(now))?;
         self.remember(action, topic, &permit);
-        Ok(())
+        Ok(yes)
+    }
+
+    /// The earliest end of what is remembered; [`UnixMs::NEVER`] when nothing ends by itself.
+    #[must_use]
+    pub fn valid_until(&self) -> UnixMs {
+        let entries = self.entries.iter().flat_map(|entries| entries.iter());
+        entries.map(|entry| entry.grant.valid_until()).min().unwrap_or(UnixMs::NEVER)
     }
 
     fn find(&self, action: TopicAction, topic: &Arc<str>) -> Option<&Entry> {

@@ -27,7 +27,7 @@ mod touched;
 pub use access::{Access, OpenError};
 pub use clock::Clock;
 pub use console_login::{CONSOLE_SESSION_MS, ChangePasswordError, ConsoleCaller, SignInError, SignedIn};
-pub use decision_cache::{DecisionCache, TopicAction};
+pub use decision_cache::{DecisionCache, TopicAction, TopicYes};
 pub use directory::InstanceSettings;
 pub use master_key::{MasterKey, SealError};
 pub use password::{Passwords, is_strong_enough};

@@ -3,11 +3,10 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use sluice_access::{Access, Change};
+use sluice_broker::Broker;
 use sluice_model::{AccountId, NameError, UnixMs};
 use sluice_policy::{Authority, Caller};
 use sluice_store::Store;
-
-use crate::Live;
 
 /// What every operation works on. Cloned cheaply; one for all doors.
 #[derive(Clone)]
@@ -19,7 +18,7 @@ pub struct Services {
     /// May they.
     pub authority: Authority,
     /// Sessions and messages.
-    pub live: Arc<dyn Live>,
+    pub broker: Arc<Broker>,
 }
 
 impl fmt::Debug for Services {
@@ -80,7 +79,7 @@ impl ActionContext {
     pub(crate) async fn changed(&self, change: Change) {
         let touched = self.services.access.refresh(change).await;
         if !touched.is_empty() {
-            self.services.live.sweep(&touched);
+            self.services.broker.sweep(&touched);
         }
     }
 }

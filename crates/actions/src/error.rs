@@ -218,7 +218,6 @@ pub enum Code {
     NoTopic,
     TooManyTopics,
     TooManyGroups,
-    SendFailed,
 }
 
 impl Code {
@@ -274,7 +273,6 @@ impl Code {
             Self::NoTopic => ("TopicNotFound", 400, "The topic does not exist."),
             Self::TooManyTopics => ("LimitExceeded.Topic", 400, "The instance has as many topics as it may."),
             Self::TooManyGroups => ("LimitExceeded.GroupId", 400, "The instance has as many groups as it may."),
-            Self::SendFailed => ("SendMessageFailed", 500, "The message could not be sent."),
         }
     }
 }

@@ -43,7 +43,8 @@ pub(crate) fn run(args: &ApiArgs, now: jiff::Timestamp, out: &mut impl Write) ->
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let no_answer = |error: ureq::Error| ApiError::NoAnswer { endpoint: args.endpoint.clone(), fault: error.to_string() };
+    let no_answer =
+        |error: ureq::Error| ApiError::NoAnswer { endpoint: args.endpoint.clone(), fault: error.to_string() };
     let mut reply = request.send_empty().map_err(no_answer)?;
     let body = reply.body_mut().read_to_string().map_err(no_answer)?;
     writeln!(out, "{body}")?;
@@ -64,7 +65,8 @@ fn canonical_query(parameters: &[String]) -> Result<String, ApiError> {
         pairs.push((name, value));
     }
     pairs.sort_unstable();
-    let encoded: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value))).collect();
+    let encoded: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value))).collect();
     Ok(encoded.join("&"))
 }
 

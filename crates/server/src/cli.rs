@@ -74,7 +74,7 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         place: Place,
     },
-    /// Lists the accounts: ID and alias, one a line
+    /// Lists the accounts: `AccountId=` and `Alias=` of each, one a line
     List {
         #[command(flatten)]
         place: Place,

@@ -59,8 +59,8 @@ impl Config {
 }
 
 fn read_file(path: &Path) -> Result<File, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     // The display form shows line, column and the line itself, which names the key.
     toml::from_str(&text).map_err(|error| ConfigError::File { path: path.to_owned(), fault: error.to_string() })
 }

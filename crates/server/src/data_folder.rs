@@ -58,7 +58,9 @@ impl DataFolder {
 
     /// The database inside the folder.
     pub(crate) fn database_url(&self) -> String {
-        format!("sqlite://{}", self.path.join("sluice.db").display())
+        // What has a meaning in a URL is escaped; the rest of a path is its own text.
+        let path = self.path.join("sluice.db").display().to_string();
+        format!("sqlite://{}", path.replace('%', "%25").replace('?', "%3F").replace('#', "%23"))
     }
 
     /// Where the operator's socket is.

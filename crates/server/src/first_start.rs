@@ -1,6 +1,9 @@
 //! The first start on an empty folder: one account, one instance. DESIGN section 1.
 
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{IsTerminal, Write},
+    sync::Arc,
+};
 
 use secrecy::ExposeSecret;
 use sluice_access::{Access, AccountDraft, ProvisionError, Provisioned};
@@ -55,7 +58,7 @@ fn secret(variable: &'static str, least: usize) -> Result<Option<secrecy::Secret
 }
 
 /// Makes the account and the instance when the folder has no account yet.
-pub(crate) async fn run(access: &Access) -> Result<Option<FirstStart>, FirstStartError> {
+pub(crate) async fn run(access: &Arc<Access>) -> Result<Option<FirstStart>, FirstStartError> {
     if !access.list_accounts().await?.is_empty() {
         return Ok(None);
     }
@@ -94,7 +97,10 @@ impl FirstStart {
         let (key, secret) = (&self.account.access_key_id, self.account.access_key_secret.expose_secret());
         let (instance, client) = (&self.instance, "GID_demo@@@1");
         let login = sluice_access::mqtt_password(&self.account.access_key_secret, client);
-        let api = format!("SLUICE_ENDPOINT=http://{http} SLUICE_ACCESS_KEY_ID={key} SLUICE_ACCESS_KEY_SECRET={secret} sluice api onsmqtt");
+        let program = std::env::current_exe().map_or_else(|_| "sluice".to_owned(), |path| path.display().to_string());
+        let api = format!(
+            "SLUICE_ENDPOINT=http://{http} SLUICE_ACCESS_KEY_ID={key} SLUICE_ACCESS_KEY_SECRET={secret} {program} api onsmqtt"
+        );
         format!(
             "See a message arrive. Make a group and a topic:\n\
              {api} CreateGroupId InstanceId={instance} GroupId=GID_demo && {api} CreateMqttTopic InstanceId={instance} Topic=demo\n\

@@ -30,7 +30,11 @@ pub(crate) fn routes(readiness: Readiness, metrics: PrometheusHandle) -> Router 
         .route(
             "/readyz",
             get(move || async move {
-                if readiness.get() { (StatusCode::OK, "serving\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not serving\n") }
+                if readiness.get() {
+                    (StatusCode::OK, "serving\n")
+                } else {
+                    (StatusCode::SERVICE_UNAVAILABLE, "not serving\n")
+                }
             }),
         )
         .route("/metrics", get(move || async move { metrics.render() }))

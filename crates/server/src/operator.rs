@@ -5,11 +5,11 @@
 
 use std::{io::Write, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sluice_access::{Access, AccountDraft, ProvisionError, Provisioned};
 use sluice_model::{AccountAlias, AccountId, NameError};
 use sluice_policy::SystemTask;
-use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -49,8 +49,8 @@ pub(crate) enum OperatorError {
     Answer(#[from] serde_json::Error),
     #[error("{0}")]
     Refused(String),
-    #[error("cannot open the database: {0}")]
-    Open(String),
+    #[error(transparent)]
+    Wiring(#[from] crate::wiring::WiringError),
 }
 
 /// The lines of DESIGN section 1: one `Name=value` each.
@@ -65,7 +65,7 @@ pub(crate) fn lines_of(account: &Provisioned) -> Vec<String> {
     ]
 }
 
-async fn answer(access: &Access, request: Request) -> Reply {
+async fn answer(access: &Arc<Access>, request: Request) -> Reply {
     let result = match request {
         Request::Create { alias, id } => create(access, &alias, id.as_deref()).await,
         Request::List => list(access).await,
@@ -76,7 +76,7 @@ async fn answer(access: &Access, request: Request) -> Reply {
     }
 }
 
-async fn create(access: &Access, alias: &str, id: Option<&str>) -> Result<Vec<String>, ProvisionError> {
+async fn create(access: &Arc<Access>, alias: &str, id: Option<&str>) -> Result<Vec<String>, ProvisionError> {
     let name = |error: NameError| ProvisionError::Name(error);
     let alias: AccountAlias = alias.parse().map_err(name)?;
     let account: Option<AccountId> = id.map(str::parse).transpose().map_err(name)?;
@@ -87,7 +87,10 @@ async fn create(access: &Access, alias: &str, id: Option<&str>) -> Result<Vec<St
 
 async fn list(access: &Access) -> Result<Vec<String>, ProvisionError> {
     let accounts = access.list_accounts().await?;
-    Ok(accounts.iter().map(|account| format!("{} {}", account.account, account.alias)).collect())
+    let lines = |account: &sluice_store::Account| {
+        [format!("AccountId={}", account.account), format!("Alias={}", account.alias)]
+    };
+    Ok(accounts.iter().flat_map(lines).collect())
 }
 
 /// Serves the socket until the listener fails.
@@ -123,7 +126,7 @@ pub(crate) async fn serve(data_dir: &Path, access: Arc<Access>) -> std::io::Resu
     Ok(())
 }
 
-async fn serve_one(stream: UnixStream, access: &Access) -> std::io::Result<()> {
+async fn serve_one(stream: UnixStream, access: &Arc<Access>) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read).take(LINE_BYTES_MAX).read_line(&mut line).await?;
@@ -142,10 +145,10 @@ pub(crate) async fn run(data_dir: &Path, request: Request, out: &mut impl Write)
         Ok(stream) => ask(stream, &request).await?,
         Err(_) => {
             let folder = DataFolder::open(data_dir)?;
-            let access = crate::wiring::open_access(&folder, None)
-                .await
-                .map_err(|error| OperatorError::Open(error.to_string()))?;
-            answer(&access, request).await
+            let opened = crate::wiring::open(&folder, None).await?;
+            let reply = answer(&opened.access, request).await;
+            opened.store.close().await;
+            reply
         }
     };
     match reply {

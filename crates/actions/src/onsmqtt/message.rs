@@ -5,12 +5,10 @@ use std::fmt;
 use bytes::Bytes;
 use rand::RngExt;
 use serde::Serialize;
+use sluice_broker::SendFault;
 use sluice_model::{Action, InstanceId, Resource, TopicName};
 
-use crate::{
-    Act, ActionContext, ActionError, Ask, Code, DeniedAs, Granted, Params, Product, Row, SendFault, gate,
-    operation::required,
-};
+use crate::{Act, ActionContext, ActionError, Ask, DeniedAs, Granted, Params, Product, Row, gate, operation::required};
 
 /// Sends one message at QoS 1.
 #[derive(Clone)]
@@ -68,12 +66,11 @@ impl Act for SendMessage {
         if !context.access().topic_exists(context.account(), &self.instance, self.topic.parent()) {
             return Err(refused());
         }
-        let live = &context.services.live;
-        match live.send_message(&context.caller, permit, &self.instance, self.topic, self.payload, context.now) {
+        let broker = &context.services.broker;
+        match broker.send_message(permit, &self.instance, self.topic, self.payload, context.now) {
             Ok(()) => Ok(SentMessage { msg_id: format!("{:032X}", rand::rng().random::<u128>()) }),
             Err(SendFault::Refused) => Err(refused()),
             Err(SendFault::TooLarge) => Err(ActionError::invalid("Payload")),
-            Err(SendFault::Failed) => Err(Code::SendFailed.into()),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Act for GetMqttMetaData {
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<MetaData, ActionError> {
         let counted = context.store().counts(context.account()).await?;
-        let live = context.services.live.counts(granted.permit()?);
+        let live = context.services.broker.counts(granted.permit()?);
         Ok(MetaData {
             instance_count: counted.instances,
             topic_count: counted.topics,

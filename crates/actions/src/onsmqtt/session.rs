@@ -51,7 +51,7 @@ impl Act for QuerySessionByClientId {
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OnlineStatus, ActionError> {
         let permit = granted.permit()?;
-        let online_status = context.services.live.is_online(permit, &self.instance, self.client.as_str());
+        let online_status = context.services.broker.is_online(permit, &self.instance, &self.client);
         Ok(OnlineStatus { online_status })
     }
 }
@@ -98,7 +98,7 @@ impl Act for CloseConnection {
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Closed, ActionError> {
         let permit = granted.permit()?;
-        let was_open = context.services.live.close_connection(permit, &self.instance, self.client.as_str());
+        let was_open = context.services.broker.close_connection(permit, &self.instance, &self.client);
         let message = if was_open { "operation success." } else { "the client was not connected." };
         Ok(Closed { code: 200, success: true, message })
     }

@@ -1,0 +1,159 @@
+//! One connection, as its own task drives it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use sluice_access::{DecisionCache, InstanceSettings};
+use sluice_codec::{Packet, ReasonCode, Version, encode};
+use sluice_model::{DenyAction, UnixMs};
+use sluice_policy::Grant;
+use sluice_router::{InstanceKey, TopicIndex};
+use sluice_session::{Input, Session};
+
+use crate::{Broker, link::Link};
+
+/// Whether the connection goes on after what was written is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Flow {
+    /// It goes on.
+    Continue,
+    /// It is to be closed.
+    Close,
+}
+
+/// One connection's own state: what it agreed, its remembered yeses, its place in the index. When it is dropped, the
+/// registry and the index forget it.
+pub struct Client {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) session: Session,
+    pub(crate) settings: Arc<InstanceSettings>,
+    pub(crate) instance_key: InstanceKey,
+    pub(crate) index: Arc<TopicIndex>,
+    pub(crate) cache: DecisionCache,
+    pub(crate) instance_grant: Grant,
+    pub(crate) group_grant: Option<Grant>,
+    /// When a right that was read ends by itself.
+    pub(crate) valid_until: UnixMs,
+    /// The topic whose delivery was refused last.
+    pub(crate) last_held_back: Option<Arc<str>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.link.key.client)
+    }
+}
+
+impl Client {
+    /// The version that both speak.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.session.version()
+    }
+
+    /// Without a packet for so long the client counts as lost.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        self.session.patience()
+    }
+
+    /// For how long, from now, nothing ends by itself; `None` when nothing does.
+    #[must_use]
+    pub fn rights_end_in(&self) -> Option<Duration> {
+        (self.valid_until < UnixMs::NEVER).then(|| {
+            let left = self.valid_until.0.saturating_sub(self.broker.access.clock().now().0);
+            Duration::from_millis(u64::try_from(left).unwrap_or(0))
+        })
+    }
+
+    /// Returns when there is something to deliver or to decide. Cancel safe.
+    pub async fn wait(&self) {
+        self.link.wait().await;
+    }
+
+    /// A handle to wait on while the client itself is in use.
+    #[must_use]
+    pub fn waiter(&self) -> Waiter {
+        Waiter(Arc::clone(&self.link))
+    }
+
+    /// Looks at the outbox again: a wake-up may have been taken while a write was under way.
+    pub fn rewake(&self) {
+        self.link.wake_if_waiting();
+    }
+
+    /// Does what a packet asks; replies are added to `out`.
+    pub fn handle(&mut self, packet: Packet, out: &mut BytesMut) -> Flow {
+        let now = self.broker.access.clock().now();
+        if let Err(reason) = self.stay(now) {
+            return self.close(reason, None, out);
+        }
+        match self.session.receive(packet) {
+            Ok(None) => Flow::Continue,
+            Ok(Some(Input::Publish(incoming))) => self.publish(incoming, now, out),
+            Ok(Some(Input::Subscribe(subscribe))) => self.subscribe(subscribe, now, out),
+            Ok(Some(Input::Unsubscribe(unsubscribe))) => self.unsubscribe(&unsubscribe, out),
+            Ok(Some(Input::Ping)) => self.write(Some(Packet::PingResp), out),
+            Ok(Some(Input::Acknowledged)) => self.deliver_waiting(now, out),
+            Ok(Some(Input::Disconnect)) => Flow::Close,
+            Err(violation) => {
+                tracing::info!(client = %self.link.key.client, account = %self.link.key.account, why = violation.why, "a connection is closed for a violation");
+                self.close(violation.reason, Some(violation.why), out)
+            }
+        }
+    }
+
+    /// Delivers what waits and obeys what others marked. To be called when [`Client::wait`] returns.
+    pub fn woken(&mut self, out: &mut BytesMut) -> Flow {
+        let now = self.broker.access.clock().now();
+        self.deliver_waiting(now, out)
+    }
+
+    /// Whether the connection may stay; to be asked while a write is stuck, and when a right ends.
+    ///
+    /// # Errors
+    /// Why it must be closed at once.
+    pub fn may_stay(&mut self) -> Result<(), ReasonCode> {
+        let now = self.broker.access.clock().now();
+        self.stay(now)
+    }
+
+    /// Adds the last packet and says that the connection ends.
+    pub fn close(&self, reason: ReasonCode, why: Option<&str>, out: &mut BytesMut) -> Flow {
+        tracing::debug!(client = %self.link.key.client, account = %self.link.key.account, ?reason, "a connection is closed");
+        let _continue = self.write(self.session.farewell(reason, why), out);
+        Flow::Close
+    }
+
+    pub(crate) fn closes_when_denied(&self) -> bool {
+        self.settings.deny_action == DenyAction::Close
+    }
+
+    pub(crate) fn write(&self, packet: Option<Packet>, out: &mut BytesMut) -> Flow {
+        if let Some(packet) = packet {
+            encode(&packet, self.session.version(), out);
+        }
+        Flow::Continue
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.broker.registry.leave(&self.link);
+        self.index.remove_all(self.link.id);
+        self.broker.meters.connections.decrement(1.0);
+    }
+}
+
+/// Waits for what others mark on a connection.
+#[derive(Debug)]
+pub struct Waiter(Arc<Link>);
+
+impl Waiter {
+    /// Returns when there is something to deliver or to decide. Cancel safe.
+    pub async fn wait(&self) {
+        self.0.wait().await;
+    }
+}

@@ -1,0 +1,75 @@
+//! What waits for one receiver. Bounded; nothing is held while nothing waits.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use sluice_model::Qos;
+use smallvec::SmallVec;
+
+use crate::message::Message;
+
+/// Most messages that wait for one connection.
+const MESSAGES_MAX: usize = 100_000;
+/// Most payload bytes that wait for one connection.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A message that matched, as the receiver asked for it.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) message: Arc<Message>,
+    /// The lower of published and granted.
+    pub(crate) qos: Qos,
+    pub(crate) identifiers: SmallVec<[u32; 2]>,
+    /// Sent to this client by name.
+    pub(crate) point_to_point: bool,
+}
+
+/// What became of a message that was pushed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pushed {
+    /// It waits; the receiver must be woken.
+    First,
+    /// It waits behind others.
+    Behind,
+    /// The outbox is full.
+    Full,
+}
+
+/// What waits for one receiver, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+}
+
+impl Outbox {
+    pub(crate) fn push(&mut self, waiting: Waiting) -> Pushed {
+        let size = waiting.message.frame.payload().len();
+        let queue = &mut self.waiting;
+        if queue.len() >= MESSAGES_MAX || (self.bytes + size > BYTES_MAX && !queue.is_empty()) {
+            return Pushed::Full;
+        }
+        self.bytes += size;
+        queue.push_back(waiting);
+        if queue.len() == 1 { Pushed::First } else { Pushed::Behind }
+    }
+
+    /// Puts back what could not be delivered yet, first in order.
+    pub(crate) fn put_back(&mut self, waiting: Waiting) {
+        self.bytes += waiting.message.frame.payload().len();
+        self.waiting.push_front(waiting);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Waiting> {
+        let next = self.waiting.pop_front();
+        match &next {
+            Some(waiting) => self.bytes -= waiting.message.frame.payload().len(),
+            // Gives the memory back.
+            None => self.waiting = VecDeque::new(),
+        }
+        next
+    }
+}

@@ -1,0 +1,218 @@
+//! One connection's task: CONNECT, then packets, deliveries and deadlines until it ends.
+
+use std::{io, sync::Arc, time::Duration};
+
+use bytes::{Buf, BytesMut};
+use sluice_access::Peer;
+use sluice_broker::{Broker, Client, Flow};
+use sluice_codec::{Connect, DecodeError, ReasonCode, Version, decode, decode_first};
+use sluice_session::PACKET_BYTES_MAX;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use crate::transport::Transport;
+
+/// CONNECT must be there within this time.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
+/// Largest CONNECT, bytes.
+const CONNECT_BYTES_MAX: usize = 64 * 1024;
+/// How long a farewell may take to be written.
+const FAREWELL_WAIT: Duration = Duration::from_millis(50);
+/// How long a write may be stuck before the peer counts as lost.
+const WRITE_WAIT: Duration = Duration::from_secs(60);
+/// A deadline that never comes.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Serves one connection until it ends.
+pub(crate) async fn run<T: Transport>(mut transport: T, broker: Arc<Broker>, peer: Peer) {
+    let mut buffer = BytesMut::new();
+    let deadline = Instant::now() + CONNECT_WAIT;
+    let connect = match timeout_at(deadline, first_packet(&mut transport, &mut buffer)).await {
+        Ok(Ok(Some(connect))) => connect,
+        Ok(Ok(None)) => return,
+        Ok(Err(error)) => {
+            tracing::info!(peer = %peer.addr, %error, "a connection ended before CONNECT");
+            return;
+        }
+        Err(_) => {
+            tracing::info!(peer = %peer.addr, "a connection sent no CONNECT in time");
+            return;
+        }
+    };
+    let mut out = BytesMut::new();
+    let client = broker.connect(&connect, peer, &mut out);
+    let version = connect.version;
+    drop(connect);
+    let Some(client) = client else {
+        farewell(&mut transport, out).await;
+        return;
+    };
+    let mut connection = Connection { transport, client, version, buffer, last_packet: Instant::now() };
+    if connection.send(out).await == Flow::Continue {
+        connection.serve().await;
+    }
+}
+
+/// Reads until CONNECT is there; `None` when it never will be.
+async fn first_packet<T: Transport>(transport: &mut T, buffer: &mut BytesMut) -> io::Result<Option<Box<Connect>>> {
+    loop {
+        match decode_first(buffer, CONNECT_BYTES_MAX) {
+            Ok(Some((connect, length))) => {
+                buffer.advance(length);
+                return Ok(Some(connect));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                refuse_unread(transport, error).await;
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+        }
+        if !transport.read(buffer).await? {
+            return Ok(None);
+        }
+    }
+}
+
+/// A version that is none gets the answer that every version reads; anything else that is no CONNECT gets none.
+async fn refuse_unread<T: Transport>(transport: &mut T, error: DecodeError) {
+    if error == DecodeError::Version {
+        // CONNACK with "unacceptable protocol version". [MQTT-3.1.2-2]
+        farewell(transport, BytesMut::from(&[0x20, 0x02, 0x00, 0x01][..])).await;
+    }
+}
+
+async fn farewell<T: Transport>(transport: &mut T, out: BytesMut) {
+    // A peer that does not read loses it; the socket is closed in either case.
+    let _in_time = timeout(FAREWELL_WAIT, async {
+        if out.is_empty() || transport.write(out).await.is_ok() {
+            transport.finish().await;
+        }
+    })
+    .await;
+}
+
+struct Connection<T> {
+    transport: T,
+    client: Client,
+    version: Version,
+    /// What was read and is not a whole packet yet; empty, and then without memory, most of the time.
+    buffer: BytesMut,
+    last_packet: Instant,
+}
+
+/// What the task woke up for.
+enum Woken {
+    Read(io::Result<bool>),
+    Marked,
+    Deadline,
+}
+
+impl<T: Transport> Connection<T> {
+    async fn serve(mut self) {
+        let alarm = sleep_until(self.next_deadline());
+        tokio::pin!(alarm);
+        // What came behind CONNECT in the same read.
+        let mut woken = Woken::Read(Ok(true));
+        loop {
+            let mut out = BytesMut::new();
+            let flow = match woken {
+                Woken::Read(Ok(true)) => {
+                    self.last_packet = Instant::now();
+                    self.handle_read(&mut out)
+                }
+                Woken::Read(Ok(false)) => return,
+                Woken::Read(Err(error)) => {
+                    tracing::debug!(client = ?self.client, %error, "a connection broke");
+                    return;
+                }
+                Woken::Marked => self.client.woken(&mut out),
+                Woken::Deadline => self.at_deadline(&mut out),
+            };
+            match flow {
+                Flow::Continue if out.is_empty() => {}
+                Flow::Continue => {
+                    if self.send(out).await == Flow::Close {
+                        return;
+                    }
+                }
+                Flow::Close => {
+                    farewell(&mut self.transport, out).await;
+                    return;
+                }
+            }
+            if alarm.is_elapsed() || alarm.deadline() > self.rights_deadline() {
+                alarm.as_mut().reset(self.next_deadline());
+            }
+            woken = tokio::select! {
+                biased;
+                () = self.client.wait() => Woken::Marked,
+                read = self.transport.read(&mut self.buffer) => Woken::Read(read),
+                () = &mut alarm => Woken::Deadline,
+            };
+        }
+    }
+
+    /// Handles every whole packet that was read.
+    fn handle_read(&mut self, out: &mut BytesMut) -> Flow {
+        let mut at = 0;
+        let flow = loop {
+            match decode(&self.buffer[at..], self.version, PACKET_BYTES_MAX) {
+                Ok(Some(decoded)) => {
+                    at += decoded.length;
+                    if self.client.handle(decoded.packet, out) == Flow::Close {
+                        break Flow::Close;
+                    }
+                }
+                Ok(None) => break Flow::Continue,
+                Err(error) => {
+                    tracing::info!(client = ?self.client, %error, "a connection is closed for its bytes");
+                    break self.client.close(error.reason(), Some(&error.to_string()), out);
+                }
+            }
+        };
+        if at == self.buffer.len() {
+            self.buffer = BytesMut::new();
+        } else {
+            self.buffer.advance(at);
+        }
+        flow
+    }
+
+    fn rights_deadline(&self) -> Instant {
+        Instant::now() + self.client.rights_end_in().unwrap_or(NEVER)
+    }
+
+    /// When to look again: the client's patience or the end of a right, whichever comes first.
+    fn next_deadline(&self) -> Instant {
+        let lost = self.last_packet + self.client.patience().unwrap_or(NEVER);
+        lost.min(self.rights_deadline())
+    }
+
+    fn at_deadline(&mut self, out: &mut BytesMut) -> Flow {
+        let is_lost = self.client.patience().is_some_and(|patience| self.last_packet.elapsed() >= patience);
+        if is_lost {
+            return self.client.close(ReasonCode::KeepAliveTimeout, None, out);
+        }
+        self.client.woken(out)
+    }
+
+    /// Writes. While the peer does not read, marks are still obeyed: a revocation closes a stuck connection too.
+    async fn send(&mut self, out: BytesMut) -> Flow {
+        let waiter = self.client.waiter();
+        let until = Instant::now() + WRITE_WAIT;
+        let write = self.transport.write(out);
+        tokio::pin!(write);
+        loop {
+            tokio::select! {
+                biased;
+                written = timeout_at(until, &mut write) => {
+                    return if matches!(written, Ok(Ok(()))) { self.client.rewake(); Flow::Continue } else { Flow::Close };
+                }
+                () = waiter.wait() => {
+                    if self.client.may_stay().is_err() {
+                        return Flow::Close;
+                    }
+                }
+            }
+        }
+    }
+}

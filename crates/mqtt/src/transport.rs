@@ -1,0 +1,78 @@
+//! What carries bytes: TCP, or WebSocket's binary frames.
+
+use std::io;
+
+use axum::extract::ws::{Message, WebSocket};
+use bytes::BytesMut;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+/// Bytes asked of a socket at once.
+const READ_BYTES: usize = 16 * 1024;
+
+/// A stream of bytes both ways, without regard to the bounds of frames. [MQTT-6.0.0-2]
+pub(crate) trait Transport: Send {
+    /// Waits until there is something and adds it to `buffer`; `false` at the end of the stream. Cancel safe; nothing is
+    /// allocated while it waits.
+    fn read(&mut self, buffer: &mut BytesMut) -> impl Future<Output = io::Result<bool>> + Send;
+
+    /// Writes everything. Not cancel safe: when it is dropped, the connection must be too.
+    fn write(&mut self, bytes: BytesMut) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Says goodbye after the last write.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+impl Transport for TcpStream {
+    async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<bool> {
+        loop {
+            self.readable().await?;
+            buffer.reserve(READ_BYTES);
+            match self.try_read_buf(buffer) {
+                Ok(count) => return Ok(count > 0),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if buffer.is_empty() {
+                        *buffer = BytesMut::new();
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn write(&mut self, bytes: BytesMut) -> io::Result<()> {
+        self.write_all(&bytes).await
+    }
+
+    async fn finish(&mut self) {
+        // The peer may be gone already; nothing is left to say to it then.
+        let _ended = self.shutdown().await;
+    }
+}
+
+impl Transport for WebSocket {
+    async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<bool> {
+        loop {
+            match self.recv().await {
+                None | Some(Ok(Message::Close(_))) => return Ok(false),
+                Some(Ok(Message::Binary(bytes))) => {
+                    buffer.extend_from_slice(&bytes);
+                    return Ok(true);
+                }
+                // [MQTT-6.0.0-1]: anything but binary frames closes.
+                Some(Ok(Message::Text(_))) => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "a text frame on an MQTT connection"));
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Err(error)) => return Err(io::Error::other(error)),
+            }
+        }
+    }
+
+    async fn write(&mut self, bytes: BytesMut) -> io::Result<()> {
+        self.send(Message::Binary(bytes.freeze())).await.map_err(io::Error::other)
+    }
+
+    async fn finish(&mut self) {
+        let _ended = self.send(Message::Close(None)).await;
+    }
+}

@@ -1,0 +1,26 @@
+//! MQTT over WebSocket. Source: MQTT 5.0 section 6.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::ws::WebSocketUpgrade,
+    response::{IntoResponse, Response},
+};
+use sluice_access::Peer;
+use sluice_broker::Broker;
+use sluice_session::PACKET_BYTES_MAX;
+
+use crate::connection;
+
+/// The sub-protocols, the preferred first. [MQTT-6.0.0-3]
+const PROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
+
+/// Answers an upgrade; the connection is served by a task of its own.
+pub fn websocket(upgrade: WebSocketUpgrade, broker: Arc<Broker>, peer: Peer) -> Response {
+    upgrade
+        .protocols(PROTOCOLS)
+        .max_message_size(PACKET_BYTES_MAX)
+        .max_frame_size(PACKET_BYTES_MAX)
+        .on_upgrade(move |socket| connection::run(socket, broker, peer))
+        .into_response()
+}
