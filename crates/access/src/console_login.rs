@@ -14,7 +14,7 @@ use sluice_store::{ConsoleSession, LoginState, StoreError};
 use crate::{Access, Change, Peer, is_strong_enough, random};
 
 /// Wrong passwords in a row that lock a sign-in.
-const FAILURES_MAX: i64 = 10;
+pub const SIGN_IN_FAILURES_MAX: i64 = 10;
 /// How long it is locked. Source: facts/ram.md section 2 (the vendor's window is one hour).
 const LOCK_MS: i64 = 60 * 60 * 1000;
 /// How long a console session lives. Source: facts/ram.md section 2 (the vendor's default is six hours).
@@ -227,7 +227,7 @@ impl Access {
         let right = self.passwords.verify(password, state.map(|state| state.password_hash)).await;
         if !right && exists && !locked {
             let until = UnixMs(now.0 + LOCK_MS);
-            self.store.record_sign_in_failure(TASK, principal, FAILURES_MAX, until).await?;
+            self.store.record_sign_in_failure(TASK, principal, SIGN_IN_FAILURES_MAX, until).await?;
         }
         if right && !locked {
             // Others may have guessed meanwhile: the right guess among a hundred at once does not slip by the lock.

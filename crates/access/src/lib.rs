@@ -26,7 +26,9 @@ mod touched;
 
 pub use access::{Access, OpenError};
 pub use clock::Clock;
-pub use console_login::{CONSOLE_SESSION_MS, ChangePasswordError, ConsoleCaller, SignInError, SignedIn};
+pub use console_login::{
+    CONSOLE_SESSION_MS, ChangePasswordError, ConsoleCaller, SIGN_IN_FAILURES_MAX, SignInError, SignedIn,
+};
 pub use decision_cache::{DecisionCache, TopicAction, TopicYes};
 pub use directory::InstanceSettings;
 pub use master_key::{MasterKey, SealError};

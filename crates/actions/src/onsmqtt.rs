@@ -11,7 +11,7 @@ mod session;
 mod topic;
 
 pub use group::{CreateGroupId, DeleteGroupId, ListGroupId};
-pub use instance::{CreateMqttInstance, ListInstances, ListMqttInstance, MqttInstance};
+pub use instance::{CreateMqttInstance, InstancePage, ListInstances, ListMqttInstance, MqttInstance};
 pub use message::SendMessage;
 pub use metadata::{GetMqttMetaData, MetaData};
 pub use session::{CloseConnection, QuerySessionByClientId};

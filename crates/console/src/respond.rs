@@ -1,0 +1,74 @@
+//! Answers: pages with their headers, redirects, problems.
+
+use askama::Template;
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+
+/// Nothing but our own files, no script at all, no framing.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// A page of one sentence and a way back.
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Problem<'a> {
+    head: &'a str,
+    told: &'a str,
+}
+
+/// A page with its status.
+pub(crate) fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => secured((status, Html(html)).into_response()),
+        Err(error) => {
+            tracing::error!(%error, "a page cannot be rendered");
+            secured((StatusCode::INTERNAL_SERVER_ERROR, "The page could not be shown.\n").into_response())
+        }
+    }
+}
+
+/// Leads to another page after a form.
+pub(crate) fn see_other(to: &str) -> Response {
+    secured(Redirect::to(to).into_response())
+}
+
+fn secured(mut response: Response) -> Response {
+    let headers: &mut HeaderMap = response.headers_mut();
+    let fixed: [(HeaderName, &'static str); 5] = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// There is no such page.
+pub(crate) fn not_found() -> Response {
+    page(StatusCode::NOT_FOUND, &Problem { head: "No such page", told: "There is nothing at this address." })
+}
+
+/// The form could not be read.
+pub(crate) fn bad_form() -> Response {
+    let told = "What the browser sent could not be read, or was too much.";
+    page(StatusCode::BAD_REQUEST, &Problem { head: "The form could not be read", told })
+}
+
+/// The form's token is not the one that was given out.
+pub(crate) fn wrong_csrf() -> Response {
+    let told = "The form did not come from a page that you opened here just now. Open the page again and repeat it.";
+    page(StatusCode::FORBIDDEN, &Problem { head: "Not accepted", told })
+}
+
+/// Ours; the cause is in the log.
+pub(crate) fn failed(error: &dyn std::fmt::Display) -> Response {
+    tracing::error!(%error, "a page failed");
+    let told = "Something failed on the server. Its log says what.";
+    page(StatusCode::INTERNAL_SERVER_ERROR, &Problem { head: "That did not work", told })
+}

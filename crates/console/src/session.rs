@@ -1,0 +1,67 @@
+//! Who is looking: the session that a cookie names.
+
+use axum::{
+    extract::FromRequestParts,
+    http::request::Parts,
+    response::{IntoResponse, Response},
+};
+use sluice_access::{ConsoleCaller, Peer};
+use sluice_actions::{ActionContext, RequestId, Services};
+
+use crate::{cookies, pages::sign_in, respond};
+
+/// Where a request comes from.
+pub(crate) struct From(pub(crate) Peer);
+
+impl<S: Sync> FromRequestParts<S> for From {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
+        let peer = parts.extensions.get::<Peer>().copied();
+        peer.map(Self).ok_or_else(|| respond::failed(&"the listener did not say where a request came from"))
+    }
+}
+
+/// Somebody who is signed in and whose password need not be changed first.
+pub(crate) struct SignedIn {
+    pub(crate) console: ConsoleCaller,
+    pub(crate) context: ActionContext,
+}
+
+/// Somebody who is signed in; perhaps only to change the password.
+pub(crate) struct AnySession {
+    pub(crate) console: ConsoleCaller,
+    pub(crate) token: String,
+    pub(crate) peer: Peer,
+}
+
+impl FromRequestParts<Services> for AnySession {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Response> {
+        let From(peer) = From::from_request_parts(parts, services).await?;
+        let Some(token) = cookies::read(&parts.headers, cookies::SESSION).map(str::to_owned) else {
+            return Err(sign_in::page(&parts.headers, peer, false));
+        };
+        let now = services.access.clock().now();
+        match services.access.console_caller(&token, peer, now).await {
+            Ok(Some(console)) => Ok(Self { console, token, peer }),
+            Ok(None) => Err(sign_in::page(&parts.headers, peer, false)),
+            Err(error) => Err(respond::failed(&error)),
+        }
+    }
+}
+
+impl FromRequestParts<Services> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Response> {
+        let AnySession { console, .. } = AnySession::from_request_parts(parts, services).await?;
+        if console.must_change_password {
+            return Err(respond::see_other("/console/password").into_response());
+        }
+        let now = services.access.clock().now();
+        let context = services.context(console.caller.clone(), RequestId::random(), now);
+        Ok(Self { console, context })
+    }
+}
