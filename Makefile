@@ -1,22 +1,43 @@
 # One way to build and check. `make run` and `make test` do all the set-up.
 
-.PHONY: run test lint bench
+.PHONY: run test lint setup rust-tests python-tests bench revocation
 
 CARGO ?= cargo
+# `make run CONSOLE=no` builds without the console, which needs npm.
+CONSOLE ?= yes
+ifeq ($(CONSOLE),no)
+FEATURES := --no-default-features
+endif
 
 run:
-	$(CARGO) run --release -p sluice-server -- serve
+	$(CARGO) run --release --locked -p sluice-server $(FEATURES) -- serve
+
+# Cheap to dear.
+test: setup lint rust-tests python-tests
+
+setup:
+	scripts/setup-tests
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) run --quiet -p xtask -- check
+	$(CARGO) run --quiet --locked -p xtask -- check
 
-# Cheap to dear.
-test: lint
+rust-tests:
 	if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace --locked; \
 	else $(CARGO) test --workspace --locked --lib --bins --tests; fi
 	$(CARGO) test --workspace --doc --locked --quiet
 
+# The binary as a user runs it, driven by the vendor's SDKs, MQTT clients and Chromium.
+python-tests:
+	$(CARGO) build --locked -p sluice-server
+	target/python/bin/pytest -q -x -p no:cacheprovider tests
+
+# Criterion: codec, topic match, policy decision. Then how fast a right is taken back.
 bench:
 	$(CARGO) bench --workspace
+	$(MAKE) revocation
+
+revocation: setup
+	$(CARGO) build --release --locked -p sluice-server
+	SLUICE_BIN=target/release/sluice target/python/bin/python tests/bench/revocation.py
