@@ -12,7 +12,7 @@ pub(crate) fn check(file: &Path, out: &mut impl Write) -> std::io::Result<ExitCo
         }
         Err(faults) => {
             for fault in faults {
-                writeln!(out, "{fault}")?;
+                writeln!(out, "{}: {fault}", if fault.pointer.is_empty() { "/" } else { &fault.pointer })?;
             }
             Ok(ExitCode::FAILURE)
         }

@@ -1,0 +1,174 @@
+"""What must be refused in words: requests, packets, configuration, folders."""
+
+import datetime
+import hashlib
+import hmac
+import http.client
+import json
+import socket
+import subprocess
+import uuid
+
+import pytest
+
+from support.server import INSTANCE, REPOSITORY, ROOT_KEY, ROOT_SECRET, SLUICE, environment
+
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+def send(server, method="POST", path="/", headers=None, body=b""):
+    """A raw request; status, headers and JSON body."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=20)
+    connection.request(method, path, body=body, headers=headers or {})
+    reply = connection.getresponse()
+    text = reply.read()
+    assert text, "an empty body"
+    return reply.status, json.loads(text)
+
+
+def signed(server, action="GetCallerIdentity", version="2015-04-01", at=None, nonce=None, query="", secret=ROOT_SECRET, key=ROOT_KEY):
+    """The headers of a V3 request."""
+    at = at or datetime.datetime.now(datetime.timezone.utc)
+    headers = {
+        "host": f"127.0.0.1:{server.http_port}",
+        "x-acs-action": action,
+        "x-acs-content-sha256": EMPTY,
+        "x-acs-date": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "x-acs-signature-nonce": nonce or uuid.uuid4().hex,
+        "x-acs-version": version,
+    }
+    names = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    canonical = f"POST\n/\n{query}\n{lines}\n{names}\n{EMPTY}"
+    to_sign = "ACS3-HMAC-SHA256\n" + hashlib.sha256(canonical.encode()).hexdigest()
+    signature = hmac.new(secret.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
+    headers["Authorization"] = f"ACS3-HMAC-SHA256 Credential={key},SignedHeaders={names},Signature={signature}"
+    return headers
+
+
+def code(server, **given):
+    status, reply = send(server, headers=signed(server, **given))
+    assert reply["RequestId"] and reply.get("HostId") is not None
+    return status, reply["Code"]
+
+
+def test_a_right_request_is_answered(server):
+    assert send(server, headers=signed(server))[0] == 200
+
+
+def test_a_request_that_is_wrong_gets_the_vendors_code(server):
+    assert code(server, action="NoSuchAction") == (404, "InvalidAction.NotFound")
+    assert code(server, version="2001-01-01") == (404, "InvalidAction.NotFound")
+    assert code(server, secret="wrong")[1] == "SignatureDoesNotMatch"
+    assert code(server, key="LTAIabsentabsentabsent00") == (404, "InvalidAccessKeyId.NotFound")
+    assert code(server, action="GetUser", version="2015-05-01") == (400, "MissingUserName")
+
+
+@pytest.mark.parametrize("minutes", [-16, 16])
+def test_a_timestamp_a_quarter_of_an_hour_off_is_refused(server, minutes):
+    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
+    assert code(server, at=at) == (400, "InvalidTimeStamp.Expired")
+
+
+def test_a_nonce_counts_once(server):
+    nonce = uuid.uuid4().hex
+    assert send(server, headers=signed(server, nonce=nonce))[0] == 200
+    assert code(server, nonce=nonce) == (400, "SignatureNonceUsed")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "kind"),
+    [
+        ("GET", "/", b"", None),
+        ("POST", "/", b"Action=\xff\xfe&Version=2015-05-01", "application/x-www-form-urlencoded"),
+        ("POST", "/", b"%zz=1", "application/x-www-form-urlencoded"),
+        ("GET", "/?Action=GetUser&Action=ListUsers&Version=2015-05-01", b"", None),
+        ("POST", "/", b"x" * (2 * 1024 * 1024), "application/x-www-form-urlencoded"),
+        ("PUT", "/", b"", None),
+        ("POST", "/?Action=ListUsers&Version=2015-05-01", b"", None),
+        ("GET", "/?Action=ListUsers&Version=2015-05-01&Signature=x", b"", None),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_a_body(server, method, path, body, kind):
+    status, reply = send(server, method, path, {"content-type": kind} if kind else {}, body)
+    assert 400 <= status < 500 and reply["Code"] and reply["Message"] and reply["RequestId"]
+
+
+def test_an_unsigned_header_and_a_changed_body_are_refused(server):
+    headers = signed(server)
+    headers["Authorization"] = headers["Authorization"].replace("host;", "")
+    assert send(server, headers=headers)[1]["Code"] == "IncompleteSignature"
+    status, _ = send(server, headers=signed(server), body=b"changed")
+    assert status == 400
+
+
+def test_parameters_out_of_bounds_are_refused(server):
+    for operation, parameters, expected in (
+        ("ListUsers", {"MaxItems": "0"}, "InvalidParameter.MaxItems"),
+        ("ListUsers", {"MaxItems": "1001"}, "InvalidParameter.MaxItems"),
+        ("ListUsers", {"Marker": "nonsense"}, "InvalidParameter.Marker"),
+        ("CreateUser", {"UserName": "a" * 65}, "InvalidParameter.UserName.Length"),
+        ("CreatePolicy", {"PolicyName": "p", "PolicyDocument": "not json"}, "MalformedPolicyDocument"),
+        ("GetPolicy", {"PolicyName": "p", "PolicyType": "Other"}, "InvalidParameter.PolicyType"),
+        ("DeleteUser", {"UserName": "nobody"}, "EntityNotExist.User"),
+    ):
+        assert server.api("ram", operation, check=False, **parameters)[0] == expected, operation
+
+
+def test_bytes_that_are_no_mqtt_close_the_connection_alone(server):
+    for attack in (b"GET / HTTP/1.1\r\n\r\n", b"\x10\xff\xff\xff\xff", b"\x00" * 64, b"\x10\xff\xff\xff\x7f", b"\x30\x00"):
+        with socket.create_connection(("127.0.0.1", server.mqtt_port), timeout=15) as peer:
+            peer.sendall(attack)
+            assert peer.recv(64) in (b"", b"\x20\x02\x00\x01"), attack
+    assert server.api("sts", "GetCallerIdentity")["IdentityType"] == "Account"
+
+
+def test_the_corpus_of_malformed_packets_meets_the_expected_reactions(server, tmp_path):
+    script = REPOSITORY.parent / "shared" / "conformance" / "malformed.py"
+    if not script.exists():
+        pytest.skip("the conformance suite is not beside the repository")
+    server.api("onsmqtt", "CreateGroupId", InstanceId=INSTANCE, GroupId="GID_conf")
+    server.api("onsmqtt", "CreateMqttTopic", InstanceId=INSTANCE, Topic="conf")
+    result = tmp_path / "result.json"
+    subprocess.run(
+        ["python3", str(script), "--host", "127.0.0.1", "--port", str(server.mqtt_port), "--auth", "signature",
+         "--ak", ROOT_KEY, "--secret", ROOT_SECRET, "--instance", INSTANCE, "--client-id-template", "GID_conf@@@{id}",
+         "--topic-prefix", "conf/", "--json", str(result)],
+        timeout=300, check=False, capture_output=True,
+    )  # fmt: skip
+    outcome = json.loads(result.read_text())
+    outcome = outcome.get("summary", outcome)
+    # QoS 2 and wills are announced as not served; the corpus has two packets of each that expect them.
+    not_served = ("PUBREL unknown packet id", "will with empty payload")
+    failing = [name for name in outcome["failing"] if not any(part in name for part in not_served)]
+    assert outcome["total"] == 485 and failing == []
+
+
+@pytest.mark.parametrize(
+    ("text", "key"), [("mqqt = 'x'", "mqqt"), ("http = 5", "http"), ("log-format = 'loud'", "log-format"), ("= =", "line 1")]
+)
+def test_a_damaged_configuration_names_the_key(tmp_path, text, key):
+    path = tmp_path / "sluice.toml"
+    path.write_text(text)
+    done = subprocess.run(
+        [SLUICE, "serve", "--config", str(path)], env=environment(), capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 2 and key in done.stderr
+
+
+def test_an_unknown_flag_and_a_wrong_variable_are_refused(tmp_path):
+    done = subprocess.run([SLUICE, "serve", "--mqtts", "x"], env=environment(), capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2 and "--mqtts" in done.stderr
+    wrong = environment() | {"SLUICE_ACCOUNT_ID": "12"}
+    arguments = [SLUICE, "serve", "--data-dir", str(tmp_path / "d"), "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+    done = subprocess.run(arguments, env=wrong, capture_output=True, text=True, timeout=20)
+    assert done.returncode != 0 and "SLUICE_ACCOUNT_ID" in done.stderr
+
+
+def test_a_policy_file_is_checked_with_pointers(server, tmp_path):
+    path = tmp_path / "policy.json"
+    path.write_text('{"Version": "1", "Statement": [{"Effect": "Maybe", "Action": "mq:*", "Resource": "*"}]}')
+    done = server.run("policy", "check", str(path), check=False)
+    assert done.returncode == 1 and "/Statement/0/Effect" in done.stdout
+    path.write_text('{"Version": "1", "Statement": [{"Effect": "Allow", "Action": "mq:*", "Resource": "*"}]}')
+    assert server.run("policy", "check", str(path)).stdout.strip() == "ok"
