@@ -34,10 +34,10 @@ def onsmqtt(server, key=None):
     return Onsmqtt(config(server, key))
 
 
-def generic(server, operation, key=None, **query):
+def generic(server, operation, key=None, version="2020-04-20", **query):
     """An operation that has no class of its own, by the generic call of tea_openapi."""
     params = Params(
-        action=operation, version="2020-04-20", protocol="HTTP", method="POST", auth_type="AK", style="RPC",
+        action=operation, version=version, protocol="HTTP", method="POST", auth_type="AK", style="RPC",
         pathname="/", req_body_type="json", body_type="json",
     )  # fmt: skip
     return onsmqtt(server, key).call_api(params, OpenApiRequest(query=query), RUNTIME)["body"]

@@ -15,7 +15,7 @@
 //!
 //! ```compile_fail
 //! // The fields are private: no other room can write a Permit.
-//! let _ = sluice_policy::Permit { epoch: todo!(), valid_until: todo!() };
+//! let _ = sluice_policy::Permit { epoch: unreachable!(), valid_until: unreachable!() };
 //! ```
 //! ```compile_fail
 //! // A yes is used once: no copies.
@@ -23,7 +23,7 @@
 //! ```
 //! ```compile_fail
 //! // A Grant comes from a Permit only.
-//! let _ = sluice_policy::Grant { epoch: todo!(), valid_until: todo!() };
+//! let _ = sluice_policy::Grant { epoch: unreachable!(), valid_until: unreachable!() };
 //! ```
 
 mod authority;

@@ -1,0 +1,56 @@
+use sluice_model::{AccountId, Compatibility, DenyAction, Durability, Edition};
+use sluice_store::{Counts, Entity, Group, Instance, Store, StoreError, Topic};
+
+use super::{BY, MANY, NOW, new_account};
+
+fn instance(account: AccountId, id: &str, name: &str) -> Instance {
+    Instance {
+        id: id.parse().unwrap(),
+        account,
+        name: name.parse().unwrap(),
+        edition: Edition::Professional,
+        compatibility: Compatibility::Extended,
+        deny_action: DenyAction::Respond,
+        durability: Durability::Sync,
+        created: NOW,
+    }
+}
+
+pub(crate) async fn instance_ids_are_unique_over_all_accounts(store: Store) {
+    let (one, two) = (new_account(&store, 1).await, new_account(&store, 2).await);
+    let mine = instance(one, "mqtt-cn-a", "name");
+    store.create_instance(BY, &mine).await.unwrap();
+    for taken in [instance(two, "mqtt-cn-a", "other"), instance(one, "mqtt-cn-b", "name")] {
+        let refused = store.create_instance(BY, &taken).await;
+        assert!(matches!(refused, Err(StoreError::AlreadyExists(Entity::Instance))));
+    }
+    assert_eq!(store.instance(one, &mine.id).await.unwrap(), Some(mine.clone()));
+    assert_eq!(store.instance(two, &mine.id).await.unwrap(), None);
+    assert!(store.instances(two).await.unwrap().is_empty());
+}
+
+pub(crate) async fn topics_and_groups_are_their_instances_own(store: Store) {
+    let (one, two) = (new_account(&store, 1).await, new_account(&store, 2).await);
+    let mine = instance(one, "mqtt-cn-a", "name");
+    store.create_instance(BY, &mine).await.unwrap();
+    let topic = Topic { name: "orders".parse().unwrap(), remark: "r".into(), created: NOW };
+    let group = Group { id: "GID_aaa".parse().unwrap(), created: NOW };
+    let foreign = store.create_topic(BY, (two, &mine.id), &topic, MANY).await;
+    assert!(matches!(foreign, Err(StoreError::NotFound(Entity::Instance))));
+    store.create_topic(BY, (one, &mine.id), &topic, 1).await.unwrap();
+    store.create_group(BY, (one, &mine.id), &group, 1).await.unwrap();
+    let twice = store.create_topic(BY, (one, &mine.id), &topic, 1).await;
+    assert!(matches!(twice, Err(StoreError::AlreadyExists(Entity::Topic))));
+    let second = Group { id: "GID_bbb".parse().unwrap(), created: NOW };
+    let over = store.create_group(BY, (one, &mine.id), &second, 1).await;
+    assert!(matches!(over, Err(StoreError::Limit(Entity::Group))));
+    assert_eq!(store.counts(one).await.unwrap(), Counts { instances: 1, topics: 1, groups: 1 });
+    assert_eq!(store.counts(two).await.unwrap(), Counts::default());
+    assert_eq!(store.topics(one, &mine.id).await.unwrap().first(), Some(&topic));
+    assert!(store.topics(two, &mine.id).await.unwrap().is_empty());
+    let foreign = store.delete_topic(BY, (two, &mine.id), &topic.name).await;
+    assert!(matches!(foreign, Err(StoreError::NotFound(Entity::Topic))));
+    store.delete_topic(BY, (one, &mine.id), &topic.name).await.unwrap();
+    store.delete_group(BY, (one, &mine.id), &group.id).await.unwrap();
+    assert!(store.groups(one, &mine.id).await.unwrap().is_empty());
+}
