@@ -131,3 +131,9 @@ impl PolicySource for PolicyTable {
         table.get(&principal).map(|entry| Arc::clone(&entry.in_force))
     }
 }
+
+/// An Authority over the policies that `source` has in force, as the server makes it.
+#[must_use]
+pub fn authority_over(source: Arc<dyn PolicySource>) -> Authority {
+    Authority::new(source)
+}
