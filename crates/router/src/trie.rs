@@ -229,8 +229,11 @@ impl Trie {
             }
             at = parent;
         }
+        // Only the root is left, perhaps with `#`, and stays.
         if self.free.len() + 1 == self.nodes.len() {
-            *self = Self::default();
+            self.nodes.truncate(1);
+            self.nodes.shrink_to_fit();
+            self.free = Vec::new();
         }
     }
 

@@ -141,6 +141,15 @@ fn empty_nodes_are_dropped() {
 }
 
 #[test]
+fn the_filter_of_everything_outlives_the_last_other_filter() {
+    let index = TopicIndex::default();
+    index.subscribe(A, &filter("#"), plain()).unwrap();
+    index.subscribe(B, &filter("a/#"), plain()).unwrap();
+    assert_eq!(index.remove_all(B), 1);
+    assert_eq!(subscribers(&index, "a/a"), [1]);
+}
+
+#[test]
 fn a_node_with_many_children_finds_each_of_them() {
     let index = TopicIndex::default();
     for n in 0..100 {
