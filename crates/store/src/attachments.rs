@@ -62,10 +62,7 @@ impl Store {
         by.check(account, &Target::User(user_name))?;
         let number = user_number(Principal::User(account, id));
         let mut write = self.write(account).await?;
-        let sql = "SELECT COUNT(*) AS n FROM users WHERE account_id = $1 AND user_id = $2 AND name = $3";
-        if write.count(sql, &[account.into(), number.into(), user_name.into()]).await? == 0 {
-            return Err(StoreError::NotFound(Entity::User));
-        }
+        write.expect_user(account, number, user_name).await?;
         let sql = "SELECT COUNT(*) AS n FROM policies WHERE account_id = $1 AND name = $2";
         if policy_type == PolicyType::Custom
             && write.count(sql, &[account.into(), policy_name.as_str().into()]).await? == 0
@@ -90,7 +87,7 @@ impl Store {
     /// Detaches a policy. The permit names the user.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
+    /// [`StoreError::NotFound`] of user or attachment.
     pub async fn detach(
         &self,
         by: By<'_>,
@@ -99,10 +96,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         let ((account, id, user_name), (policy_type, policy_name)) = (user, policy);
         by.check(account, &Target::User(user_name))?;
+        let number = user_number(Principal::User(account, id));
         let mut write = self.write(account).await?;
+        write.expect_user(account, number, user_name).await?;
         let sql = "DELETE FROM attachments WHERE account_id = $1 AND user_id = $2 AND policy_type = $3 \
                    AND policy_name = $4";
-        let number = user_number(Principal::User(account, id));
         let binds = [account.into(), number.into(), policy_type.as_str().into(), policy_name.as_str().into()];
         if write.run(sql, &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::Attachment));

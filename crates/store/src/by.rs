@@ -22,7 +22,7 @@ pub(crate) enum Target<'a> {
     Group(&'a str, &'a str),
     /// A new instance: permitted on the account's service as a whole.
     NewInstance,
-    /// The account's own settings, keys and console sessions.
+    /// The account's own keys.
     Account,
 }
 
@@ -51,7 +51,7 @@ fn names(resource: &Resource, target: &Target<'_>) -> bool {
             instance.as_str() == *row && group.as_str() == *name
         }
         (Resource::Service(..), Target::NewInstance) => true,
-        (Resource::Ram(_, RamEntity::All | RamEntity::User(_)), Target::Account) => true,
+        (Resource::Ram(_, RamEntity::All), Target::Account) => true,
         _ => false,
     }
 }

@@ -104,6 +104,11 @@ impl Store {
     async fn migrate(&self, sqlite: bool) -> Result<(), StoreError> {
         let known = i64::try_from(STEPS.len()).expect("few steps");
         let mut transaction = self.pool.begin().await?;
+        if !sqlite {
+            // Two programs that open an empty database at once take turns; SQLite has one writer anyway.
+            let lock = "SELECT pg_advisory_xact_lock(hashtext('sluice schema'))::text";
+            sqlx::query(lock).execute(&mut *transaction).await?;
+        }
         sqlx::query("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT PRIMARY KEY)")
             .execute(&mut *transaction)
             .await?;
@@ -169,6 +174,13 @@ impl Write {
     pub(crate) async fn count(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<i64, StoreError> {
         let row = query(sql, binds).fetch_one(&mut *self.0).await?;
         Ok(sqlx::Row::try_get(&row, "n")?)
+    }
+
+    /// Refuses unless the account's user of this number has this name: a permit names the user, a row its number.
+    pub(crate) async fn expect_user(&mut self, account: AccountId, number: i64, name: &str) -> Result<(), StoreError> {
+        let sql = "SELECT COUNT(*) AS n FROM users WHERE account_id = $1 AND user_id = $2 AND name = $3";
+        let found = self.count(sql, &[account.into(), number.into(), name.into()]).await?;
+        if found == 0 { Err(StoreError::NotFound(Entity::User)) } else { Ok(()) }
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use sluice_model::{AccessKeyId, AccountId, Principal, UnixMs};
 use crate::{
     By, Entity, Store, StoreError,
     by::Target,
+    database::Write,
     row::{Columns, user_number},
 };
 
@@ -38,26 +39,29 @@ fn key(columns: &Columns<'_>) -> Result<AccessKey, StoreError> {
     })
 }
 
-/// The row a key's permit must name: its user, or the account.
-pub(crate) fn owner_target(owner_name: Option<&str>) -> Target<'_> {
-    owner_name.map_or(Target::Account, Target::User)
-}
-
 impl Store {
+    /// Begins a write to an owner's keys: the proof must name the owner, by its user's name or as the account itself.
+    async fn write_keys(&self, by: By<'_>, owner: Principal, name: Option<&str>) -> Result<Write, StoreError> {
+        let account = owner.account();
+        let Some(name) = name else {
+            by.check(account, &Target::Account)?;
+            // A user's key never hangs on a right to the account's own.
+            let Principal::Account(_) = owner else { return Err(StoreError::NotFound(Entity::User)) };
+            return self.write(account).await;
+        };
+        by.check(account, &Target::User(name))?;
+        let mut write = self.write(account).await?;
+        write.expect_user(account, user_number(owner), name).await?;
+        Ok(write)
+    }
+
     /// Makes a key. `owner_name` is the user's name that the permit speaks of; `None` for the account's own.
     ///
     /// # Errors
     /// [`StoreError::Limit`] at [`KEYS_PER_OWNER_MAX`], [`StoreError::AlreadyExists`], [`StoreError::NotFound`].
     pub async fn create_key(&self, by: By<'_>, owner_name: Option<&str>, new: &AccessKey) -> Result<(), StoreError> {
         let (account, user) = (new.owner.account(), user_number(new.owner));
-        by.check(account, &owner_target(owner_name))?;
-        let mut write = self.write(account).await?;
-        if let Some(name) = owner_name {
-            let sql = "SELECT COUNT(*) AS n FROM users WHERE account_id = $1 AND user_id = $2 AND name = $3";
-            if write.count(sql, &[account.into(), user.into(), name.into()]).await? == 0 {
-                return Err(StoreError::NotFound(Entity::User));
-            }
-        }
+        let mut write = self.write_keys(by, new.owner, owner_name).await?;
         let sql = "SELECT COUNT(*) AS n FROM access_keys WHERE account_id = $1 AND user_id = $2";
         if write.count(sql, &[account.into(), user.into()]).await? >= KEYS_PER_OWNER_MAX {
             return Err(StoreError::Limit(Entity::AccessKey));
@@ -105,7 +109,7 @@ impl Store {
     /// Makes a key active or inactive.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
+    /// [`StoreError::NotFound`] of user or key.
     pub async fn set_key_active(
         &self,
         by: By<'_>,
@@ -114,8 +118,7 @@ impl Store {
         id: &AccessKeyId,
         active: bool,
     ) -> Result<(), StoreError> {
-        by.check(owner.account(), &owner_target(owner_name))?;
-        let mut write = self.write(owner.account()).await?;
+        let mut write = self.write_keys(by, owner, owner_name).await?;
         let sql = "UPDATE access_keys SET active = $1 WHERE key_id = $2 AND account_id = $3 AND user_id = $4";
         let binds = [active.into(), id.as_str().into(), owner.account().into(), user_number(owner).into()];
         if write.run(sql, &binds).await? == 0 {
@@ -127,7 +130,7 @@ impl Store {
     /// Deletes a key.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
+    /// [`StoreError::NotFound`] of user or key.
     pub async fn delete_key(
         &self,
         by: By<'_>,
@@ -135,8 +138,7 @@ impl Store {
         owner_name: Option<&str>,
         id: &AccessKeyId,
     ) -> Result<(), StoreError> {
-        by.check(owner.account(), &owner_target(owner_name))?;
-        let mut write = self.write(owner.account()).await?;
+        let mut write = self.write_keys(by, owner, owner_name).await?;
         let sql = "DELETE FROM access_keys WHERE key_id = $1 AND account_id = $2 AND user_id = $3";
         let binds = [id.as_str().into(), owner.account().into(), user_number(owner).into()];
         if write.run(sql, &binds).await? == 0 {

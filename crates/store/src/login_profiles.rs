@@ -66,10 +66,7 @@ impl Store {
         by.check(account, &Target::User(name))?;
         let number = user_number(Principal::User(account, id));
         let mut write = self.write(account).await?;
-        let exists = "SELECT COUNT(*) AS n FROM users WHERE account_id = $1 AND user_id = $2 AND name = $3";
-        if write.count(exists, &[account.into(), number.into(), name.into()]).await? == 0 {
-            return Err(StoreError::NotFound(Entity::User));
-        }
+        write.expect_user(account, number, name).await?;
         write
             .insert(
                 "INSERT INTO login_profiles (account_id, user_id, password_hash, password_reset_required, \
@@ -141,6 +138,7 @@ impl Store {
         by.check(account, &Target::User(name))?;
         let number = user_number(Principal::User(account, id));
         let mut write = self.write(account).await?;
+        write.expect_user(account, number, name).await?;
         let exists = "SELECT COUNT(*) AS n FROM login_profiles WHERE account_id = $1 AND user_id = $2";
         if write.count(exists, &[account.into(), number.into()]).await? == 0 {
             return Err(StoreError::NotFound(Entity::LoginProfile));
@@ -192,8 +190,10 @@ impl Store {
     pub async fn delete_login_profile(&self, by: By<'_>, user: (AccountId, UserId, &str)) -> Result<(), StoreError> {
         let (account, id, name) = user;
         by.check(account, &Target::User(name))?;
-        let binds = [account.into(), user_number(Principal::User(account, id)).into()];
+        let number = user_number(Principal::User(account, id));
+        let binds = [account.into(), number.into()];
         let mut write = self.write(account).await?;
+        write.expect_user(account, number, name).await?;
         if write.run("DELETE FROM login_profiles WHERE account_id = $1 AND user_id = $2", &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::LoginProfile));
         }

@@ -15,15 +15,19 @@ pub(crate) struct Columns<'r> {
 
 impl Columns<'_> {
     pub(crate) fn text(&self, column: &str) -> Result<String, StoreError> {
-        Ok(self.row.try_get::<String, _>(column)?)
+        self.row.try_get::<String, _>(column).map_err(|error| self.damaged(error))
     }
 
     pub(crate) fn integer(&self, column: &str) -> Result<i64, StoreError> {
-        Ok(self.row.try_get::<i64, _>(column)?)
+        self.row.try_get::<i64, _>(column).map_err(|error| self.damaged(error))
     }
 
     pub(crate) fn flag(&self, column: &str) -> Result<bool, StoreError> {
-        Ok(self.integer(column)? != 0)
+        match self.integer(column)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(self.damaged(format!("`{column}` is {other}, neither 0 nor 1"))),
+        }
     }
 
     pub(crate) fn time(&self, column: &str) -> Result<UnixMs, StoreError> {

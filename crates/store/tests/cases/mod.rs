@@ -3,7 +3,9 @@
 pub(crate) mod instances;
 pub(crate) mod keys;
 pub(crate) mod policies;
+pub(crate) mod proof;
 pub(crate) mod sign_in;
+pub(crate) mod transactions;
 pub(crate) mod users;
 pub(crate) mod wall;
 

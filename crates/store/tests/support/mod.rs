@@ -36,6 +36,10 @@ impl Cluster {
             "-E",
             "UTF8",
             "--no-sync",
+            // A database whose own order is a dictionary's, so that bytewise names are the schema's doing.
+            "--locale=C",
+            "--locale-provider=icu",
+            "--icu-locale=en",
         ]));
         let socket = cluster.folder.path().display();
         let options = format!("-c listen_addresses='' -c fsync=off -c unix_socket_directories={socket}");
