@@ -3,6 +3,7 @@
 The tests of this file are one story on one data folder, in order.
 """
 
+import datetime
 import json
 import subprocess
 
@@ -310,6 +311,41 @@ def test_4_a_refusal_says_who_what_on_which_resource_and_why(server):
     assert all(payload != "hidden" for _, payload, _ in client.messages)
     assert client.publish("orders/secret/deep", "no") == "closed"
     assert "no-secrets" in client.end_properties.ReasonString and "/Statement/0" in client.end_properties.ReasonString
+    client.stop()
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_4_an_instance_may_answer_a_refusal_instead_of_closing(server, version):
+    instance = f"mqtt-cn-respond{version}"
+    root = lambda operation, **given: sdk.generic(server, operation, InstanceId=instance, **given)
+    root("CreateMqttInstance", InstanceName=f"respond-{version}", DenyAction="Respond")
+    root("CreateMqttTopic", Topic="open")
+    root("CreateMqttTopic", Topic="shut")
+    root("CreateGroupId", GroupId="GID_respond")
+    key = server.new_user(
+        f"respond{version}", access(instance), topic("open", instance=instance), group("GID_respond", instance=instance)
+    )
+    client = Client(server, key, "GID_respond@@@1", version=version, instance=instance)
+    assert client.subscribe("shut/#") == [0x80 if version == 4 else 0x87]
+    assert client.publish("shut/a", "no") == (0 if version == 4 else 0x87)
+    assert client.subscribe("open/#") == [1]
+    assert client.publish("open/a", "yes") == 0
+    client.receives("yes")
+    assert [m[0] for m in client.messages] == ["open/a"]
+    client.stop()
+
+
+def test_4_a_right_that_ends_by_itself_ends_what_lived_by_it(server):
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+    until_end = {"DateLessThan": {"acs:CurrentTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+    server.api("ram", "CreateUser", UserName="guest")
+    server.grant("guest", "guest", access() | {"Condition": until_end}, topic("orders"), group("GID_orders"))
+    made = server.api("ram", "CreateAccessKey", UserName="guest")["AccessKey"]
+    key = (made["AccessKeyId"], made["AccessKeySecret"])
+    client = Client(server, key, "GID_orders@@@guest")
+    assert client.subscribe("orders/#") == [1]
+    assert client.is_closed() == 0x87
+    assert connack(server, key, "GID_orders@@@guest") == 0x87
     client.stop()
 
 

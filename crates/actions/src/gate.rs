@@ -133,8 +133,8 @@ fn denied_as(product: Product) -> DeniedAs {
 
 /// A refusal, logged once.
 fn refuse(context: &ActionContext, row: &Row, denied: &Denied, kind: DeniedAs) -> ActionError {
-    tracing::info!(
-        operation = row.name, account = %denied.account, principal = %denied.principal, action = %denied.action,
+    tracing::warn!(
+        target: "sluice::denied", what = "API", operation = row.name, account = %denied.account, principal = %denied.principal, action = %denied.action,
         resource = %denied.resource, request_id = %context.request_id, reason = %denied, "refused"
     );
     ActionError::Denied(Box::new(Denial::of(denied)), kind)
@@ -151,7 +151,7 @@ pub(crate) fn absent(
     let principal = context.caller.principal();
     let account = principal.account();
     let reason = "it is absent or no right on it reaches you";
-    tracing::info!(operation = row.name, %account, %principal, %action, resource, request_id = %context.request_id,
+    tracing::warn!(target: "sluice::denied", what = "API", operation = row.name, %account, %principal, %action, resource, request_id = %context.request_id,
         reason, "refused");
     let denial = Denial {
         policy_type: "AccountLevelIdentityBasedPolicy",

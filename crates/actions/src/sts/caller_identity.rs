@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_model::Principal;
 
-use crate::{Act, ActionContext, ActionError, Ask, Granted, Params, Product, Row};
+use crate::{Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, Row};
 
 /// Says who calls. Every caller may ask it, of itself alone.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ impl Act for GetCallerIdentity {
                 account_id,
             },
             Principal::User(_, user) => {
-                let name = context.caller_user_name().ok_or(ActionError::Internal)?;
+                let name = context.caller_user_name().ok_or(Code::NoUser)?;
                 CallerIdentity {
                     identity_type: "RAMUser",
                     principal_id: user.to_string(),
