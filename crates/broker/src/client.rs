@@ -20,6 +20,8 @@ pub enum Flow {
     Continue,
     /// It is to be closed.
     Close,
+    /// The client said that it leaves; it is let go in peace.
+    Left,
 }
 
 /// One connection's own state: what it agreed, its remembered yeses, its place in the index. When it is dropped, the
@@ -97,7 +99,7 @@ impl Client {
             Ok(Some(Input::Unsubscribe(unsubscribe))) => self.unsubscribe(&unsubscribe, out),
             Ok(Some(Input::Ping)) => self.write(Some(Packet::PingResp), out),
             Ok(Some(Input::Acknowledged)) => self.deliver_waiting(now, out),
-            Ok(Some(Input::Disconnect)) => Flow::Close,
+            Ok(Some(Input::Disconnect)) => Flow::Left,
             Err(violation) => {
                 tracing::info!(client = %self.link.key.client, account = %self.link.key.account, why = violation.why, "a connection is closed for a violation");
                 self.close(violation.reason, Some(violation.why), out)

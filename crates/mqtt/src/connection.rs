@@ -15,8 +15,10 @@ use crate::transport::Transport;
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// Largest CONNECT, bytes.
 const CONNECT_BYTES_MAX: usize = 64 * 1024;
-/// How long a farewell may take to be written.
+/// How long a connection that must be closed has to be told so.
 const FAREWELL_WAIT: Duration = Duration::from_millis(50);
+/// How long a client that leaves by itself has to close its side.
+const LEAVE_WAIT: Duration = Duration::from_secs(2);
 /// How long a write may be stuck before the peer counts as lost.
 const WRITE_WAIT: Duration = Duration::from_secs(60);
 /// A deadline that never comes.
@@ -43,7 +45,7 @@ pub(crate) async fn run<T: Transport>(mut transport: T, broker: Arc<Broker>, pee
     let version = connect.version;
     drop(connect);
     let Some(client) = client else {
-        farewell(&mut transport, out).await;
+        farewell(&mut transport, out, FAREWELL_WAIT).await;
         return;
     };
     let mut connection = Connection { transport, client, version, buffer, last_packet: Instant::now() };
@@ -76,13 +78,13 @@ async fn first_packet<T: Transport>(transport: &mut T, buffer: &mut BytesMut) ->
 async fn refuse_unread<T: Transport>(transport: &mut T, error: DecodeError) {
     if error == DecodeError::Version {
         // CONNACK with "unacceptable protocol version". [MQTT-3.1.2-2]
-        farewell(transport, BytesMut::from(&[0x20, 0x02, 0x00, 0x01][..])).await;
+        farewell(transport, BytesMut::from(&[0x20, 0x02, 0x00, 0x01][..]), FAREWELL_WAIT).await;
     }
 }
 
-async fn farewell<T: Transport>(transport: &mut T, out: BytesMut) {
+async fn farewell<T: Transport>(transport: &mut T, out: BytesMut, wait: Duration) {
     // A peer that does not read loses it; the socket is closed in either case.
-    let _in_time = timeout(FAREWELL_WAIT, async {
+    let _in_time = timeout(wait, async {
         if out.is_empty() || transport.write(out).await.is_ok() {
             transport.finish().await;
         }
@@ -135,7 +137,13 @@ impl<T: Transport> Connection<T> {
                     }
                 }
                 Flow::Close => {
-                    farewell(&mut self.transport, out).await;
+                    farewell(&mut self.transport, out, FAREWELL_WAIT).await;
+                    return;
+                }
+                Flow::Left => {
+                    // Its place is free at once, however long the socket takes.
+                    drop(self.client);
+                    farewell(&mut self.transport, out, LEAVE_WAIT).await;
                     return;
                 }
             }
@@ -158,8 +166,9 @@ impl<T: Transport> Connection<T> {
             match decode(&self.buffer[at..], self.version, PACKET_BYTES_MAX) {
                 Ok(Some(decoded)) => {
                     at += decoded.length;
-                    if self.client.handle(decoded.packet, out) == Flow::Close {
-                        break Flow::Close;
+                    match self.client.handle(decoded.packet, out) {
+                        Flow::Continue => {}
+                        ended => break ended,
                     }
                 }
                 Ok(None) => break Flow::Continue,

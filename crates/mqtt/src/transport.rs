@@ -44,8 +44,13 @@ impl Transport for TcpStream {
     }
 
     async fn finish(&mut self) {
-        // The peer may be gone already; nothing is left to say to it then.
-        let _ended = self.shutdown().await;
+        // A socket that is closed with unread bytes resets the connection, and the peer may lose the last packet.
+        if self.shutdown().await.is_ok() {
+            let mut rest = BytesMut::new();
+            while matches!(Transport::read(self, &mut rest).await, Ok(true)) {
+                rest.clear();
+            }
+        }
     }
 }
 
@@ -73,6 +78,9 @@ impl Transport for WebSocket {
     }
 
     async fn finish(&mut self) {
-        let _ended = self.send(Message::Close(None)).await;
+        // The peer answers with its own Close frame; a socket closed before that reads as broken to it.
+        if self.send(Message::Close(None)).await.is_ok() {
+            while let Some(Ok(_)) = self.recv().await {}
+        }
     }
 }

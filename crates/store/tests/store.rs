@@ -9,15 +9,18 @@ use std::{future::Future, pin::Pin};
 
 use sluice_store::Store;
 
-type Case = fn(Store) -> Pin<Box<dyn Future<Output = ()>>>;
+type Done = Pin<Box<dyn Future<Output = ()>>>;
+type Case = fn(Store) -> Done;
+/// A case that opens the database itself, more than once or behind the store's back.
+type SchemaCase = fn(String) -> Done;
 
 macro_rules! cases {
-    ($($module:ident :: $name:ident),+ $(,)?) => {
-        &[$((stringify!($name), (|store| Box::pin(cases::$module::$name(store))) as Case)),+]
+    ($case:ty: $($module:ident :: $name:ident),+ $(,)?) => {
+        &[$((stringify!($name), (|given| Box::pin(cases::$module::$name(given))) as $case)),+]
     };
 }
 
-const CASES: &[(&str, Case)] = cases![
+const CASES: &[(&str, Case)] = cases![Case:
     users::a_user_is_made_found_changed_and_deleted,
     users::names_are_unique_in_an_account_and_in_byte_order,
     users::a_limit_holds_under_a_race,
@@ -39,12 +42,30 @@ const CASES: &[(&str, Case)] = cases![
     instances::topics_and_groups_are_their_instances_own,
 ];
 
+const SCHEMA_CASES: &[(&str, SchemaCase)] = cases![SchemaCase:
+    schema::a_reopened_store_has_what_was_written,
+    schema::a_schema_of_a_newer_program_is_refused_and_left_alone,
+    schema::an_empty_database_opened_twice_at_once_has_one_schema,
+    schema::a_damaged_row_names_its_table,
+];
+
+/// Runs all cases, each on a database of its own.
+async fn run_all(database: impl Fn(&str) -> String) {
+    for (name, case) in CASES {
+        let store = Store::open(&database(name)).await.unwrap();
+        case(store.clone()).await;
+        store.close().await;
+    }
+    for (name, case) in SCHEMA_CASES {
+        case(database(name)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cases_pass_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, case) in CASES {
-        case(support::sqlite(folder.path(), name).await).await;
-    }
+    run_all(|name| support::sqlite(folder.path(), name)).await;
+    cases::schema::a_column_of_another_type_is_damage_too(support::sqlite(folder.path(), "typed")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,40 +74,5 @@ async fn the_cases_pass_on_postgresql() {
         return;
     }
     let cluster = support::Cluster::start();
-    for (number, (_, case)) in CASES.iter().enumerate() {
-        let store = Store::open(&cluster.database(&format!("case{number}"))).await.unwrap();
-        case(store.clone()).await;
-        store.close().await;
-    }
-}
-
-#[tokio::test]
-async fn a_reopened_store_has_what_was_written_and_a_newer_schema_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = support::sqlite(folder.path(), "kept").await;
-    let account = cases::new_account(&store, 1).await;
-    cases::new_user(&store, account, 1, "kept").await;
-    store.close().await;
-    let store = support::sqlite(folder.path(), "kept").await;
-    assert_eq!(store.users(account, "", 10).await.unwrap().len(), 1);
-    store.close().await;
-    sqlx::any::install_default_drivers();
-    let url = format!("sqlite://{}", folder.path().join("kept").display());
-    let pool = sqlx::AnyPool::connect(&url).await.unwrap();
-    sqlx::query("INSERT INTO schema_steps (step) VALUES (999)").execute(&pool).await.unwrap();
-    pool.close().await;
-    let error = Store::open(&url).await.unwrap_err();
-    assert!(error.to_string().contains("use the newer program"), "{error}");
-}
-
-#[tokio::test]
-async fn a_damaged_row_names_its_table() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = support::sqlite(folder.path(), "damaged").await;
-    let account = cases::new_account(&store, 1).await;
-    cases::new_user(&store, account, 1, "damaged").await;
-    let pool = sqlx::AnyPool::connect(&format!("sqlite://{}", folder.path().join("damaged").display())).await.unwrap();
-    sqlx::query("UPDATE users SET name = 'no name!'").execute(&pool).await.unwrap();
-    let error = store.users(account, "", 10).await.unwrap_err();
-    assert!(error.to_string().contains("`users`"), "{error}");
+    run_all(|name| cluster.database(name)).await;
 }

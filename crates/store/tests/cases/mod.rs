@@ -4,6 +4,7 @@ pub(crate) mod instances;
 pub(crate) mod keys;
 pub(crate) mod policies;
 pub(crate) mod proof;
+pub(crate) mod schema;
 pub(crate) mod sign_in;
 pub(crate) mod transactions;
 pub(crate) mod users;

@@ -5,8 +5,6 @@ use std::{
     process::Command,
 };
 
-use sluice_store::Store;
-
 /// Debian's place of PostgreSQL's programs, the newest version.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -68,6 +66,8 @@ impl Cluster {
     /// Makes an empty database and gives its URL.
     pub(crate) fn database(&self, name: &str) -> String {
         let socket = self.folder.path().display().to_string();
+        // PostgreSQL cuts names off at 63 bytes.
+        let name = &name[..name.len().min(63)];
         run(self.program("createdb").args(["-h", &socket, "-U", "postgres", name]));
         format!("postgres://postgres@localhost/{name}?host={}", socket.replace('/', "%2F"))
     }
@@ -90,6 +90,7 @@ fn run(command: &mut Command) {
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
-pub(crate) async fn sqlite(folder: &Path, name: &str) -> Store {
-    Store::open(&format!("sqlite://{}", folder.join(name).display())).await.unwrap()
+/// The URL of a file that `Store::open` makes.
+pub(crate) fn sqlite(folder: &Path, name: &str) -> String {
+    format!("sqlite://{}", folder.join(name).display())
 }

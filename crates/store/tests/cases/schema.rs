@@ -1,0 +1,95 @@
+//! Opening: what is kept, what is refused, and rows that no version of this program writes.
+
+use sluice_store::{Store, StoreError};
+use sqlx::AnyPool;
+
+use super::{MANY, NOW, new_account, new_user};
+use crate::cases::BY;
+
+/// Runs statements behind the store's back.
+async fn tamper(url: &str, statements: &[&'static str]) {
+    sqlx::any::install_default_drivers();
+    let pool = AnyPool::connect(url).await.unwrap();
+    for statement in statements {
+        sqlx::query(*statement).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+}
+
+pub(crate) async fn a_reopened_store_has_what_was_written(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let account = new_account(&store, 1).await;
+    new_user(&store, account, 1, "kept").await;
+    store.close().await;
+    for _ in 0..2 {
+        let store = Store::open(&url).await.unwrap();
+        assert_eq!(store.users(account, "", 10).await.unwrap().len(), 1);
+        store.close().await;
+    }
+}
+
+pub(crate) async fn a_schema_of_a_newer_program_is_refused_and_left_alone(url: String) {
+    Store::open(&url).await.unwrap().close().await;
+    tamper(&url, &["INSERT INTO schema_steps (step) VALUES (999)"]).await;
+    let error = Store::open(&url).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooNew { found: 999, known: 1 }), "{error}");
+    assert!(error.to_string().contains("use the newer program"), "{error}");
+    tamper(&url, &["DELETE FROM schema_steps WHERE step = 999"]).await;
+    Store::open(&url).await.unwrap().close().await;
+}
+
+pub(crate) async fn an_empty_database_opened_twice_at_once_has_one_schema(url: String) {
+    let (one, two) = tokio::join!(tokio::spawn(open(url.clone())), tokio::spawn(open(url)));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    let account = new_account(&one, 1).await;
+    assert_eq!(two.accounts().await.unwrap().len(), 1);
+    new_user(&two, account, 1, "u").await;
+    one.close().await;
+    two.close().await;
+}
+
+async fn open(url: String) -> Store {
+    Store::open(&url).await.unwrap()
+}
+
+pub(crate) async fn a_damaged_row_names_its_table(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let account = new_account(&store, 1).await;
+    new_user(&store, account, 1, "u").await;
+    let policy = "p".parse().unwrap();
+    store.create_policy(BY, account, &policy, ("", "{}"), NOW, MANY).await.unwrap();
+    tamper(
+        &url,
+        &[
+            "UPDATE users SET name = 'no name!'",
+            "UPDATE access_keys SET active = 7",
+            "UPDATE policies SET default_version = -1",
+            "UPDATE policy_versions SET version = -1",
+        ],
+    )
+    .await;
+    let faults = [
+        store.users(account, "", 10).await.map(drop),
+        store.account_keys(account).await.map(drop),
+        store.policy(account, &policy).await.map(drop),
+        store.policy_versions(account, &policy).await.map(drop),
+    ];
+    for (fault, table) in faults.into_iter().zip(["users", "access_keys", "policies", "policy_versions"]) {
+        assert!(
+            matches!(&fault, Err(StoreError::Damaged { table: named, .. }) if *named == table),
+            "{table}: {fault:?}"
+        );
+    }
+    store.close().await;
+}
+
+/// SQLite alone keeps a text in a column of integers.
+pub(crate) async fn a_column_of_another_type_is_damage_too(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let account = new_account(&store, 1).await;
+    new_user(&store, account, 1, "u").await;
+    tamper(&url, &["UPDATE users SET created = 'yesterday'"]).await;
+    let error = store.users(account, "", 10).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { table: "users", .. }), "{error}");
+    store.close().await;
+}
