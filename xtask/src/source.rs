@@ -39,6 +39,16 @@ const UNFINISHED: [&str; 5] = [
 /// Paths that exist on one machine only.
 const MACHINE_PATHS: [&str; 2] = [concat!("/wo", "rk/"), concat!("/root", "/.")];
 
+/// Hosts of package registries: which one is asked is each machine's own setting.
+const REGISTRIES: [&str; 6] = [
+    concat!("registry.npmjs", ".org"),
+    concat!("pythonhosted", ".org"),
+    concat!("pypi.org", "/simple"),
+    concat!("static.crates", ".io"),
+    concat!("index.crates", ".io"),
+    concat!("deb.debian", ".org"),
+];
+
 /// The violations of one file.
 pub(crate) fn check(path: &Path, text: &str) -> Vec<Violation> {
     let name = path.display().to_string();
@@ -64,6 +74,9 @@ pub(crate) fn check(path: &Path, text: &str) -> Vec<Violation> {
         }
         for found in MACHINE_PATHS.iter().filter(|found| line.contains(**found)) {
             report(number, format!("`{found}` is a path of one machine; make it relative"));
+        }
+        for found in REGISTRIES.iter().filter(|found| line.contains(**found)) {
+            report(number, format!("`{found}` is a registry's host; leave it to the machine's settings"));
         }
     }
     violations
@@ -97,6 +110,9 @@ mod tests {
             assert_eq!(lines("crates/a/src/b.rs", &format!("// {mark}\n")).len(), 1, "{mark}");
         }
         assert_eq!(lines("README.md", &format!("see {}x\n", MACHINE_PATHS[0])).len(), 1);
+        for host in REGISTRIES {
+            assert_eq!(lines("tests/node/package-lock.json", &format!("https://{host}/x\n")).len(), 1, "{host}");
+        }
         assert_eq!(lines("crates/a/src/b.rs", &"x\n".repeat(LINES_MAX + 1)).len(), 1);
         assert_eq!(lines("crates/a/src/lib.rs", "pub struct A;\n").len(), 1);
     }
