@@ -17,6 +17,8 @@ mod percent;
 mod reply;
 mod v1;
 mod v3;
+#[cfg(test)]
+mod vectors;
 mod wire;
 mod xml;
 
