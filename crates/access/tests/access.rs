@@ -1,0 +1,165 @@
+//! Who is in force, and who may sign in, on a real store with a clock of our own.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use sluice_access::{
+    Access, AccountDraft, CONSOLE_SESSION_MS, Change, Clock, MasterKey, OpenError, Peer, SignInError, random,
+};
+use sluice_model::{AccessKeyId, AccountId, InstanceId, PolicyType, Principal, UnixMs};
+use sluice_policy::{Credential, SystemTask};
+use sluice_store::{AccessKey, By, LoginProfile, NewUser, Store};
+
+const BY: By<'static> = By::Task(SystemTask::FirstStart);
+const START: UnixMs = UnixMs(1_700_000_000_000);
+const PASSWORD: &str = "a-good-password";
+
+struct World {
+    store: Store,
+    access: Arc<Access>,
+    time: Arc<AtomicI64>,
+    account: AccountId,
+    instance: InstanceId,
+    user: Principal,
+    key: AccessKeyId,
+    folder: tempfile::TempDir,
+}
+
+fn url(folder: &tempfile::TempDir) -> String {
+    format!("sqlite://{}", folder.path().join("db").display())
+}
+
+fn peer() -> Peer {
+    Peer { addr: [127, 0, 0, 1].into(), secure: false }
+}
+
+impl World {
+    /// An account `acme` with an instance and a user `alice`, who has a key and a sign-in.
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&url(&folder)).await.unwrap();
+        let time = Arc::new(AtomicI64::new(START.0));
+        let now = Arc::clone(&time);
+        let clock = Clock::new(move || UnixMs(now.load(Ordering::Relaxed)));
+        let master_key = MasterKey::from_hex(&MasterKey::generate_hex()).unwrap();
+        let access = Arc::new(Access::open(store.clone(), master_key, clock).await.unwrap());
+        let instance = random::instance_id();
+        let draft = AccountDraft {
+            alias: Some("acme".parse().unwrap()),
+            instance: Some(instance.clone()),
+            ..AccountDraft::default()
+        };
+        let account = access.create_account(SystemTask::FirstStart, draft).await.unwrap().account;
+        let id = random::user_id();
+        let text = String::new;
+        let new = NewUser {
+            id,
+            name: "alice".parse().unwrap(),
+            display_name: text(),
+            mobile_phone: text(),
+            email: text(),
+            comments: text(),
+            created: START,
+        };
+        store.create_user(BY, account, &new, 10).await.unwrap();
+        let (user, key) = (Principal::User(account, id), random::access_key_id());
+        let sealed_secret = access.seal(&key, &random::access_key_secret());
+        let row = AccessKey { id: key.clone(), owner: user, sealed_secret, active: true, created: START };
+        store.create_key(BY, Some("alice"), &row).await.unwrap();
+        let hash = access.passwords().hash(PASSWORD.into()).await;
+        let profile = LoginProfile { password_reset_required: false, mfa_bind_required: false, created: START };
+        store.create_login_profile(BY, (account, id, "alice"), &profile, &hash).await.unwrap();
+        access.refresh(Change::Principal(user)).await;
+        Self { store, access, time, account, instance, user, key, folder }
+    }
+
+    fn now(&self) -> UnixMs {
+        UnixMs(self.time.load(Ordering::Relaxed))
+    }
+
+    async fn sign_in(&self, password: &str) -> Result<String, SignInError> {
+        let signed_in = self.access.sign_in("alice@acme", password.into(), peer(), self.now()).await?;
+        Ok(secrecy::ExposeSecret::expose_secret(&signed_in.token).to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_change_voids_what_was_decided_before_it() {
+    let world = World::new().await;
+    let source = world.access.policy_source();
+    let credential = Credential::AccessKey(world.key.clone());
+    let before = source.in_force(world.user, &credential).unwrap();
+    assert!(before.epoch.is_current());
+    let (Principal::User(account, id), policy) = (world.user, "ReadOnlyAccess".parse().unwrap()) else {
+        unreachable!()
+    };
+    let to = (account, id, "alice");
+    world.store.attach(BY, to, (PolicyType::System, &policy), START, 10).await.unwrap();
+    let touched = world.access.refresh(Change::Principal(world.user)).await;
+    assert_eq!(touched.principals, [world.user]);
+    assert!(!before.epoch.is_current());
+    assert!(source.in_force(world.user, &credential).unwrap().epoch.is_current());
+    world.store.set_key_active(BY, world.user, Some("alice"), &world.key, false).await.unwrap();
+    world.access.refresh(Change::Principal(world.user)).await;
+    assert!(source.in_force(world.user, &credential).is_none());
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_read_back_refuses_the_account_everything() {
+    let world = World::new().await;
+    let source = world.access.policy_source();
+    let credential = Credential::AccessKey(world.key.clone());
+    let before = source.in_force(world.user, &credential).unwrap();
+    let damage = sqlx::AnyPool::connect(&url(&world.folder)).await.unwrap();
+    sqlx::query("UPDATE users SET name = 'no name!'").execute(&damage).await.unwrap();
+    let touched = world.access.refresh(Change::Principal(world.user)).await;
+    assert_eq!(touched.accounts, [world.account]);
+    assert!(!before.epoch.is_current());
+    assert!(source.in_force(world.user, &credential).is_none());
+    assert!(world.access.instance(world.account, &world.instance).is_none());
+}
+
+#[tokio::test]
+async fn data_sealed_under_another_master_key_is_refused() {
+    let world = World::new().await;
+    let other = MasterKey::from_hex(&MasterKey::generate_hex()).unwrap();
+    let opened = Access::open(world.store.clone(), other, Clock::new(|| START)).await;
+    assert!(matches!(opened, Err(OpenError::OtherMasterKey)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_right_guess_among_many_at_once_does_not_slip_by_the_lock() {
+    let world = Arc::new(World::new().await);
+    let guesses = (0..40).map(|n| {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.sign_in(&format!("guess-{n}")).await.is_ok() })
+    });
+    for guess in guesses.collect::<Vec<_>>() {
+        assert!(!guess.await.unwrap());
+    }
+    assert!(matches!(world.sign_in(PASSWORD).await, Err(SignInError::Refused)));
+    world.time.fetch_add(60 * 60 * 1000 + 1, Ordering::Relaxed);
+    assert!(world.sign_in(PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_console_session_ends_after_six_hours_and_with_its_user() {
+    let world = World::new().await;
+    let token = world.sign_in(PASSWORD).await.unwrap();
+    let caller = async || world.access.console_caller(&token, peer(), world.now()).await.unwrap();
+    let found = caller().await.unwrap();
+    assert_eq!((&*found.name, found.account_alias.as_str()), ("alice", "acme"));
+    world.time.fetch_add(CONSOLE_SESSION_MS - 1, Ordering::Relaxed);
+    assert!(caller().await.is_some());
+    world.time.fetch_add(1, Ordering::Relaxed);
+    assert!(caller().await.is_none());
+    let token = world.sign_in(PASSWORD).await.unwrap();
+    let Principal::User(account, id) = world.user else { unreachable!() };
+    world.store.delete_login_profile(BY, (account, id, "alice")).await.unwrap();
+    world.access.refresh(Change::Principal(world.user)).await;
+    assert!(world.access.console_caller(&token, peer(), world.now()).await.unwrap().is_none());
+}
