@@ -263,7 +263,13 @@ def test_3_the_owner_takes_over_and_nobody_else(server):
     bob = server.new_user("bob", access(), group("GID_orders"))
     assert connack(server, bob, "GID_orders@@@same") == 0x87
     assert second.publish("orders/a", "still here") == 0
-    for client in (first, second):
+    # With one exception: a holder of the group takes over from one without.
+    squatter = server.new_user("squatter", access())
+    squatting = Client(server, squatter, "GID_orders@@@squatted")
+    owner = Client(server, bob, "GID_orders@@@squatted")
+    assert squatting.is_closed() == 0x8E
+    assert connack(server, squatter, "GID_orders@@@squatted") == 0x87
+    for client in (first, second, squatting, owner):
         client.stop()
 
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use sluice_access::{AuthRefusal, MqttLogin, Peer};
-use sluice_codec::{ConnAck, Connect, Packet, Properties, ReasonCode, Version, encode};
+use sluice_codec::{ConnAck, Connect, Packet, ReasonCode, encode};
 use sluice_model::{Action, ClientId, Resource, UnixMs};
 use sluice_policy::{Caller, Context, Permit};
-use sluice_session::Session;
+use sluice_session::{Session, reason_string};
 
 use crate::{
     Broker, Client,
@@ -37,7 +37,7 @@ impl Broker {
                 if !logged {
                     tracing::warn!(target: "sluice::denied", what = "CONNECT", peer = %peer.addr, client_id = %connect.client_id.escape_default(), reason = why, "refused");
                 }
-                (refusal(connect.version, reason, &why), None)
+                (refusal(connect, reason, &why), None)
             }
         };
         encode(&Packet::ConnAck(connack), connect.version, out);
@@ -77,8 +77,9 @@ impl Broker {
             last_held_back: None,
             link,
         };
-        // A right that vanished since it was asked, before the sweep could see this connection.
-        match client.stay(now) {
+        // Whatever was taken away since it was asked and before a sweep could see this connection: the right, but also
+        // the group or the instance, which no epoch tells.
+        match client.decide_again(now) {
             Ok(()) => Ok((client, connack)),
             Err(reason) => refused(reason, "the right vanished during CONNECT"),
         }
@@ -141,8 +142,8 @@ impl Broker {
     }
 }
 
-fn refusal(version: Version, reason: ReasonCode, why: &str) -> ConnAck {
-    let properties =
-        version.is_v5().then(|| Box::new(Properties { reason_string: Some(why.into()), ..Properties::default() }));
+fn refusal(connect: &Connect, reason: ReasonCode, why: &str) -> ConnAck {
+    let most = connect.properties.as_ref().and_then(|properties| properties.maximum_packet_size).unwrap_or(u32::MAX);
+    let properties = if connect.version.is_v5() { reason_string(why, most) } else { None };
     ConnAck { session_present: false, reason, properties }
 }

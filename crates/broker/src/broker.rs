@@ -120,7 +120,7 @@ impl Broker {
         }
         let key = InstanceKey { account, instance: instance.clone() };
         let frame = PublishFrame::new(topic, payload, None);
-        let message = Message { frame, qos: Qos::AtLeastOnce, accepted: now, publisher: None };
+        let message = Message::new(frame, Qos::AtLeastOnce, now, None);
         self.route(&Proof::Permit(permit), &key, &self.router.instance(&key), message);
         Ok(())
     }

@@ -129,7 +129,7 @@ impl Client {
         match asked {
             Ok(yes) => {
                 let frame = PublishFrame::new(topic, payload, properties);
-                let message = Message { frame, qos, accepted: now, publisher: Some(link.id) };
+                let message = Message::new(frame, qos, now, Some(link.id));
                 broker.route(&Proof::Topic(yes), instance_key, index, message);
                 Ok(())
             }

@@ -9,7 +9,7 @@ use crate::message::Message;
 
 /// Most messages that wait for one connection.
 const MESSAGES_MAX: usize = 100_000;
-/// Most payload bytes that wait for one connection.
+/// Most bytes that wait for one connection.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A message that matched, as the receiver asked for it.
@@ -43,7 +43,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn push(&mut self, waiting: Waiting) -> Pushed {
-        let size = waiting.message.frame.payload().len();
+        let size = waiting.message.bytes;
         let queue = &mut self.waiting;
         if queue.len() >= MESSAGES_MAX || (self.bytes + size > BYTES_MAX && !queue.is_empty()) {
             return Pushed::Full;
@@ -55,7 +55,7 @@ impl Outbox {
 
     /// Puts back what could not be delivered yet, first in order.
     pub(crate) fn put_back(&mut self, waiting: Waiting) {
-        self.bytes += waiting.message.frame.payload().len();
+        self.bytes += waiting.message.bytes;
         self.waiting.push_front(waiting);
     }
 
@@ -66,7 +66,7 @@ impl Outbox {
     pub(crate) fn pop(&mut self) -> Option<Waiting> {
         let next = self.waiting.pop_front();
         match &next {
-            Some(waiting) => self.bytes -= waiting.message.frame.payload().len(),
+            Some(waiting) => self.bytes -= waiting.message.bytes,
             // Gives the memory back.
             None => self.waiting = VecDeque::new(),
         }

@@ -25,7 +25,7 @@ impl Client {
     }
 
     /// Asks for everything that this connection holds: the instance, the group, each subscription.
-    fn decide_again(&mut self, now: UnixMs) -> Result<(), ReasonCode> {
+    pub(crate) fn decide_again(&mut self, now: UnixMs) -> Result<(), ReasonCode> {
         let (account, instance) = (self.instance_key.account, self.instance_key.instance.clone());
         let resource = Resource::Instance(account, instance.clone());
         let asked =

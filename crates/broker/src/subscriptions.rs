@@ -15,14 +15,20 @@ struct Refused {
     denied: Option<String>,
 }
 
+fn refuse<T>(reason: ReasonCode) -> Result<T, Refused> {
+    Err(Refused { reason, denied: None })
+}
+
 impl Client {
     /// Asks for each filter, then enters those that may be. A missing right closes the connection, if the instance says
     /// so, before any filter of the packet is entered.
     pub(crate) fn subscribe(&mut self, packet: Subscribe, now: UnixMs, out: &mut BytesMut) -> Flow {
         let identifier = packet.identifier();
         let mut answers = Vec::with_capacity(packet.filters.len());
-        for (filter, _) in &packet.filters {
-            let answer = self.ask(filter, now);
+        for (place, (filter, _)) in packet.filters.iter().enumerate() {
+            // One packet has room for hundreds of thousands: what cannot be entered is not asked either.
+            let has_room = place < SUBSCRIPTIONS_MAX;
+            let answer = if has_room { self.ask(filter, now) } else { refuse(ReasonCode::QuotaExceeded) };
             if let Err(Refused { denied: Some(why), .. }) = &answer
                 && self.closes_when_denied()
             {
@@ -42,7 +48,6 @@ impl Client {
     }
 
     fn ask(&mut self, filter: &TopicFilter, now: UnixMs) -> Result<UnixMs, Refused> {
-        let refuse = |reason| Err(Refused { reason, denied: None });
         if filter.share().is_some() {
             return refuse(ReasonCode::SharedSubscriptionsNotSupported);
         }
@@ -63,7 +68,9 @@ impl Client {
     }
 
     fn enter(&mut self, filter: &TopicFilter, options: FilterOptions, id: Option<u32>, until: UnixMs) -> ReasonCode {
-        if self.index.count_of(self.link.id) >= SUBSCRIPTIONS_MAX {
+        // A filter that is held already is replaced and takes no room. [MQTT-3.8.4-3]
+        let is_held = || self.index.filters_of(self.link.id).iter().any(|(held, _)| held == filter);
+        if self.index.count_of(self.link.id) >= SUBSCRIPTIONS_MAX && !is_held() {
             return ReasonCode::QuotaExceeded;
         }
         let qos = options.qos.min(Qos::AtLeastOnce);

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use sluice_codec::{Ack, Delivery, Disconnect, Packet, Properties, Publish, PublishFrame, ReasonCode, Version};
 use sluice_model::Qos;
 
-use crate::{Incoming, Input, Violation, aliases::Aliases, limits::too_many_levels, window::Window};
+use crate::{Incoming, Input, Violation, aliases::Aliases, limits::{reason_string, too_many_levels}, window::Window};
 
 /// One client's state. Small while the client is idle.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ impl Session {
 
     fn reason_string(&self, why: Option<&str>) -> Option<Box<Properties>> {
         let why = why.filter(|_| self.problem_information && self.version.is_v5())?;
-        Some(Box::new(Properties { reason_string: Some(why.into()), ..Properties::default() }))
+        reason_string(why, self.packet_bytes_max)
     }
 
     /// Writes a message at `qos`, 0 or 1.
