@@ -86,22 +86,28 @@ def kinds(server, key):
     )
 
 
+def run(server, connections):
+    """Revokes in each way and gives (kind, times)."""
+    server.api("onsmqtt", "CreateMqttTopic", InstanceId=INSTANCE, Topic="fleet")
+    server.api("onsmqtt", "CreateGroupId", InstanceId=INSTANCE, GroupId="GID_fleet")
+    key = server.new_user("fleet", access(), topic("fleet"), group("GID_fleet"))
+    server.api("ram", "CreatePolicyVersion", PolicyName="fleet", PolicyDocument=document(topic("fleet")))
+    server.api("ram", "CreatePolicy", PolicyName="forbid", PolicyDocument=document(deny("mq:*", "*")))
+    for name, revoke, undo in kinds(server, key):
+        peers = [connect(server.mqtt_port, key, f"GID_fleet@@@{n}") for n in range(connections)]
+        times = measure(peers, revoke)
+        for peer in peers:
+            peer.close()
+        undo()
+        yield name, times
+
+
 def main():
     connections = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with tempfile.TemporaryDirectory() as folder:
         server = Server(pathlib.Path(folder) / "data")
-        server.api("onsmqtt", "CreateMqttTopic", InstanceId=INSTANCE, Topic="fleet")
-        server.api("onsmqtt", "CreateGroupId", InstanceId=INSTANCE, GroupId="GID_fleet")
-        key = server.new_user("fleet", access(), topic("fleet"), group("GID_fleet"))
-        server.api("ram", "CreatePolicyVersion", PolicyName="fleet", PolicyDocument=document(topic("fleet")))
-        server.api("ram", "CreatePolicy", PolicyName="forbid", PolicyDocument=document(deny("mq:*", "*")))
         late = 0
-        for name, revoke, undo in kinds(server, key):
-            peers = [connect(server.mqtt_port, key, f"GID_fleet@@@{n}") for n in range(connections)]
-            times = measure(peers, revoke)
-            for peer in peers:
-                peer.close()
-            undo()
+        for name, times in run(server, connections):
             p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
             late += p99 > BOUND_MS
             print(f"{name:26} connections={connections} p50={p50:.1f} ms p99={p99:.1f} ms max={times[-1]:.1f} ms", flush=True)
