@@ -9,7 +9,7 @@ use sluice_model::{
     AccessKeyId, AccountAlias, AccountId, Compatibility, DenyAction, Durability, Edition, InstanceId, NameError, UnixMs,
 };
 use sluice_policy::SystemTask;
-use sluice_store::{Account, By, Entity, Instance, NewAccount, StoreError};
+use sluice_store::{Account, Entity, Instance, NewAccount, StoreError};
 
 use crate::{Access, Change, random};
 
@@ -87,7 +87,7 @@ impl Access {
     /// Makes an account and puts it in force.
     ///
     /// # Errors
-    /// [`ProvisionError`]; an account without the instance that was asked for is never in force.
+    /// [`ProvisionError`]; account and instance are made together or not at all.
     pub async fn create_account(
         self: &Arc<Self>,
         task: SystemTask,
@@ -108,18 +108,17 @@ impl Access {
         let password_hash = self.passwords().hash(provisioned.password.clone()).await;
         let sealed_secret = self.seal(&provisioned.access_key_id, &provisioned.access_key_secret);
         let now = self.clock().now();
+        let instance = draft.instance.map(|id| first_instance(account, id, now));
         let new = NewAccount {
             account,
             alias: &provisioned.alias,
             password_hash: &password_hash,
             key: &provisioned.access_key_id,
             sealed_secret: &sealed_secret,
+            instance: instance.as_ref(),
             created: now,
         };
         self.store.create_account(task, &new).await?;
-        if let Some(id) = draft.instance {
-            self.store.create_instance(By::Task(task), &first_instance(account, id, now)).await?;
-        }
         self.refresh(Change::Account(account)).await;
         Ok(provisioned)
     }

@@ -4,8 +4,9 @@ use sluice_model::{AccessKeyId, AccountAlias, AccountId, UnixMs};
 use sluice_policy::SystemTask;
 
 use crate::{
-    Entity, Store, StoreError,
+    Entity, Instance, Store, StoreError,
     database::{Bind, Write},
+    instances,
     login_profiles::LoginState,
     row::{Columns, account_number},
 };
@@ -33,6 +34,8 @@ pub struct NewAccount<'a> {
     pub key: &'a AccessKeyId,
     /// That key's secret, sealed.
     pub sealed_secret: &'a str,
+    /// Its first instance, made with it or not at all.
+    pub instance: Option<&'a Instance>,
     /// Now.
     pub created: UnixMs,
 }
@@ -42,10 +45,10 @@ fn account(columns: &Columns<'_>) -> Result<Account, StoreError> {
 }
 
 impl Store {
-    /// Makes an account with its first key.
+    /// Makes an account with its first key and, when it has one, its first instance.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyExists`] of the ID, the alias or the key.
+    /// [`StoreError::AlreadyExists`] of the ID, the alias, the key or the instance.
     pub async fn create_account(&self, task: SystemTask, new: &NewAccount<'_>) -> Result<(), StoreError> {
         tracing::info!(task = task.as_str(), account = %new.account, "a system task makes an account");
         let mut write = Write(self.pool.begin().await?);
@@ -69,6 +72,9 @@ impl Store {
                 Entity::AccessKey,
             )
             .await?;
+        if let Some(instance) = new.instance {
+            instances::insert(&mut write, instance).await?;
+        }
         write.commit().await
     }
 

@@ -4,7 +4,7 @@ use sluice_model::{
     AccountId, Compatibility, DenyAction, Durability, Edition, GroupId, InstanceId, InstanceName, ParentTopic, UnixMs,
 };
 
-use crate::{By, Entity, Store, StoreError, by::Target, row::Columns};
+use crate::{By, Entity, Store, StoreError, by::Target, database::Write, row::Columns};
 
 /// An MQTT instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,27 @@ fn instance(columns: &Columns<'_>) -> Result<Instance, StoreError> {
     })
 }
 
+/// Writes an instance's row.
+pub(crate) async fn insert(write: &mut Write, new: &Instance) -> Result<(), StoreError> {
+    write
+        .insert(
+            "INSERT INTO instances (instance_id, account_id, name, edition, compatibility, deny_action, durability, \
+             created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            &[
+                new.id.as_str().into(),
+                new.account.into(),
+                new.name.as_str().into(),
+                new.edition.as_str().into(),
+                new.compatibility.as_str().into(),
+                new.deny_action.as_str().into(),
+                new.durability.as_str().into(),
+                new.created.into(),
+            ],
+            Entity::Instance,
+        )
+        .await
+}
+
 impl Store {
     /// Makes an instance.
     ///
@@ -81,23 +102,7 @@ impl Store {
     pub async fn create_instance(&self, by: By<'_>, new: &Instance) -> Result<(), StoreError> {
         by.check(new.account, &Target::NewInstance)?;
         let mut write = self.write(new.account).await?;
-        write
-            .insert(
-                "INSERT INTO instances (instance_id, account_id, name, edition, compatibility, deny_action, \
-                 durability, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                &[
-                    new.id.as_str().into(),
-                    new.account.into(),
-                    new.name.as_str().into(),
-                    new.edition.as_str().into(),
-                    new.compatibility.as_str().into(),
-                    new.deny_action.as_str().into(),
-                    new.durability.as_str().into(),
-                    new.created.into(),
-                ],
-                Entity::Instance,
-            )
-            .await?;
+        insert(&mut write, new).await?;
         write.commit().await
     }
 

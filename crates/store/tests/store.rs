@@ -40,6 +40,7 @@ const CASES: &[(&str, Case)] = cases![Case:
     sign_in::a_session_ends_with_its_time_its_password_and_its_profile,
     instances::instance_ids_are_unique_over_all_accounts,
     instances::topics_and_groups_are_their_instances_own,
+    instances::an_account_and_its_first_instance_are_made_together_or_not_at_all,
 ];
 
 const SCHEMA_CASES: &[(&str, SchemaCase)] = cases![SchemaCase:

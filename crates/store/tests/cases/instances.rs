@@ -1,5 +1,6 @@
 use sluice_model::{AccountId, Compatibility, DenyAction, Durability, Edition};
-use sluice_store::{Counts, Entity, Group, Instance, Store, StoreError, Topic};
+use sluice_policy::SystemTask;
+use sluice_store::{Counts, Entity, Group, Instance, NewAccount, Store, StoreError, Topic};
 
 use super::{BY, MANY, NOW, new_account};
 
@@ -53,4 +54,28 @@ pub(crate) async fn topics_and_groups_are_their_instances_own(store: Store) {
     store.delete_topic(BY, (one, &mine.id), &topic.name).await.unwrap();
     store.delete_group(BY, (one, &mine.id), &group.id).await.unwrap();
     assert!(store.groups(one, &mine.id).await.unwrap().is_empty());
+}
+
+pub(crate) async fn an_account_and_its_first_instance_are_made_together_or_not_at_all(store: Store) {
+    let one = new_account(&store, 1).await;
+    store.create_instance(BY, &instance(one, "mqtt-cn-a", "name")).await.unwrap();
+    let account = sluice_testkit::account(2);
+    let taken = instance(account, "mqtt-cn-a", "name");
+    let (alias, key) = ("second".parse().unwrap(), "LTAIsecond000".parse().unwrap());
+    let new = NewAccount {
+        account,
+        alias: &alias,
+        password_hash: "hash",
+        key: &key,
+        sealed_secret: "sealed",
+        instance: Some(&taken),
+        created: NOW,
+    };
+    let refused = store.create_account(SystemTask::FirstStart, &new).await;
+    assert!(matches!(refused, Err(StoreError::AlreadyExists(Entity::Instance))));
+    assert!(store.account(account).await.unwrap().is_none());
+    let free = instance(account, "mqtt-cn-b", "name");
+    let new = NewAccount { instance: Some(&free), ..new };
+    store.create_account(SystemTask::FirstStart, &new).await.unwrap();
+    assert_eq!(store.instances(account).await.unwrap().first(), Some(&free));
 }

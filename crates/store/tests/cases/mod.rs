@@ -26,6 +26,7 @@ pub(crate) async fn new_account(store: &Store, n: u64) -> AccountId {
         password_hash: "hash",
         key: &format!("LTAIaccount{n}").parse().unwrap(),
         sealed_secret: "sealed",
+        instance: None,
         created: NOW,
     };
     store.create_account(SystemTask::FirstStart, &new).await.unwrap();
