@@ -12,7 +12,7 @@ use sluice_session::{Session, reason_string};
 use crate::{
     Broker, Client,
     link::{Link, SessionKey},
-    refusal::log_denied,
+    refusal::{Shown, log_denied},
 };
 
 /// Why a CONNECT is refused.
@@ -35,7 +35,7 @@ impl Broker {
             Err(Refused { reason, why, logged }) => {
                 self.meters.refused.increment(1);
                 if !logged {
-                    tracing::warn!(target: "sluice::denied", what = "CONNECT", peer = %peer.addr, client_id = %connect.client_id.escape_default(), reason = why, "refused");
+                    tracing::warn!(target: "sluice::denied", what = "CONNECT", peer = %peer.addr, client_id = %Shown(&connect.client_id), reason = why, "refused");
                 }
                 (refusal(connect, reason, &why), None)
             }
@@ -104,7 +104,8 @@ impl Broker {
         let resource = Resource::Instance(account, instance.clone());
         let asked = self.authority.authorize(&login.caller, &Action::INSTANCE_ACCESS, &resource, &Context::at(now));
         asked.map_err(|denied| {
-            log_denied("CONNECT", &SessionKey { account, instance, client: client.clone() }, &denied);
+            let key = SessionKey { account, instance, client: client.clone() };
+            log_denied("CONNECT", &key, &login.caller, &denied);
             Refused { reason: ReasonCode::NotAuthorized, why: denied.to_string(), logged: true }
         })
     }

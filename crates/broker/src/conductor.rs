@@ -17,7 +17,7 @@ use crate::{
     link::{Link, SessionKey},
     message::Message,
     outbox::Waiting,
-    refusal::{log_denied, log_refused},
+    refusal::{Shown, log_denied, log_refused},
 };
 use bytes::{Bytes, BytesMut};
 
@@ -120,8 +120,8 @@ impl Client {
         let place = (instance_key.account, &instance_key.instance);
         if !broker.access.topic_exists(place.0, place.1, topic.parent()) {
             broker.meters.refused.increment(1);
-            let why = format!("the parent topic of `{}` does not exist", topic.as_str().escape_default());
-            log_refused("PUBLISH", &link.key, &why);
+            let why = format!("the parent topic of `{}` does not exist", Shown(topic.as_str()));
+            log_refused("PUBLISH", &link.key, &link.caller, &why);
             return Err(why);
         }
         let text = topic.shared();
@@ -135,7 +135,7 @@ impl Client {
             }
             Err(denied) => {
                 broker.meters.refused.increment(1);
-                log_denied("PUBLISH", &link.key, &denied);
+                log_denied("PUBLISH", &link.key, &link.caller, &denied);
                 Err(denied.to_string())
             }
         }
@@ -185,7 +185,7 @@ impl Client {
                 self.broker.meters.held_back.increment(1);
                 // Once for each run of messages on a topic: a wildcard over a forbidden branch would flood the log.
                 if self.last_held_back.as_ref() != Some(&topic) {
-                    log_denied("delivery", &self.link.key, &denied);
+                    log_denied("delivery", &self.link.key, &self.link.caller, &denied);
                     self.last_held_back = Some(topic);
                 }
                 false

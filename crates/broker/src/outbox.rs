@@ -73,3 +73,45 @@ impl Outbox {
         next
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sluice_codec::{Properties, PublishFrame};
+    use sluice_model::UnixMs;
+
+    use super::*;
+
+    fn waiting(payload: usize, correlation: usize) -> Waiting {
+        let properties = Properties { correlation_data: Some(vec![0; correlation].into()), ..Properties::default() };
+        let frame = PublishFrame::new("home/a".parse().unwrap(), vec![0; payload].into(), Some(Box::new(properties)));
+        let message = Arc::new(Message::new(frame, Qos::AtLeastOnce, UnixMs(0), None));
+        Waiting { message, qos: Qos::AtLeastOnce, identifiers: SmallVec::new(), point_to_point: false }
+    }
+
+    #[test]
+    fn an_outbox_is_bounded_in_messages() {
+        let mut outbox = Outbox::default();
+        let first = waiting(0, 0);
+        let message = Arc::clone(&first.message);
+        assert_eq!(outbox.push(first), Pushed::First);
+        for _ in 1..MESSAGES_MAX {
+            let next = Waiting { message: Arc::clone(&message), ..waiting(0, 0) };
+            assert_eq!(outbox.push(next), Pushed::Behind);
+        }
+        assert_eq!(outbox.push(waiting(0, 0)), Pushed::Full);
+        assert!(outbox.pop().is_some());
+        assert_eq!(outbox.push(waiting(0, 0)), Pushed::Behind);
+    }
+
+    #[test]
+    fn properties_count_as_bytes_that_wait() {
+        let mut outbox = Outbox::default();
+        let fit = (0..).take_while(|_| outbox.push(waiting(0, 60_000)) != Pushed::Full).count();
+        assert_eq!(fit, BYTES_MAX / waiting(0, 60_000).message.bytes);
+        let taken = outbox.pop().unwrap();
+        outbox.put_back(taken);
+        assert_eq!(outbox.push(waiting(0, 60_000)), Pushed::Full);
+        while outbox.pop().is_some() {}
+        assert_eq!((outbox.bytes, outbox.waiting.capacity()), (0, 0));
+    }
+}

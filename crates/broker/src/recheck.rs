@@ -6,6 +6,7 @@ use sluice_policy::{Context, Denied, Grant};
 
 use crate::{
     Client,
+    link::Link,
     refusal::{log_denied, log_refused},
 };
 
@@ -34,17 +35,17 @@ impl Client {
             Ok(permit) => self.instance_grant = permit.remember(),
             Err(denied) => {
                 self.broker.meters.refused.increment(1);
-                log_denied("connection", &self.link.key, &denied);
+                log_denied("connection", &self.link.key, &self.link.caller, &denied);
                 return Err(ReasonCode::NotAuthorized);
             }
         }
         let Some(settings) = self.broker.access.instance(account, &instance) else {
-            log_refused("connection", &self.link.key, "the instance is gone");
+            log_refused("connection", &self.link.key, &self.link.caller, "the instance is gone");
             return Err(ReasonCode::NotAuthorized);
         };
         self.settings = settings;
         if !self.broker.access.group_exists(account, &instance, &self.link.key.client.group()) {
-            log_refused("connection", &self.link.key, "the group is gone");
+            log_refused("connection", &self.link.key, &self.link.caller, "the group is gone");
             return Err(ReasonCode::NotAuthorized);
         }
         self.group_grant = None;
@@ -54,7 +55,7 @@ impl Client {
                 Ok(until) => self.valid_until = self.valid_until.min(until),
                 Err(refused) => {
                     self.broker.meters.refused.increment(1);
-                    refused.log("subscription", &self.link.key);
+                    refused.log("subscription", &self.link);
                     self.index.unsubscribe(self.link.id, &filter);
                 }
             }
@@ -109,10 +110,10 @@ pub(crate) enum NotSubscribed {
 }
 
 impl NotSubscribed {
-    pub(crate) fn log(&self, what: &'static str, key: &crate::link::SessionKey) {
+    pub(crate) fn log(&self, what: &'static str, link: &Link) {
         match self {
-            Self::NoTopic => log_refused(what, key, self),
-            Self::Denied(denied) => log_denied(what, key, denied),
+            Self::NoTopic => log_refused(what, &link.key, &link.caller, self),
+            Self::Denied(denied) => log_denied(what, &link.key, &link.caller, denied),
         }
     }
 }

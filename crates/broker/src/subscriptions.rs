@@ -57,12 +57,12 @@ impl Client {
         if filter.names_another_p2p(&self.link.key.client) {
             let why = "the filter names another client's point-to-point topic";
             self.broker.meters.refused.increment(1);
-            log_refused("SUBSCRIBE", &self.link.key, why);
+            log_refused("SUBSCRIBE", &self.link.key, &self.link.caller, why);
             return Err(Refused { reason: ReasonCode::NotAuthorized, denied: Some(why.to_owned()) });
         }
         self.may_subscribe(filter, now).map_err(|not: NotSubscribed| {
             self.broker.meters.refused.increment(1);
-            not.log("SUBSCRIBE", &self.link.key);
+            not.log("SUBSCRIBE", &self.link);
             Refused { reason: ReasonCode::NotAuthorized, denied: Some(not.to_string()) }
         })
     }

@@ -117,10 +117,7 @@ impl<T: Transport> Connection<T> {
         loop {
             let mut out = BytesMut::new();
             let flow = match woken {
-                Woken::Read(Ok(true)) => {
-                    self.last_packet = Instant::now();
-                    self.handle_read(&mut out)
-                }
+                Woken::Read(Ok(true)) => self.handle_read(&mut out),
                 Woken::Read(Ok(false)) => return,
                 Woken::Read(Err(error)) => {
                     tracing::debug!(client = ?self.client, %error, "a connection broke");
@@ -150,8 +147,8 @@ impl<T: Transport> Connection<T> {
             if alarm.is_elapsed() || alarm.deadline() > self.rights_deadline() {
                 alarm.as_mut().reset(self.next_deadline());
             }
+            // In no fixed order: under a flood of deliveries the client is still heard, and its deadline still comes.
             woken = tokio::select! {
-                biased;
                 () = self.client.wait() => Woken::Marked,
                 read = self.transport.read(&mut self.buffer) => Woken::Read(read),
                 () = &mut alarm => Woken::Deadline,
@@ -178,6 +175,10 @@ impl<T: Transport> Connection<T> {
                 }
             }
         };
+        if at > 0 {
+            // A whole packet, not the bytes of one that never ends. [MQTT-3.1.2-22]
+            self.last_packet = Instant::now();
+        }
         if at == self.buffer.len() {
             self.buffer = BytesMut::new();
         } else {

@@ -162,8 +162,7 @@ async fn a_refused_connect_changes_nothing_of_the_session_that_is_there() {
     forged.password = Some("wrong".into());
     assert_eq!(answer(&world, forged).await, ReasonCode::BadUserNameOrPassword);
     let mut willed = connect(Version::V5, &key, CLOSES, "GID_one@@@v");
-    willed.properties =
-        Some(Box::new(Properties { authentication_method: Some("x".into()), ..Properties::default() }));
+    willed.properties = Some(Box::new(Properties { authentication_method: Some("x".into()), ..Properties::default() }));
     assert_eq!(answer(&world, willed).await, ReasonCode::BadAuthenticationMethod);
     world.send(CLOSES, "home/v", "still yours");
     assert_eq!(victim.hears().await, "still yours");

@@ -6,7 +6,12 @@ use bytes::BytesMut;
 use sluice_codec::{Ack, Delivery, Disconnect, Packet, Properties, Publish, PublishFrame, ReasonCode, Version};
 use sluice_model::Qos;
 
-use crate::{Incoming, Input, Violation, aliases::Aliases, limits::{reason_string, too_many_levels}, window::Window};
+use crate::{
+    Incoming, Input, Violation,
+    aliases::Aliases,
+    limits::{reason_string, too_many_levels},
+    window::Window,
+};
 
 /// One client's state. Small while the client is idle.
 #[derive(Debug)]
@@ -81,7 +86,8 @@ impl Session {
             Packet::PingReq => Input::Ping,
             Packet::Disconnect(disconnect) => self.receive_disconnect(&disconnect)?,
             Packet::Auth(_) => {
-                return Err(Violation { reason: ReasonCode::BadAuthenticationMethod, why: "no method was agreed" });
+                // [MQTT-4.12.0-6]; 0x8C is a code of CONNACK and may not be in a DISCONNECT.
+                return Err(Violation::protocol("AUTH without an authentication method at CONNECT"));
             }
             Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
                 return Err(Violation::protocol("a packet of QoS 2, which was announced as not served"));
