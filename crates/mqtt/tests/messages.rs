@@ -193,6 +193,10 @@ async fn point_to_point_reaches_its_target_alone_and_only_with_its_rights() {
     let all = world.user("all", &[allow("*", &["*"])]).await;
     let no_group = [allow("MqttInstanceAccess", &["instance/*"]), allow("PUB,SUB", &["topic/*/home"])];
     let no_topic = [allow("MqttInstanceAccess", &["instance/*"]), allow("SUB", &["groupId/*/GID_one"])];
+    // A right below the parent is none on the parent.
+    let below =
+        [allow("MqttInstanceAccess", &["instance/*"]), allow("SUB", &["topic/*/home/p2p/*", "groupId/*/GID_one"])];
+    let below = world.user("below", &below).await;
     let no_group = world.user("nogroup", &no_group).await;
     let no_topic = world.user("notopic", &no_topic).await;
     let mut watcher = Client::open(&world, &all, CLOSES, "GID_two@@@w").await;
@@ -202,14 +206,15 @@ async fn point_to_point_reaches_its_target_alone_and_only_with_its_rights() {
     let mut target = Client::open_as(&world, Version::V3_1_1, &key, CLOSES, "GID_one@@@t").await;
     let mut groupless = Client::open(&world, &no_group, CLOSES, "GID_one@@@g").await;
     let mut topicless = Client::open(&world, &no_topic, CLOSES, "GID_one@@@n").await;
+    let mut lower = Client::open(&world, &below, CLOSES, "GID_one@@@l").await;
     let mut sender = Client::open(&world, &key, CLOSES, "GID_one@@@s").await;
-    for id in ["t", "g", "n", "absent"] {
+    for id in ["t", "g", "n", "l", "absent"] {
         assert_eq!(sender.publish(&format!("home/p2p/GID_one@@@{id}"), id).await, ReasonCode::Success);
     }
     let got = target.next().await;
     assert_eq!((&*got.payload, got.qos), (&b"t"[..], Qos::AtLeastOnce));
     assert_eq!(got.topic.unwrap().as_str(), "home/p2p/GID_one@@@t");
-    for client in [&mut target, &mut groupless, &mut topicless, &mut sender] {
+    for client in [&mut target, &mut groupless, &mut topicless, &mut lower, &mut sender] {
         client.is_alive().await;
     }
     // A fourth level makes it an ordinary topic.
