@@ -4,13 +4,17 @@
 //! hash alone is never trusted (attack 23). Only a [`Grant`] of the [`Authority`] can be put in, and it is renewed
 //! there each time: a bumped epoch or a passed `valid_until` means the question is asked in full.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use ahash::RandomState;
 use sluice_model::{AccountId, Action, InstanceId, Resource, UnixMs};
 use sluice_policy::{Authority, Caller, Context, Denied, Grant, Permit};
 
 /// Remembered yeses of one session: at most this many, the oldest replaced first.
 const ENTRIES_MAX: usize = 64;
+
+/// Seeded anew in each process, so that nobody can choose topics that share a hash.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// What may be remembered: the two questions of the message path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +56,8 @@ impl TopicYes<'_> {
 
 #[derive(Debug)]
 struct Entry {
+    /// Of the topic, to pass over others quickly; never the answer by itself.
+    hash: u64,
     action: TopicAction,
     topic: Arc<str>,
     grant: Grant,
@@ -101,16 +107,17 @@ impl DecisionCache {
     }
 
     fn find(&self, action: TopicAction, topic: &Arc<str>) -> Option<&Entry> {
-        self.entries
-            .as_ref()?
-            .iter()
-            .find(|entry| entry.action == action && (Arc::ptr_eq(&entry.topic, topic) || *entry.topic == **topic))
+        let entries = self.entries.as_ref()?;
+        let hash = HASHER.hash_one(&**topic);
+        entries.iter().find(|entry| entry.hash == hash && entry.action == action && *entry.topic == **topic)
     }
 
     fn remember(&mut self, action: TopicAction, topic: &Arc<str>, permit: &Permit) {
         let entries = self.entries.get_or_insert_default();
-        let entry = Entry { action, topic: Arc::clone(topic), grant: permit.remember() };
-        if let Some(old) = entries.iter_mut().find(|old| old.action == action && *old.topic == **topic) {
+        let hash = HASHER.hash_one(&**topic);
+        let entry = Entry { hash, action, topic: Arc::clone(topic), grant: permit.remember() };
+        let same = |old: &&mut Entry| old.hash == hash && old.action == action && *old.topic == **topic;
+        if let Some(old) = entries.iter_mut().find(same) {
             *old = entry;
         } else if entries.len() < ENTRIES_MAX {
             entries.push(entry);
