@@ -115,6 +115,11 @@ def test_parameters_out_of_bounds_are_refused(server):
         assert server.api("ram", operation, check=False, **parameters)[0] == expected, operation
 
 
+def test_a_topic_of_too_many_levels_is_refused_before_it_is_decided(server):
+    deep = {"InstanceId": INSTANCE, "MqttTopic": "a/" * 128 + "a", "Payload": "x"}
+    assert server.api("onsmqtt", "SendMessage", check=False, **deep)[0] == "InvalidParameter.MqttTopic"
+
+
 def test_bytes_that_are_no_mqtt_close_the_connection_alone(server):
     for attack in (b"GET / HTTP/1.1\r\n\r\n", b"\x10\xff\xff\xff\xff", b"\x00" * 64, b"\x10\xff\xff\xff\x7f", b"\x30\x00"):
         with socket.create_connection(("127.0.0.1", server.mqtt_port), timeout=15) as peer:

@@ -26,4 +26,4 @@ pub use names::{AccessKeyId, PolicyName, PolicyType, PolicyVersion, UserName};
 pub use qos::Qos;
 pub use resource::{RamEntity, Resource};
 pub use time::UnixMs;
-pub use topic::{ParentTopic, TopicFilter, TopicName, level_count};
+pub use topic::{LEVELS_MAX, ParentTopic, TopicFilter, TopicName, level_count};

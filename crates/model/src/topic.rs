@@ -10,6 +10,9 @@ use crate::{
 /// Most bytes of a topic on the wire: its length has two bytes. [MQTT-4.7.3-3]
 pub(crate) const TOPIC_BYTES_MAX: usize = 65_535;
 
+/// Most levels of a topic name or filter. DESIGN section 2, MQTT.
+pub const LEVELS_MAX: usize = 128;
+
 /// Levels of a topic name or filter.
 #[must_use]
 pub fn level_count(topic: &str) -> usize {

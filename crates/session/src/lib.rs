@@ -15,8 +15,8 @@ mod window;
 
 pub use input::{Incoming, Input, Violation};
 pub use limits::{
-    LEVELS_MAX, PACKET_BYTES_MAX, REASON_STRING_BYTES_MAX, RECEIVE_MAXIMUM, SUBSCRIPTIONS_MAX, TOPIC_ALIAS_MAXIMUM,
-    reason_string, too_many_levels,
+    PACKET_BYTES_MAX, REASON_STRING_BYTES_MAX, RECEIVE_MAXIMUM, SUBSCRIPTIONS_MAX, TOPIC_ALIAS_MAXIMUM, reason_string,
+    too_many_levels,
 };
 pub use open::Refusal;
 pub use session::{Delivered, Session};

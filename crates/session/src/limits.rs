@@ -1,12 +1,10 @@
 //! Limits of an instance with `Extended` compatibility. DESIGN section 2, MQTT.
 
 use sluice_codec::Properties;
-use sluice_model::level_count;
+use sluice_model::{LEVELS_MAX, level_count};
 
 /// Largest packet, bytes with its fixed header.
 pub const PACKET_BYTES_MAX: usize = 1024 * 1024;
-/// Most levels of a topic or filter.
-pub const LEVELS_MAX: usize = 128;
 /// Subscriptions of a client.
 pub const SUBSCRIPTIONS_MAX: usize = 1_000;
 /// Aliases that a client may name.

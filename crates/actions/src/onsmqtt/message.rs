@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use serde::Serialize;
 use sluice_broker::SendFault;
-use sluice_model::{Action, InstanceId, Resource, TopicName};
+use sluice_model::{Action, InstanceId, LEVELS_MAX, Resource, TopicName, level_count};
 
 use crate::{Act, ActionContext, ActionError, Ask, DeniedAs, Granted, Params, Product, Row, gate, operation::required};
 
@@ -47,9 +47,13 @@ impl Act for SendMessage {
 
     fn read(params: &Params) -> Result<Self, ActionError> {
         let payload = params.get("Payload").ok_or(ActionError::Missing("Payload"))?;
+        let topic: TopicName = params.name("MqttTopic").map_err(ActionError::without_rule)?;
+        if level_count(topic.as_str()) > LEVELS_MAX {
+            return Err(ActionError::invalid("MqttTopic"));
+        }
         Ok(Self {
             instance: params.instance("InstanceId")?,
-            topic: params.name("MqttTopic").map_err(ActionError::without_rule)?,
+            topic,
             payload: Bytes::copy_from_slice(payload.as_bytes()),
         })
     }
