@@ -11,7 +11,9 @@ use std::sync::{
 
 use ahash::{AHashMap, AHashSet};
 use arc_swap::ArcSwap;
-use sluice_model::{AccessKeyId, AccountId, Compatibility, DenyAction, GroupId, InstanceId, PolicyName, Principal};
+use sluice_model::{
+    AccessKeyId, AccountId, Compatibility, DenyAction, GroupId, InstanceId, Limits, PolicyName, Principal,
+};
 use sluice_policy::{Credential, InForce, Policy, PolicySource};
 
 /// One principal as the hot path sees it.
@@ -50,6 +52,8 @@ pub struct InstanceSettings {
     pub compatibility: Compatibility,
     /// What a refusal does.
     pub deny_action: DenyAction,
+    /// What it and its clients may have at most.
+    pub limits: Limits,
 }
 
 /// One instance with its names.

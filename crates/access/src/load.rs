@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, atomic::AtomicU64};
 
 use ahash::{AHashMap, AHashSet};
 use sluice_model::{
-    AccessKeyId, AccountId, InstanceId, PolicyName, PolicyType, PolicyVersion, Principal, UnixMs, UserId,
+    AccessKeyId, AccountId, InstanceId, Limits, PolicyName, PolicyType, PolicyVersion, Principal, UnixMs, UserId,
 };
 use sluice_policy::{Document, Epoch, InForce, Policy, PolicySet, Standing, system_policies};
 use sluice_store::{AccessKey, Entity, Store, StoreError};
@@ -246,6 +246,7 @@ async fn read_instance(
         instance: instance.id,
         compatibility: instance.compatibility,
         deny_action: instance.deny_action,
+        limits: Limits::of(instance.edition, instance.compatibility),
     };
     let topics = store.topics(account, id).await?;
     let groups = store.groups(account, id).await?;

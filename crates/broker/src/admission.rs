@@ -10,7 +10,7 @@ use sluice_policy::{Caller, Context, Permit};
 use sluice_session::{Session, reason_string};
 
 use crate::{
-    Broker, Client,
+    Arrival, Broker, Client,
     link::{Link, SessionKey},
     refusal::{Shown, log_denied},
 };
@@ -29,13 +29,13 @@ fn refused<T>(reason: ReasonCode, why: impl Into<String>) -> Result<T, Refused> 
 
 impl Broker {
     /// Answers a CONNECT: the CONNACK is added to `out`; `None` when it refuses.
-    pub fn connect(self: &Arc<Self>, connect: &Connect, peer: Peer, out: &mut BytesMut) -> Option<Client> {
-        let (connack, client) = match self.admit(connect, peer) {
+    pub fn connect(self: &Arc<Self>, connect: &Connect, arrival: &Arrival, out: &mut BytesMut) -> Option<Client> {
+        let (connack, client) = match self.admit(connect, arrival.peer) {
             Ok((client, connack)) => (connack, Some(client)),
             Err(Refused { reason, why, logged }) => {
                 self.meters.refused.increment(1);
                 if !logged {
-                    tracing::warn!(target: "sluice::denied", what = "CONNECT", peer = %peer.addr, client_id = %Shown(&connect.client_id), reason = why, "refused");
+                    tracing::warn!(target: "sluice::denied", what = "CONNECT", peer = %arrival.peer.addr, client_id = %Shown(&connect.client_id), reason = why, "refused");
                 }
                 (refusal(connect, reason, &why), None)
             }
@@ -52,7 +52,7 @@ impl Broker {
         let now = self.access.clock().now();
         let permit = self.permit_instance(&login, &client, now)?;
         let place = (login.settings.account, &login.settings.instance);
-        if !self.access.group_exists(place.0, place.1, &client.group()) {
+        if !client.group().is_some_and(|group| self.access.group_exists(place.0, place.1, &group)) {
             return refused(ReasonCode::ClientIdentifierNotValid, "the group does not exist");
         }
         let (session, connack) = match Session::open(connect) {
@@ -138,7 +138,9 @@ impl Broker {
     }
 
     fn holds_group(&self, caller: &Caller, key: &SessionKey, now: UnixMs) -> bool {
-        let resource = Resource::Group(key.account, key.instance.clone(), key.client.group());
+        // The open listener knows no groups.
+        let Some(group) = key.client.group() else { return false };
+        let resource = Resource::Group(key.account, key.instance.clone(), group);
         self.authority.authorize(caller, &Action::SUB, &resource, &Context::at(now)).is_ok()
     }
 }

@@ -13,6 +13,7 @@
 //! [`TopicYes`](sluice_access::TopicYes); routing demands the publisher's.
 
 mod admission;
+mod arrival;
 mod broker;
 mod client;
 mod conductor;
@@ -24,5 +25,6 @@ mod refusal;
 mod registry;
 mod subscriptions;
 
+pub use arrival::{Arrival, Door, OpenDoor};
 pub use broker::{Broker, Counts, SendFault};
 pub use client::{Client, Flow};

@@ -1,7 +1,7 @@
 //! Deciding again: after a change, at the end of a time-bound right, and before a grant that is no longer current is used.
 
 use sluice_codec::ReasonCode;
-use sluice_model::{Action, Resource, TopicFilter, UnixMs};
+use sluice_model::{Action, GroupId, Resource, TopicFilter, UnixMs};
 use sluice_policy::{Context, Denied, Grant};
 
 use crate::{
@@ -44,7 +44,8 @@ impl Client {
             return Err(ReasonCode::NotAuthorized);
         };
         self.settings = settings;
-        if !self.broker.access.group_exists(account, &instance, &self.link.key.client.group()) {
+        let group = self.link.key.client.group();
+        if group.is_some_and(|group| !self.broker.access.group_exists(account, &instance, &group)) {
             log_refused("connection", &self.link.key, &self.link.caller, "the group is gone");
             return Err(ReasonCode::NotAuthorized);
         }
@@ -68,13 +69,15 @@ impl Client {
         if self.group_grant.as_ref().is_some_and(|grant| self.broker.authority.renew(grant, now)) {
             return Ok(());
         }
-        self.group_grant = Some(self.ask_group(now)?);
+        // The open listener knows no groups.
+        let Some(group) = self.link.key.client.group() else { return Ok(()) };
+        self.group_grant = Some(self.ask_group(group, now)?);
         Ok(())
     }
 
-    fn ask_group(&self, now: UnixMs) -> Result<Grant, Box<Denied>> {
+    fn ask_group(&self, group: GroupId, now: UnixMs) -> Result<Grant, Box<Denied>> {
         let key = &self.link.key;
-        let resource = Resource::Group(key.account, key.instance.clone(), key.client.group());
+        let resource = Resource::Group(key.account, key.instance.clone(), group);
         let permit = self.broker.authority.authorize(&self.link.caller, &Action::SUB, &resource, &Context::at(now));
         Ok(permit?.remember())
     }

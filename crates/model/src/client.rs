@@ -52,16 +52,38 @@ impl ClientId {
         Ok(())
     }
 
-    /// The group's name as text, without allocation.
+    /// An ID of the open listener, which knows no groups: 1 to 65,535 bytes, without [`Self::SEPARATOR`], so that it never
+    /// reads as an ID of a group's client. DESIGN section 1, Open listener.
+    ///
+    /// # Errors
+    /// [`NameError`] of any other text.
+    pub fn ungrouped(text: &str) -> Result<Self, NameError> {
+        let what = "ClientId";
+        if text.is_empty() || text.len() > usize::from(u16::MAX) {
+            return Err(NameError::Length { what, least: 1, most: usize::from(u16::MAX), unit: "bytes" });
+        }
+        if text.contains(Self::SEPARATOR) {
+            return Err(NameError::Reserved { what });
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Whether it names a group; IDs of the open listener do not.
+    #[must_use]
+    pub fn has_group(&self) -> bool {
+        self.0.contains(Self::SEPARATOR)
+    }
+
+    /// The group's name as text, without allocation; empty without a group.
     #[must_use]
     pub fn group_str(&self) -> &str {
         self.0.split_once(Self::SEPARATOR).map_or("", |(group, _)| group)
     }
 
-    /// The group.
+    /// The group; none for an ID of the open listener.
     #[must_use]
-    pub fn group(&self) -> GroupId {
-        GroupId(self.group_str().into())
+    pub fn group(&self) -> Option<GroupId> {
+        self.has_group().then(|| GroupId(self.group_str().into()))
     }
 
     /// The shared text.
@@ -75,6 +97,15 @@ text_name!(ClientId);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ungrouped_id_never_reads_as_a_groups_client() {
+        let id = ClientId::ungrouped("any text at all / + #").unwrap();
+        assert!(!id.has_group() && id.group().is_none());
+        for bad in ["", "GID_Test@@@0001", "a@@@b", "@@@"] {
+            assert!(ClientId::ungrouped(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn client_id_is_group_and_device() {

@@ -3,8 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
-use sluice_access::Peer;
-use sluice_broker::{Broker, Client, Flow};
+use sluice_broker::{Arrival, Broker, Client, Flow};
 use sluice_codec::{Connect, DecodeError, ReasonCode, Version, decode, decode_first};
 use sluice_session::PACKET_BYTES_MAX;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -25,7 +24,8 @@ const WRITE_WAIT: Duration = Duration::from_secs(60);
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Serves one connection until it ends.
-pub(crate) async fn run<T: Transport>(mut transport: T, broker: Arc<Broker>, peer: Peer) {
+pub(crate) async fn run<T: Transport>(mut transport: T, broker: Arc<Broker>, arrival: Arrival) {
+    let peer = arrival.peer;
     let mut buffer = BytesMut::new();
     let deadline = Instant::now() + CONNECT_WAIT;
     let connect = match timeout_at(deadline, first_packet(&mut transport, &mut buffer)).await {
@@ -41,7 +41,7 @@ pub(crate) async fn run<T: Transport>(mut transport: T, broker: Arc<Broker>, pee
         }
     };
     let mut out = BytesMut::new();
-    let client = broker.connect(&connect, peer, &mut out);
+    let client = broker.connect(&connect, &arrival, &mut out);
     let version = connect.version;
     drop(connect);
     let Some(client) = client else {

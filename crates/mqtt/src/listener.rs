@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sluice_access::Peer;
-use sluice_broker::Broker;
+use sluice_broker::{Arrival, Broker};
 use tokio::net::TcpListener;
 
 use crate::connection;
@@ -21,7 +21,7 @@ pub async fn serve(listener: TcpListener, broker: Arc<Broker>) {
                     continue;
                 }
                 let peer = Peer { addr: address.ip().to_canonical(), secure: false };
-                tokio::spawn(connection::run(stream, Arc::clone(&broker), peer));
+                tokio::spawn(connection::run(stream, Arc::clone(&broker), Arrival::signed(peer)));
             }
             Err(error) => {
                 tracing::error!(%error, "cannot accept a connection");

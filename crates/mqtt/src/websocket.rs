@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sluice_access::Peer;
-use sluice_broker::Broker;
+use sluice_broker::{Arrival, Broker};
 use sluice_session::PACKET_BYTES_MAX;
 
 use crate::connection;
@@ -21,6 +21,6 @@ pub fn websocket(upgrade: WebSocketUpgrade, broker: Arc<Broker>, peer: Peer) -> 
         .protocols(PROTOCOLS)
         .max_message_size(PACKET_BYTES_MAX)
         .max_frame_size(PACKET_BYTES_MAX)
-        .on_upgrade(move |socket| connection::run(socket, broker, peer))
+        .on_upgrade(move |socket| connection::run(socket, broker, Arrival::signed(peer)))
         .into_response()
 }
