@@ -35,14 +35,7 @@ fn codec(c: &mut Criterion) {
             });
         });
         let frame = PublishFrame::new(topic.clone(), payload.clone(), None);
-        let delivery = Delivery {
-            qos: Qos::AtLeastOnce,
-            packet_id: Some(1),
-            dup: false,
-            retain: false,
-            identifiers: &[],
-            waited_s: 0,
-        };
+        let delivery = Delivery { packet_id: Some(1), ..Delivery::of(Qos::AtLeastOnce) };
         c.bench_function(&format!("write a frame to one receiver {version:?}"), |b| {
             b.iter(|| {
                 out.clear();

@@ -41,9 +41,14 @@ impl Ack {
         Ok(ack)
     }
 
+    /// Whether the packet identifier is all that is written. [MQTT5 3.4.2.1]
+    pub(crate) fn is_short(&self, version: Version) -> bool {
+        !version.is_v5() || (self.reason == ReasonCode::Success && self.properties.is_none())
+    }
+
     pub(crate) fn write(&self, version: Version, out: &mut BytesMut) {
         out.put_u16(self.packet_id);
-        if !version.is_v5() || (self.reason == ReasonCode::Success && self.properties.is_none()) {
+        if self.is_short(version) {
             return;
         }
         out.put_u8(self.reason.byte());

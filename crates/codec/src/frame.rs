@@ -9,7 +9,7 @@ use sluice_model::{Qos, TopicName};
 
 use crate::{
     Properties, Version,
-    property_table::{MESSAGE_EXPIRY, SUBSCRIPTION_IDENTIFIER},
+    property_table::{MESSAGE_EXPIRY, SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS},
     wire::{Write, variable_length},
 };
 
@@ -21,6 +21,15 @@ pub struct PublishFrame {
     /// Encoded properties that are passed on unaltered. [MQTT-3.3.2-4, -15, -16, -17, -20]
     properties: Bytes,
     expiry: Option<u32>,
+}
+
+/// An alias that stands for the topic. MQTT 5. [MQTT-3.1.2-26]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutgoingAlias {
+    /// 1 to the client's maximum.
+    pub alias: u16,
+    /// Whether the topic goes with it, because the receiver does not know the alias yet.
+    pub names_topic: bool,
 }
 
 /// How one receiver gets it.
@@ -38,6 +47,16 @@ pub struct Delivery<'a> {
     pub identifiers: &'a [u32],
     /// Seconds that the message has waited here.
     pub waited_s: u32,
+    /// Stands for the topic; MQTT 5.
+    pub alias: Option<OutgoingAlias>,
+}
+
+impl Delivery<'_> {
+    /// At a QoS, and nothing else.
+    #[must_use]
+    pub fn of(qos: Qos) -> Self {
+        Self { qos, packet_id: None, dup: false, retain: false, identifiers: &[], waited_s: 0, alias: None }
+    }
 }
 
 impl PublishFrame {
@@ -75,7 +94,8 @@ impl PublishFrame {
     fn properties_length(&self, delivery: &Delivery<'_>) -> usize {
         let identifiers: usize =
             delivery.identifiers.iter().map(|id| 1 + variable_length(usize::try_from(*id).unwrap_or(usize::MAX))).sum();
-        self.properties.len() + identifiers + if self.expiry.is_some() { 5 } else { 0 }
+        let alias = if delivery.alias.is_some() { 3 } else { 0 };
+        self.properties.len() + identifiers + alias + if self.expiry.is_some() { 5 } else { 0 }
     }
 
     /// Bytes that [`PublishFrame::write_to`] writes, to compare with the receiver's maximum packet size.
@@ -93,7 +113,13 @@ impl PublishFrame {
         } else {
             0
         };
-        2 + self.topic.as_str().len() + packet_id + properties + self.payload.len()
+        2 + self.topic_text(version, delivery).len() + packet_id + properties + self.payload.len()
+    }
+
+    /// The topic as it is written: empty where the receiver knows the alias.
+    fn topic_text(&self, version: Version, delivery: &Delivery<'_>) -> &str {
+        let is_known = version.is_v5() && delivery.alias.is_some_and(|alias| !alias.names_topic);
+        if is_known { "" } else { self.topic.as_str() }
     }
 
     /// Writes the PUBLISH of one receiver.
@@ -103,7 +129,7 @@ impl PublishFrame {
         let flags = u8::from(delivery.dup) << 3 | delivery.qos.bits() << 1 | u8::from(delivery.retain);
         out.put_u8(0x30 | flags);
         out.put_variable(remaining);
-        out.put_text(self.topic.as_str());
+        out.put_text(self.topic_text(version, delivery));
         if let Some(id) = delivery.packet_id {
             out.put_u16(id);
         }
@@ -112,6 +138,10 @@ impl PublishFrame {
             if let Some(expiry) = self.expiry {
                 out.put_u8(MESSAGE_EXPIRY);
                 out.put_u32(expiry.saturating_sub(delivery.waited_s));
+            }
+            if let Some(OutgoingAlias { alias, .. }) = delivery.alias {
+                out.put_u8(TOPIC_ALIAS);
+                out.put_u16(alias);
             }
             out.put_slice(&self.properties);
             for id in delivery.identifiers {

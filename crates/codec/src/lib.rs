@@ -36,7 +36,7 @@ pub use connack::{ConnAck, ConnectReturnCode};
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
 pub use error::{DecodeError, Malformation};
-pub use frame::{Delivery, PublishFrame};
+pub use frame::{Delivery, OutgoingAlias, PublishFrame};
 pub use packet::{Decoded, Packet, decode, decode_first, encode};
 pub use properties::Properties;
 pub use publish::Publish;

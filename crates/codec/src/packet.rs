@@ -136,6 +136,14 @@ fn read(header: u8, reader: Reader<'_>, version: Version) -> Result<Packet, Deco
 
 /// Writes a packet. What the version has no place for (properties and codes in MQTT 3) is left out.
 pub fn encode(packet: &Packet, version: Version, out: &mut BytesMut) {
+    if let Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) = packet
+        && ack.is_short(version)
+    {
+        // The acknowledgement of each message: four bytes, without a detour.
+        let [high, low] = ack.packet_id.to_be_bytes();
+        out.put_slice(&[fixed_header(packet), 2, high, low]);
+        return;
+    }
     let mut body = BytesMut::new();
     write_body(packet, version, &mut body);
     out.reserve(1 + variable_length(body.len()) + body.len());

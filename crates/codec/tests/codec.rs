@@ -5,8 +5,8 @@
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use sluice_codec::{
-    Ack, ConnAck, Connect, Decoded, Delivery, Disconnect, FilterOptions, Packet, Properties, Publish, PublishFrame,
-    ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe, Version, Will, decode, decode_first, encode,
+    Ack, ConnAck, Connect, Decoded, Delivery, Disconnect, FilterOptions, OutgoingAlias, Packet, Properties, Publish,
+    PublishFrame, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe, Version, Will, decode, decode_first, encode,
 };
 use sluice_model::Qos;
 
@@ -147,14 +147,8 @@ fn a_frame_writes_what_the_encoder_writes() {
             p.topic_alias = Some(4);
         });
         let frame = PublishFrame::new("a/b".parse().unwrap(), Bytes::from_static(b"x"), given);
-        let delivery = Delivery {
-            qos: Qos::AtLeastOnce,
-            packet_id: Some(7),
-            dup: false,
-            retain: false,
-            identifiers: &[1, 200],
-            waited_s: 3,
-        };
+        let delivery =
+            Delivery { packet_id: Some(7), identifiers: &[1, 200], waited_s: 3, ..Delivery::of(Qos::AtLeastOnce) };
         let mut out = BytesMut::new();
         frame.write_to(&mut out, version, &delivery);
         assert_eq!(out.len(), frame.length(version, &delivery));
@@ -168,6 +162,23 @@ fn a_frame_writes_what_the_encoder_writes() {
             assert_eq!(properties.topic_alias, None);
             assert_eq!(properties.content_type.as_deref(), Some("text/plain"));
         }
+    }
+}
+
+#[test]
+fn an_outgoing_alias_names_the_topic_once_and_then_stands_for_it() {
+    let frame = PublishFrame::new("a/b".parse().unwrap(), Bytes::from_static(b"x"), None);
+    for (names_topic, topic) in [(true, Some("a/b")), (false, None)] {
+        let alias = Some(OutgoingAlias { alias: 9, names_topic });
+        let delivery = Delivery { alias, ..Delivery::of(Qos::AtMostOnce) };
+        let mut out = BytesMut::new();
+        frame.write_to(&mut out, Version::V5, &delivery);
+        assert_eq!(out.len(), frame.length(Version::V5, &delivery));
+        let Ok(Some(Decoded { packet: Packet::Publish(publish), .. })) = decode(&out, Version::V5, MOST) else {
+            panic!("not a PUBLISH: {out:?}");
+        };
+        assert_eq!(publish.topic.as_ref().map(sluice_model::TopicName::as_str), topic);
+        assert_eq!(publish.topic_alias(), Some(9));
     }
 }
 
