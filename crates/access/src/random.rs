@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use secrecy::SecretString;
-use sluice_model::{AccessKeyId, AccountId, InstanceId, UserId};
+use sluice_model::{AccessKeyId, AccountId, ClientId, InstanceId, UserId};
 
 const ALPHANUMERIC: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const BASE36: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
@@ -42,6 +42,12 @@ pub fn account_id() -> AccountId {
 pub fn user_id() -> UserId {
     let number = rand::rng().random_range(UserId::MIN..=UserId::MAX);
     UserId::new(number).expect("drawn from the range")
+}
+
+/// The client ID of a client that names itself none: `auto-` and 22 letters or digits. [MQTT-3.1.3-7]
+#[must_use]
+pub fn client_id() -> ClientId {
+    ClientId::ungrouped(&format!("auto-{}", text(ALPHANUMERIC, 22))).expect("the form is legal")
 }
 
 /// `mqtt-cn-` and 11 of `[a-z0-9]`.

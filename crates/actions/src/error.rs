@@ -218,12 +218,16 @@ pub enum Code {
     NoTopic,
     TooManyTopics,
     TooManyGroups,
+    TooManyMessages,
 }
 
 impl Code {
     /// Code, HTTP status, text.
     fn row(self) -> (&'static str, u16, &'static str) {
         match self {
+            Self::TooManyMessages => {
+                ("Throttling.User", 400, "The instance has as many messages in this second as it may.")
+            }
             Self::NoUser => ("EntityNotExist.User", 404, "The user does not exist."),
             Self::NoAccessKey => ("EntityNotExist.User.AccessKey", 404, "The AccessKey does not exist."),
             Self::NoLoginProfile => ("EntityNotExist.User.LoginProfile", 404, "The login profile does not exist."),

@@ -1,41 +1,53 @@
 //! CONNECT, in the order of DESIGN section 2: client ID, who, may they, the group, and only then sessions.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use bytes::BytesMut;
-use sluice_access::{AuthRefusal, MqttLogin, Peer};
-use sluice_codec::{ConnAck, Connect, Packet, ReasonCode, encode};
-use sluice_model::{Action, ClientId, Resource, UnixMs};
-use sluice_policy::{Caller, Context, Permit};
-use sluice_session::{Session, reason_string};
+use sluice_access::{AuthRefusal, DecisionCache, MqttLogin, random};
+use sluice_codec::{ConnAck, Connect, Packet, ReasonCode, Version, encode};
+use sluice_model::{ClientId, UnixMs};
+use sluice_router::InstanceKey;
+use sluice_session::{Opening, Session, check, reason_string};
 
 use crate::{
-    Arrival, Broker, Client,
-    link::{Link, SessionKey},
-    refusal::{Shown, log_denied},
+    Arrival, Broker, Client, Door, OpenDoor,
+    leave::Ending,
+    link::Identity,
+    refusal::{Shown, log_denied, log_denied_at},
+    takeover::Placed,
+    will::{PendingWill, WillRefused},
 };
 
 /// Why a CONNECT is refused.
-struct Refused {
+pub(crate) struct Refused {
     reason: ReasonCode,
     why: String,
     /// Whether the log has it already.
     logged: bool,
 }
 
-fn refused<T>(reason: ReasonCode, why: impl Into<String>) -> Result<T, Refused> {
+pub(crate) fn refused<T>(reason: ReasonCode, why: impl Into<String>) -> Result<T, Refused> {
     Err(Refused { reason, why: why.into(), logged: false })
 }
 
+/// A client that has said and proved who it is.
+struct Identified {
+    client: ClientId,
+    /// Whether the server chose the ID.
+    is_assigned: bool,
+    login: MqttLogin,
+}
+
 impl Broker {
-    /// Answers a CONNECT: the CONNACK is added to `out`; `None` when it refuses.
-    pub fn connect(self: &Arc<Self>, connect: &Connect, arrival: &Arrival, out: &mut BytesMut) -> Option<Client> {
-        let (connack, client) = match self.admit(connect, arrival.peer) {
+    /// Answers a CONNECT: the CONNACK is added to `out`; `None` when it refuses. It waits where an earlier connection of the
+    /// same client must leave first.
+    pub async fn connect(self: &Arc<Self>, connect: &Connect, arrival: &Arrival, out: &mut BytesMut) -> Option<Client> {
+        let (connack, client) = match self.admit(connect, arrival).await {
             Ok((client, connack)) => (connack, Some(client)),
             Err(Refused { reason, why, logged }) => {
                 self.meters.refused.increment(1);
                 if !logged {
-                    tracing::warn!(target: "sluice::denied", what = "CONNECT", peer = %arrival.peer.addr, client_id = %Shown(&connect.client_id), reason = why, "refused");
+                    tracing::warn!(target: "sluice::denied", what = "CONNECT", peer = %arrival.peer.addr, client_id = %Shown(&connect.client_id), reason = %Shown(&why), "refused");
                 }
                 (refusal(connect, reason, &why), None)
             }
@@ -44,109 +56,139 @@ impl Broker {
         client
     }
 
-    fn admit(self: &Arc<Self>, connect: &Connect, peer: Peer) -> Result<(Client, ConnAck), Refused> {
-        let Ok(client) = connect.client_id.parse::<ClientId>() else {
-            return refused(ReasonCode::ClientIdentifierNotValid, "the client ID is not GroupID@@@device");
-        };
-        let login = self.authenticate(connect, &client, peer)?;
+    async fn admit(self: &Arc<Self>, connect: &Connect, arrival: &Arrival) -> Result<(Client, ConnAck), Refused> {
+        let Identified { client, is_assigned, login } = self.identify(connect, arrival)?;
+        let settings = login.settings;
+        if arrival.sni_instance.as_ref().is_some_and(|named| *named != settings.instance) {
+            return refused(ReasonCode::NotAuthorized, "TLS named another instance than CONNECT");
+        }
+        let key = InstanceKey { account: settings.account, instance: settings.instance.clone() };
         let now = self.access.clock().now();
-        let permit = self.permit_instance(&login, &client, now)?;
-        let place = (login.settings.account, &login.settings.instance);
-        if !client.group().is_some_and(|group| self.access.group_exists(place.0, place.1, &group)) {
+        let live = self.instances.of(&key);
+        let permit = self.ask_instance(&login.caller, &live, now).map_err(|denied| {
+            log_denied_at("CONNECT", &key, &client, &login.caller, &denied);
+            Refused { reason: ReasonCode::NotAuthorized, why: denied.to_string(), logged: true }
+        })?;
+        let identity = Identity {
+            client: client.clone(),
+            instance: Arc::clone(&live),
+            caller: login.caller,
+            is_stored: false,
+            version: connect.version,
+            connected: now,
+        };
+        if !self.group_stands(&identity) {
             return refused(ReasonCode::ClientIdentifierNotValid, "the group does not exist");
         }
-        let (session, connack) = match Session::open(connect) {
-            Ok(opened) => opened,
-            Err(not_served) => return refused(not_served.reason, not_served.why),
-        };
-        let key = SessionKey { account: place.0, instance: place.1.clone(), client };
-        let link = Arc::new(Link::new(self.next_id(), key, login.caller.clone()));
-        self.take_place(&link, now)?;
+        let limits = settings.limits;
+        check(connect, &limits).or_else(|not_served| refused(not_served.reason, not_served.why))?;
+        let will = self.check_will(connect, &identity, now)?;
+        self.has_room_for_connection(&live, &limits, now).or_else(|over| refused(over.reason(), over.to_string()))?;
+        let Placed { link, present } = self.take_place(connect, &limits, identity).await?;
+        live.connections.fetch_add(1, Ordering::Relaxed);
         self.meters.connections.increment(1.0);
-        let instance_key = link.key.instance_key();
+        let assigned = is_assigned.then_some(&client);
+        let (session, connack) = Session::open(Opening { connect, limits: &limits, present, assigned });
         let mut client = Client {
             broker: Arc::clone(self),
             session,
-            settings: login.settings,
-            index: self.router.instance(&instance_key),
-            instance_key,
-            cache: sluice_access::DecisionCache::default(),
+            settings,
+            cache: DecisionCache::default(),
             valid_until: permit.valid_until(),
             instance_grant: permit.remember(),
             group_grant: None,
+            origin: None,
+            taken: std::collections::VecDeque::new(),
+            replays: Vec::new(),
+            will: None,
+            ending: Ending::Lost,
             last_held_back: None,
             link,
         };
         // Whatever was taken away since it was asked and before a sweep could see this connection: the right, but also
-        // the group or the instance, which no epoch tells.
-        match client.decide_again(now) {
-            Ok(()) => Ok((client, connack)),
-            Err(reason) => refused(reason, "the right vanished during CONNECT"),
+        // the group or the instance, which no epoch tells. Filters of a session that is resumed are asked again too
+        // (attack 13).
+        if let Err(reason) = client.decide_again(self.access.clock().now()) {
+            return refused(reason, "the right vanished during CONNECT");
+        }
+        // A will exists only now that nothing refuses any more. Attack 3.
+        client.will = will;
+        for group in live.index.shares_of(client.link.id) {
+            self.drain_backlog(&live, group.filter());
+        }
+        // What waited while the client was away, or was in flight, follows the CONNACK.
+        client.link.wake();
+        Ok((client, connack))
+    }
+
+    fn identify(&self, connect: &Connect, arrival: &Arrival) -> Result<Identified, Refused> {
+        match &arrival.door {
+            Door::Signed => self.identify_signed(connect, arrival),
+            Door::Open(door) => self.identify_open(connect, arrival, door),
         }
     }
 
-    fn authenticate(&self, connect: &Connect, client: &ClientId, peer: Peer) -> Result<MqttLogin, Refused> {
+    fn identify_signed(&self, connect: &Connect, arrival: &Arrival) -> Result<Identified, Refused> {
+        let Ok(client) = connect.client_id.parse::<ClientId>() else {
+            return refused(ReasonCode::ClientIdentifierNotValid, "the client ID is not GroupID@@@device");
+        };
         let (Some(username), Some(password)) = (&connect.username, &connect.password) else {
             return refused(ReasonCode::BadUserNameOrPassword, "a username and a password are needed");
         };
-        self.access.authenticate_mqtt(username, password, client, peer).map_err(|refusal| {
-            let reason = match refusal {
-                AuthRefusal::NoInstance => ReasonCode::NotAuthorized,
-                AuthRefusal::SealedSecret => ReasonCode::ServerUnavailable,
-                _ => ReasonCode::BadUserNameOrPassword,
-            };
-            Refused { reason, why: refusal.to_string(), logged: false }
-        })
+        let login = self.access.authenticate_mqtt(username, password, &client, arrival.peer).map_err(not_proved)?;
+        Ok(Identified { client, is_assigned: false, login })
     }
 
-    fn permit_instance(&self, login: &MqttLogin, client: &ClientId, now: UnixMs) -> Result<Permit, Refused> {
-        let (account, instance) = (login.settings.account, login.settings.instance.clone());
-        let resource = Resource::Instance(account, instance.clone());
-        let asked = self.authority.authorize(&login.caller, &Action::INSTANCE_ACCESS, &resource, &Context::at(now));
-        asked.map_err(|denied| {
-            let key = SessionKey { account, instance, client: client.clone() };
-            log_denied("CONNECT", &key, &login.caller, &denied);
-            Refused { reason: ReasonCode::NotAuthorized, why: denied.to_string(), logged: true }
-        })
+    /// The open listener's clients are named by themselves, or by the server. DESIGN section 1.
+    fn identify_open(&self, connect: &Connect, arrival: &Arrival, door: &OpenDoor) -> Result<Identified, Refused> {
+        let is_assigned = connect.client_id.is_empty();
+        // [MQTT-3.1.3-7, -8]: MQTT 3.1.1 names only a clean session, MQTT 3.1 none.
+        let may_be_named = match connect.version {
+            Version::V3_1 => false,
+            Version::V3_1_1 => connect.clean,
+            Version::V5 => true,
+        };
+        if is_assigned && !may_be_named {
+            return refused(ReasonCode::ClientIdentifierNotValid, "the client ID is empty");
+        }
+        let named = if is_assigned { Ok(random::client_id()) } else { ClientId::ungrouped(&connect.client_id) };
+        let client = named.or_else(|fault| refused(ReasonCode::ClientIdentifierNotValid, fault.to_string()))?;
+        let login = self.access.authenticate_open(&door.instance, &door.user, arrival.peer).map_err(not_proved)?;
+        Ok(Identified { client, is_assigned, login })
     }
 
-    /// Enters the connection under its key. The owner takes over from itself; another principal only with `mq:SUB` on the
-    /// group, from one without.
-    fn take_place(&self, link: &Arc<Link>, now: UnixMs) -> Result<(), Refused> {
-        let mut expected: Option<Arc<Link>> = None;
-        loop {
-            match self.registry.enter(link, expected.as_ref()) {
-                Ok(()) => {
-                    if let Some(old) = expected {
-                        old.close(ReasonCode::SessionTakenOver);
-                    }
-                    return Ok(());
-                }
-                Err(held) => {
-                    let same_owner = held.caller.principal() == link.caller.principal();
-                    let outranks = || {
-                        self.holds_group(&link.caller, &link.key, now)
-                            && !self.holds_group(&held.caller, &link.key, now)
-                    };
-                    if !same_owner && !outranks() {
-                        return refused(ReasonCode::NotAuthorized, "the client ID is in use by another principal");
-                    }
-                    expected = Some(held);
-                }
+    /// Attack 1: a will needs its right from the beginning.
+    fn check_will(
+        &self,
+        connect: &Connect,
+        identity: &Identity,
+        now: UnixMs,
+    ) -> Result<Option<Box<PendingWill>>, Refused> {
+        let Some(will) = PendingWill::of(connect) else { return Ok(None) };
+        match self.may_publish_will(&identity.caller, &identity.instance, &will, now) {
+            Ok(_may_be_said) => Ok(Some(will)),
+            Err(WillRefused::NoTopic) => refused(ReasonCode::NotAuthorized, WillRefused::NoTopic.to_string()),
+            Err(WillRefused::Denied(denied)) => {
+                log_denied("CONNECT with a will", identity, &denied);
+                Err(Refused { reason: ReasonCode::NotAuthorized, why: denied.to_string(), logged: true })
             }
         }
     }
+}
 
-    fn holds_group(&self, caller: &Caller, key: &SessionKey, now: UnixMs) -> bool {
-        // The open listener knows no groups.
-        let Some(group) = key.client.group() else { return false };
-        let resource = Resource::Group(key.account, key.instance.clone(), group);
-        self.authority.authorize(caller, &Action::SUB, &resource, &Context::at(now)).is_ok()
-    }
+fn not_proved(refusal: AuthRefusal) -> Refused {
+    let reason = match refusal {
+        AuthRefusal::NoInstance => ReasonCode::NotAuthorized,
+        // DESIGN section 1: the open listener refuses until its user exists (3, 0x88).
+        AuthRefusal::SealedSecret | AuthRefusal::NoListenerUser => ReasonCode::ServerUnavailable,
+        _ => ReasonCode::BadUserNameOrPassword,
+    };
+    Refused { reason, why: refusal.to_string(), logged: false }
 }
 
 fn refusal(connect: &Connect, reason: ReasonCode, why: &str) -> ConnAck {
-    let most = connect.properties.as_ref().and_then(|properties| properties.maximum_packet_size).unwrap_or(u32::MAX);
+    let properties = connect.properties.as_ref();
+    let most = properties.and_then(|properties| properties.maximum_packet_size).unwrap_or(u32::MAX);
     let properties = if connect.version.is_v5() { reason_string(why, most) } else { None };
     ConnAck { session_present: false, reason, properties }
 }

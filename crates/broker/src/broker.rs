@@ -5,20 +5,19 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use ahash::AHashSet;
 use bytes::Bytes;
 use metrics::{Counter, Gauge, counter, gauge};
-use sluice_access::{Access, Touched};
-use sluice_codec::{PublishFrame, ReasonCode};
-use sluice_model::{AccountId, Action, ClientId, InstanceId, Qos, Resource, TopicName, UnixMs};
-use sluice_policy::{Authority, Permit};
-use sluice_router::{InstanceKey, Router, SubscriberId};
-use sluice_session::PACKET_BYTES_MAX;
+use sluice_access::Access;
+use sluice_codec::PublishFrame;
+use sluice_model::{AccountId, Action, InstanceId, Qos, Resource, TopicName, UnixMs};
+use sluice_policy::{Authority, Caller, Permit};
+use sluice_router::{InstanceKey, SubscriberId};
 
 use crate::{
+    agenda::Agenda,
     conductor::Proof,
-    link::{Link, SessionKey},
-    message::Message,
+    live_instance::LiveInstances,
+    message::{Message, Origin},
     registry::Registry,
 };
 
@@ -27,7 +26,7 @@ use crate::{
 pub struct Counts {
     /// Connected clients.
     pub connections: u64,
-    /// Their subscriptions.
+    /// Subscriptions of connected and stored sessions.
     pub subscriptions: u64,
 }
 
@@ -37,9 +36,12 @@ pub enum SendFault {
     /// The parent topic does not exist, or the permit is for something else.
     #[error("the topic does not exist or is not permitted")]
     Refused,
-    /// Larger than a packet may be.
+    /// Larger than a packet or a payload may be.
     #[error("the message is too large")]
     TooLarge,
+    /// More messages in this second than the instance may have.
+    #[error("the instance has as many messages in this second as it may")]
+    TooMany,
 }
 
 /// What is counted, over all tenants.
@@ -49,16 +51,32 @@ pub(crate) struct Meters {
     pub(crate) delivered: Counter,
     pub(crate) held_back: Counter,
     pub(crate) dropped: Counter,
+    pub(crate) evicted: Counter,
     pub(crate) refused: Counter,
     pub(crate) connections: Gauge,
+}
+
+impl Meters {
+    fn new() -> Self {
+        Self {
+            accepted: counter!("sluice_messages_accepted_total"),
+            delivered: counter!("sluice_messages_delivered_total"),
+            held_back: counter!("sluice_messages_held_back_total"),
+            dropped: counter!("sluice_messages_dropped_total"),
+            evicted: counter!("sluice_messages_evicted_total"),
+            refused: counter!("sluice_refusals_total"),
+            connections: gauge!("sluice_connections"),
+        }
+    }
 }
 
 /// Who is connected, and the way of every message.
 pub struct Broker {
     pub(crate) access: Arc<Access>,
     pub(crate) authority: Authority,
-    pub(crate) router: Router,
+    pub(crate) instances: LiveInstances,
     pub(crate) registry: Registry,
+    pub(crate) agenda: Agenda,
     pub(crate) meters: Meters,
     next_id: AtomicU64,
 }
@@ -70,39 +88,32 @@ impl std::fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// A broker without connections. To be made after the recorder of metrics.
+    /// A broker without connections. To be made after the recorder of metrics; [`Broker::keep_time`] must run beside it.
     #[must_use]
     pub fn new(access: Arc<Access>, authority: Authority) -> Arc<Self> {
-        let meters = Meters {
-            accepted: counter!("sluice_messages_accepted_total"),
-            delivered: counter!("sluice_messages_delivered_total"),
-            held_back: counter!("sluice_messages_held_back_total"),
-            dropped: counter!("sluice_messages_dropped_total"),
-            refused: counter!("sluice_refusals_total"),
-            connections: gauge!("sluice_connections"),
-        };
         Arc::new(Self {
             access,
             authority,
-            router: Router::new(),
+            instances: LiveInstances::default(),
             registry: Registry::new(),
-            meters,
+            agenda: Agenda::default(),
+            meters: Meters::new(),
             next_id: AtomicU64::new(1),
         })
     }
 
-    /// A number that no connection ever had.
+    /// A number that no session ever had.
     pub(crate) fn next_id(&self) -> SubscriberId {
         SubscriberId(self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Publishes by the same conductor as a PUBLISH, at QoS 1. The permit is `mq:SendMessage` on this topic.
+    /// Publishes by the same conductor as a PUBLISH, at QoS 1. The permit is the caller's `mq:SendMessage` on this topic.
     ///
     /// # Errors
     /// [`SendFault`].
     pub fn send_message(
         &self,
-        permit: &Permit,
+        (permit, caller): (&Permit, &Caller),
         instance: &InstanceId,
         topic: TopicName,
         payload: Bytes,
@@ -111,43 +122,26 @@ impl Broker {
         let account = permit.account();
         let resource = Resource::Topic(account, instance.clone(), topic.shared());
         if !permit.covers(&Action::SEND_MESSAGE, &resource)
+            || permit.principal() != caller.principal()
             || !self.access.topic_exists(account, instance, topic.parent())
         {
             return Err(SendFault::Refused);
         }
-        if payload.len() + topic.as_str().len() + 16 > PACKET_BYTES_MAX {
+        let Some(settings) = self.access.instance(account, instance) else { return Err(SendFault::Refused) };
+        let most = |most: u32| usize::try_from(most).unwrap_or(usize::MAX);
+        if payload.len() > most(settings.limits.payload_bytes_max)
+            || payload.len() + topic.as_str().len() + 16 > most(settings.limits.packet_bytes_max)
+        {
             return Err(SendFault::TooLarge);
         }
-        let key = InstanceKey { account, instance: instance.clone() };
+        let live = self.instances.of(&InstanceKey { account, instance: instance.clone() });
+        let origin = Origin { caller: caller.clone(), action: Action::SEND_MESSAGE, publisher: None };
         let frame = PublishFrame::new(topic, payload, None);
-        let message = Message::new(frame, Qos::AtLeastOnce, now, None);
-        self.route(&Proof::Permit(permit), &key, &self.router.instance(&key), message);
+        let message = Message::new(frame, Qos::AtLeastOnce, false, now, origin.into());
+        self.within(&live, &settings.limits, &message, now).map_err(|_over| SendFault::TooMany)?;
+        live.count_operation(permit.principal(), message.qos, message.bytes);
+        self.route(&Proof::Permit(permit), &live, message);
         Ok(())
-    }
-
-    /// Whether the client is connected to the permit's instance.
-    #[must_use]
-    pub fn is_online(&self, permit: &Permit, instance: &InstanceId, client: &ClientId) -> bool {
-        self.linked(permit, instance, client).is_some()
-    }
-
-    /// Closes the client's connection (0x98); whether there was one.
-    pub fn close_connection(&self, permit: &Permit, instance: &InstanceId, client: &ClientId) -> bool {
-        let link = self.linked(permit, instance, client);
-        if let Some(link) = &link {
-            tracing::info!(account = %link.key.account, %instance, %client, by = %permit.principal(), "a connection is closed by an operation");
-            link.close(ReasonCode::AdministrativeAction);
-        }
-        link.is_some()
-    }
-
-    /// Whoever is connected under this ID, if the permit is for its instance.
-    fn linked(&self, permit: &Permit, instance: &InstanceId, client: &ClientId) -> Option<Arc<Link>> {
-        if !matches!(permit.resource(), Resource::Instance(_, permitted) if permitted == instance) {
-            return None;
-        }
-        let key = SessionKey { account: permit.account(), instance: instance.clone(), client: client.clone() };
-        self.registry.by_key(&key)
     }
 
     /// Counts of the permit's account.
@@ -157,47 +151,17 @@ impl Broker {
     }
 
     fn counts_of(&self, account: AccountId) -> Counts {
-        let subscriptions = u64::try_from(self.router.subscription_count(account)).unwrap_or(u64::MAX);
-        Counts { connections: self.registry.count(account), subscriptions }
-    }
-
-    /// Has everyone whom a change touched decide again. To be called after the change is in force.
-    pub fn sweep(&self, touched: &Touched) {
-        let principals: AHashSet<_> = touched.principals.iter().copied().collect();
-        let of_instance = |link: &Link| {
-            touched
-                .instances
-                .iter()
-                .any(|(account, instance)| link.key.account == *account && link.key.instance == *instance)
-        };
-        let of_group = |link: &Link| {
-            touched.groups.iter().any(|(account, instance, group)| {
-                link.key.account == *account
-                    && link.key.instance == *instance
-                    && link.key.client.group_str() == group.as_str()
-            })
-        };
-        self.registry.for_each(|link| {
-            if principals.contains(&link.caller.principal())
-                || touched.accounts.contains(&link.key.account)
-                || of_instance(link)
-                || of_group(link)
-            {
-                link.decide_again();
-            }
-        });
-    }
-
-    /// Has every connection tell its client that the server shuts down (0x8B) and close.
-    pub fn drain(&self) {
-        self.registry.for_each(|link| link.close(ReasonCode::ServerShuttingDown));
+        let mut counts = Counts::default();
+        for live in self.instances.all().iter().filter(|live| live.key.account == account) {
+            counts.connections += u64::from(live.connections.load(Ordering::Relaxed));
+            counts.subscriptions += u64::try_from(live.index.subscription_count()).unwrap_or(u64::MAX);
+        }
+        counts
     }
 
     /// Connections of all accounts.
     #[must_use]
     pub fn connection_count(&self) -> u64 {
-        let mut count = 0;
-        self.registry.for_each(|_| count += 1);
-        count
+        self.instances.all().iter().map(|live| u64::from(live.connections.load(Ordering::Relaxed))).sum()
     }
 }

@@ -1,16 +1,22 @@
 //! One connection, as its own task drives it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use sluice_access::{DecisionCache, InstanceSettings};
 use sluice_codec::{Packet, ReasonCode, Version, encode};
 use sluice_model::{DenyAction, UnixMs};
-use sluice_policy::Grant;
-use sluice_router::{InstanceKey, TopicIndex};
+use sluice_policy::{Credential, Grant};
 use sluice_session::{Input, Session};
 
-use crate::{Broker, link::Link};
+use crate::{
+    Broker,
+    delivery::Replay,
+    leave::Ending,
+    link::Link,
+    message::{Origin, Waiting},
+    will::PendingWill,
+};
 
 /// Whether the connection goes on after what was written is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,27 +30,33 @@ pub enum Flow {
     Left,
 }
 
-/// One connection's own state: what it agreed, its remembered yeses, its place in the index. When it is dropped, the
-/// registry and the index forget it.
+/// One connection's own state: what it agreed, its remembered yeses, what it took from its outbox. When it is dropped, the
+/// session waits for its client or ends.
 pub struct Client {
     pub(crate) broker: Arc<Broker>,
     pub(crate) link: Arc<Link>,
-    pub(crate) session: Session,
+    pub(crate) session: Session<Waiting>,
     pub(crate) settings: Arc<InstanceSettings>,
-    pub(crate) instance_key: InstanceKey,
-    pub(crate) index: Arc<TopicIndex>,
     pub(crate) cache: DecisionCache,
     pub(crate) instance_grant: Grant,
     pub(crate) group_grant: Option<Grant>,
     /// When a right that was read ends by itself.
     pub(crate) valid_until: UnixMs,
+    /// Who it is as a publisher, once it has published.
+    pub(crate) origin: Option<Arc<Origin>>,
+    /// Taken from the outbox and not written yet.
+    pub(crate) taken: VecDeque<Waiting>,
+    /// Retained messages that new subscriptions are still to get.
+    pub(crate) replays: Vec<Replay>,
+    pub(crate) will: Option<Box<PendingWill>>,
+    pub(crate) ending: Ending,
     /// The topic whose delivery was refused last.
     pub(crate) last_held_back: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Client({})", self.link.key.client)
+        write!(f, "Client({})", self.link.identity.client)
     }
 }
 
@@ -53,6 +65,12 @@ impl Client {
     #[must_use]
     pub fn version(&self) -> Version {
         self.session.version()
+    }
+
+    /// Largest packet that the client may send, bytes.
+    #[must_use]
+    pub fn packet_bytes_max(&self) -> usize {
+        usize::try_from(self.settings.limits.packet_bytes_max).unwrap_or(usize::MAX)
     }
 
     /// Without a packet for so long the client counts as lost.
@@ -92,16 +110,19 @@ impl Client {
         if let Err(reason) = self.stay(now) {
             return self.close(reason, None, out);
         }
-        match self.session.receive(packet) {
+        match self.session.receive(packet, &self.settings.limits) {
             Ok(None) => Flow::Continue,
             Ok(Some(Input::Publish(incoming))) => self.publish(incoming, now, out),
             Ok(Some(Input::Subscribe(subscribe))) => self.subscribe(subscribe, now, out),
             Ok(Some(Input::Unsubscribe(unsubscribe))) => self.unsubscribe(&unsubscribe, out),
-            Ok(Some(Input::Ping)) => self.write(Some(Packet::PingResp), out),
+            Ok(Some(Input::Reply(packet))) => self.write(Some(packet), out),
             Ok(Some(Input::Acknowledged)) => self.deliver_waiting(now, out),
-            Ok(Some(Input::Disconnect)) => Flow::Left,
+            Ok(Some(Input::Disconnect { with_will })) => {
+                self.ending = Ending::Left { with_will };
+                Flow::Left
+            }
             Err(violation) => {
-                tracing::info!(client = %self.link.key.client, account = %self.link.key.account, why = violation.why, "a connection is closed for a violation");
+                tracing::info!(client = ?self, account = %self.settings.account, why = violation.why, "a connection is closed for a violation");
                 self.close(violation.reason, Some(violation.why), out)
             }
         }
@@ -119,18 +140,21 @@ impl Client {
     /// Why it must be closed at once.
     pub fn may_stay(&mut self) -> Result<(), ReasonCode> {
         let now = self.broker.access.clock().now();
-        self.stay(now)
+        self.stay(now).inspect_err(|reason| self.ending = Ending::Closed(*reason))
     }
 
     /// Adds the last packet and says that the connection ends.
-    pub fn close(&self, reason: ReasonCode, why: Option<&str>, out: &mut BytesMut) -> Flow {
-        tracing::debug!(client = %self.link.key.client, account = %self.link.key.account, ?reason, "a connection is closed");
+    pub fn close(&mut self, reason: ReasonCode, why: Option<&str>, out: &mut BytesMut) -> Flow {
+        tracing::debug!(client = ?self, account = %self.settings.account, ?reason, "a connection is closed");
+        self.ending = Ending::Closed(reason);
         let _continue = self.write(self.session.farewell(reason, why), out);
         Flow::Close
     }
 
+    /// Whether a missing right closes the connection. On the open listener it is answered. DESIGN section 2.
     pub(crate) fn closes_when_denied(&self) -> bool {
-        self.settings.deny_action == DenyAction::Close
+        let is_open = *self.link.identity.caller.credential() == Credential::Listener;
+        !is_open && self.settings.deny_action == DenyAction::Close
     }
 
     pub(crate) fn write(&self, packet: Option<Packet>, out: &mut BytesMut) -> Flow {
@@ -143,9 +167,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.broker.registry.leave(&self.link);
-        self.index.remove_all(self.link.id);
-        self.broker.meters.connections.decrement(1.0);
+        self.leave();
     }
 }
 

@@ -1,195 +1,222 @@
 //! The one way of a message: permitted, routed, handed to each receiver.
 //!
-//! A PUBLISH and a SendMessage go through [`Broker::route`]; so will a will and a replayed message.
+//! A PUBLISH, a SendMessage, a will and a replayed message go through [`Broker::route`] and the receivers' own tasks.
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use sluice_access::{TopicAction, TopicYes};
-use sluice_codec::{Properties, PublishFrame, ReasonCode};
+use sluice_codec::{PublishFrame, ReasonCode};
 use sluice_model::{AccountId, Action, ClientId, InstanceId, Qos, Resource, TopicName, UnixMs};
-use sluice_policy::Permit;
-use sluice_router::{InstanceKey, TopicIndex};
-use sluice_session::{Delivered, Incoming};
+use sluice_policy::{Caller, Credential, Permit};
+use sluice_router::SubscriberId;
+use sluice_session::Incoming;
 use smallvec::SmallVec;
 
 use crate::{
     Broker, Client, Flow,
-    link::{Link, SessionKey},
-    message::Message,
-    outbox::Waiting,
+    link::Link,
+    live_instance::LiveInstance,
+    message::{Message, Origin, Waiting, Way},
+    outbox::Pushed,
+    quota::OverQuota,
     refusal::{Shown, log_denied, log_refused},
 };
-use bytes::{Bytes, BytesMut};
 
-/// Bytes that are gathered for one write before the socket is asked again.
-const WRITE_BYTES_MAX: usize = 256 * 1024;
+/// How often a message follows a session that goes from one connection to the next.
+const MOVES_MAX: usize = 4;
 
 /// The publisher's yes, demanded and compared before routing.
 pub(crate) enum Proof<'p> {
     /// `mq:PUB`, remembered or fresh.
     Topic(TopicYes<'p>),
-    /// `mq:SendMessage`.
+    /// `mq:SendMessage`, or `mq:PUB` of a will.
     Permit(&'p Permit),
 }
 
 impl Proof<'_> {
-    fn covers(&self, account: AccountId, instance: &InstanceId, topic: &TopicName) -> bool {
+    fn covers(&self, account: AccountId, instance: &InstanceId, topic: &TopicName, action: &Action) -> bool {
         match self {
             Self::Topic(yes) => yes.covers(TopicAction::Publish, (account, instance), topic.as_str()),
-            Self::Permit(permit) => {
-                let resource = Resource::Topic(account, instance.clone(), topic.shared());
-                permit.covers(&Action::SEND_MESSAGE, &resource)
-            }
+            Self::Permit(permit) => permit.covers(action, &Resource::Topic(account, instance.clone(), topic.shared())),
         }
     }
 }
 
+/// Why a PUBLISH is not taken.
+enum NotTaken {
+    /// No right, or no such parent topic.
+    Denied(String),
+    /// A limit of the instance.
+    OverQuota(OverQuota),
+}
+
 impl Broker {
+    /// Whether a caller may publish under this parent topic at all: it exists, or the open listener needs none. What begins
+    /// with `$` is the server's. [MQTT-4.7.2-1]
+    pub(crate) fn may_name(&self, caller: &Caller, live: &LiveInstance, topic: &str) -> bool {
+        if *caller.credential() == Credential::Listener {
+            return !topic.starts_with('$');
+        }
+        let parent = topic.split('/').next().unwrap_or_default();
+        self.access.topic_exists(live.key.account, &live.key.instance, parent)
+    }
+
     /// Hands a permitted message to whoever wants it.
-    pub(crate) fn route(&self, proof: &Proof<'_>, key: &InstanceKey, index: &TopicIndex, message: Message) {
-        if !proof.covers(key.account, &key.instance, message.frame.topic()) {
+    pub(crate) fn route(&self, proof: &Proof<'_>, live: &LiveInstance, message: Message) {
+        let (key, topic) = (&live.key, message.frame.topic());
+        if !proof.covers(key.account, &key.instance, topic, &message.origin.action) {
             tracing::error!(account = %key.account, instance = %key.instance, "a message came without the proof for its topic; it is dropped");
             return;
         }
         self.meters.accepted.increment(1);
         let message = Arc::new(message);
-        if let Some(target) = message.frame.topic().p2p_target() {
-            self.route_to_client(target, key, &message);
+        let topic = message.frame.topic();
+        // The open listener knows no point to point. DESIGN section 1.
+        let has_names = *message.origin.caller.credential() != Credential::Listener;
+        if let Some(target) = topic.p2p_target().filter(|_| has_names) {
+            self.route_to_client(target, live, &message);
             return;
         }
-        index.for_each_match(message.frame.topic(), message.publisher, |subscriber, merged| {
-            let Some(link) = self.registry.by_id(subscriber) else { return };
-            self.hand_over(
-                &link,
-                Waiting {
+        if message.retain {
+            live.retained.keep(&message);
+        }
+        live.index.for_each_match(
+            topic,
+            message.origin.publisher,
+            |subscriber, merged| {
+                let waiting = Waiting {
                     message: Arc::clone(&message),
-                    qos: merged.qos.min(message.qos),
                     identifiers: SmallVec::from_slice(&merged.ids),
-                    point_to_point: false,
-                },
-            );
-        });
+                    share: None,
+                    qos: merged.qos.min(message.qos),
+                    way: Way::Subscribed,
+                    retain: message.retain && merged.retain_as_published,
+                    passes: 0,
+                };
+                self.hand_over(subscriber, waiting);
+            },
+            |group| self.hand_to_share(live, group, &message),
+        );
     }
 
     /// A message to one client by name: once, at the published QoS, without a subscription.
-    fn route_to_client(&self, target: &str, key: &InstanceKey, message: &Arc<Message>) {
+    fn route_to_client(&self, target: &str, live: &LiveInstance, message: &Arc<Message>) {
         let Ok(client) = target.parse::<ClientId>() else { return };
-        let session = SessionKey { account: key.account, instance: key.instance.clone(), client };
-        if let Some(link) = self.registry.by_key(&session) {
-            let message = Arc::clone(message);
-            let qos = message.qos;
-            self.hand_over(&link, Waiting { message, qos, identifiers: SmallVec::new(), point_to_point: true });
+        let Some(link) = live.sessions.get(&client) else { return };
+        let waiting = Waiting {
+            message: Arc::clone(message),
+            identifiers: SmallVec::new(),
+            share: None,
+            qos: message.qos,
+            way: Way::PointToPoint,
+            retain: false,
+            passes: 0,
+        };
+        self.hand_over(link.id, waiting);
+    }
+
+    /// Hands a message to a session, wherever it goes meanwhile.
+    pub(crate) fn hand_over(&self, session: SubscriberId, mut waiting: Waiting) {
+        let qos = waiting.qos;
+        for _ in 0..MOVES_MAX {
+            let Some(link) = self.registry.get(session) else { return };
+            match link.push(waiting) {
+                Ok((pushed, evicted)) => {
+                    self.count_evicted(&link, evicted);
+                    return self.pushed(&link, pushed, qos);
+                }
+                Err(moved) => waiting = moved,
+            }
         }
     }
 
-    /// A receiver that cannot keep up loses QoS 0 messages; at QoS 1, where none may be lost in silence, it is closed.
-    fn hand_over(&self, link: &Link, waiting: Waiting) {
-        let qos = waiting.qos;
-        if !link.push(waiting) {
-            self.meters.dropped.increment(1);
-            if qos != Qos::AtMostOnce {
+    /// A receiver that cannot keep up loses QoS 0 messages; at QoS 1 and 2, where none may be lost in silence, one that has
+    /// no stored session is closed.
+    fn pushed(&self, link: &Link, pushed: Pushed, qos: Qos) {
+        match pushed {
+            Pushed::First | Pushed::Behind => {}
+            Pushed::Stored => link.tally.stored(),
+            Pushed::NotKept if qos == Qos::AtMostOnce && !link.is_here() => {}
+            Pushed::NotKept => self.meters.dropped.increment(1),
+            Pushed::Full => {
+                self.meters.dropped.increment(1);
                 link.close(ReasonCode::QuotaExceeded);
             }
+        }
+    }
+
+    /// Counts what made room in a stored session's queue, and says so once it begins.
+    pub(crate) fn count_evicted(&self, link: &Link, evicted: u32) {
+        if evicted > 0 {
+            self.meters.evicted.increment(u64::from(evicted));
+            tracing::debug!(account = %link.identity.instance.key.account, client = %link.identity.client, evicted, "a stored session is full; its oldest messages made room");
         }
     }
 }
 
 impl Client {
-    /// Takes a PUBLISH: parent topic, permission, route, reply.
+    /// Takes a PUBLISH: parent topic, permission, quota, route, reply.
     pub(crate) fn publish(&mut self, incoming: Incoming, now: UnixMs, out: &mut BytesMut) -> Flow {
-        let Incoming { topic, qos, packet_id, properties, payload } = incoming;
-        match self.accept(topic, qos, (properties, payload), now) {
-            Ok(()) => self.write(self.session.publish_reply(packet_id, ReasonCode::Success, None), out),
-            Err(why) => {
+        let (qos, packet_id) = (incoming.qos, incoming.packet_id);
+        match self.accept(incoming, now) {
+            Ok(()) => self.write(self.session.publish_reply(qos, packet_id, ReasonCode::Success, None), out),
+            Err(NotTaken::Denied(why)) => {
                 if self.closes_when_denied() {
                     return self.close(ReasonCode::NotAuthorized, Some(&why), out);
                 }
-                self.write(self.session.publish_reply(packet_id, ReasonCode::NotAuthorized, Some(&why)), out)
+                self.write(self.session.publish_reply(qos, packet_id, ReasonCode::NotAuthorized, Some(&why)), out)
+            }
+            Err(NotTaken::OverQuota(over)) => {
+                log_refused("PUBLISH", &self.link.identity, over);
+                let why = over.to_string();
+                // MQTT 3 cannot refuse a message, and must not acknowledge what is dropped.
+                if packet_id.is_some() && !self.session.version().is_v5() {
+                    return self.close(over.reason(), Some(&why), out);
+                }
+                self.write(self.session.publish_reply(qos, packet_id, over.reason(), Some(&why)), out)
             }
         }
     }
 
-    fn accept(
-        &mut self,
-        topic: TopicName,
-        qos: Qos,
-        (properties, payload): (Option<Box<Properties>>, Bytes),
-        now: UnixMs,
-    ) -> Result<(), String> {
-        let Self { broker, link, cache, index, instance_key, .. } = self;
-        let place = (instance_key.account, &instance_key.instance);
-        if !broker.access.topic_exists(place.0, place.1, topic.parent()) {
+    fn accept(&mut self, incoming: Incoming, now: UnixMs) -> Result<(), NotTaken> {
+        let Incoming { topic, qos, retain, packet_id, properties, payload } = incoming;
+        let Self { broker, link, cache, origin, session, settings, .. } = self;
+        let identity = &link.identity;
+        let live = &*identity.instance;
+        if !broker.may_name(&identity.caller, live, topic.as_str()) {
             broker.meters.refused.increment(1);
             let why = format!("the parent topic of `{}` does not exist", Shown(topic.as_str()));
-            log_refused("PUBLISH", &link.key, &link.caller, &why);
-            return Err(why);
+            log_refused("PUBLISH", identity, &why);
+            return Err(NotTaken::Denied(why));
         }
+        let place = (live.key.account, &live.key.instance);
         let text = topic.shared();
-        let asked = cache.check_topic(&broker.authority, &link.caller, TopicAction::Publish, place, &text, now);
-        match asked {
-            Ok(yes) => {
-                let frame = PublishFrame::new(topic, payload, properties);
-                let message = Message::new(frame, qos, now, Some(link.id));
-                broker.route(&Proof::Topic(yes), instance_key, index, message);
-                Ok(())
-            }
-            Err(denied) => {
+        let yes = cache
+            .check_topic(&broker.authority, &identity.caller, TopicAction::Publish, place, &text, now)
+            .map_err(|denied| {
                 broker.meters.refused.increment(1);
-                log_denied("PUBLISH", &link.key, &link.caller, &denied);
-                Err(denied.to_string())
-            }
+                log_denied("PUBLISH", identity, &denied);
+                NotTaken::Denied(denied.to_string())
+            })?;
+        let origin = origin.get_or_insert_with(|| Origin::of_client(link));
+        let frame = PublishFrame::new(topic, payload, properties);
+        let message = Message::new(frame, qos, retain, now, Arc::clone(origin));
+        broker.within(live, &settings.limits, &message, now).map_err(NotTaken::OverQuota)?;
+        if let (Qos::ExactlyOnce, Some(id)) = (qos, packet_id) {
+            // Remembered before it is routed, and only if it is. DESIGN section 2, QoS 2; attack 10.
+            session.remember(id);
         }
+        link.tally.message_in(qos, message.bytes);
+        broker.route(&Proof::Topic(yes), live, message);
+        Ok(())
     }
+}
 
-    /// Writes what waits, as far as the client's window and one write reach.
-    pub(crate) fn deliver_waiting(&mut self, now: UnixMs, out: &mut BytesMut) -> Flow {
-        loop {
-            if out.len() >= WRITE_BYTES_MAX {
-                // Come back after the write.
-                self.link.wake();
-                return Flow::Continue;
-            }
-            if let Err(reason) = self.stay(now) {
-                return self.close(reason, None, out);
-            }
-            let Some(waiting) = self.link.pop() else { return Flow::Continue };
-            if waiting.message.is_expired(now) || !self.may_receive(&waiting, now) {
-                continue;
-            }
-            let waited_s = waiting.message.waited_s(now);
-            match self.session.deliver(&waiting.message.frame, waiting.qos, &waiting.identifiers, waited_s, out) {
-                Delivered::Written => self.broker.meters.delivered.increment(1),
-                Delivered::TooLarge => self.broker.meters.dropped.increment(1),
-                Delivered::WindowFull => {
-                    self.link.put_back(waiting);
-                    return Flow::Continue;
-                }
-            }
-        }
-    }
-
-    /// Asks the receiver's right, on the concrete topic and on its group; point to point on the parent topic.
-    fn may_receive(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
-        let name = waiting.message.frame.topic();
-        let topic = if waiting.point_to_point { name.parent().into() } else { name.shared() };
-        let allowed = self.may_use_group(now).and_then(|()| {
-            let Self { broker, link, cache, instance_key, .. } = self;
-            let place = (instance_key.account, &instance_key.instance);
-            let yes = cache.check_topic(&broker.authority, &link.caller, TopicAction::Receive, place, &topic, now)?;
-            debug_assert!(yes.covers(TopicAction::Receive, place, &topic));
-            Ok(())
-        });
-        match allowed {
-            Ok(()) => true,
-            Err(denied) => {
-                self.broker.meters.held_back.increment(1);
-                // Once for each run of messages on a topic: a wildcard over a forbidden branch would flood the log.
-                if self.last_held_back.as_ref() != Some(&topic) {
-                    log_denied("delivery", &self.link.key, &self.link.caller, &denied);
-                    self.last_held_back = Some(topic);
-                }
-                false
-            }
-        }
+impl Origin {
+    /// A client, by its right to publish.
+    fn of_client(link: &Link) -> Arc<Self> {
+        let caller = link.identity.caller.clone();
+        Arc::new(Self { caller, action: Action::PUB, publisher: Some(link.id) })
     }
 }

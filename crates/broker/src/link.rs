@@ -1,81 +1,126 @@
-//! What other tasks know of a connection: its name, its outbox, and the marks by which they reach it.
+//! What other tasks know of a session: its name, its outbox, and the marks by which they reach its connection.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
-use sluice_codec::ReasonCode;
-use sluice_model::{AccountId, ClientId, InstanceId};
+use sluice_codec::{ReasonCode, Version};
+use sluice_model::{ClientId, Limits, UnixMs};
 use sluice_policy::Caller;
-use sluice_router::{InstanceKey, SubscriberId};
+use sluice_router::SubscriberId;
 use tokio::sync::Notify;
 
-use crate::outbox::{Outbox, Pushed, Waiting};
-
-/// Which session: the tenant is in the key. DESIGN section 2, Session key.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct SessionKey {
-    pub(crate) account: AccountId,
-    pub(crate) instance: InstanceId,
-    pub(crate) client: ClientId,
-}
-
-impl SessionKey {
-    pub(crate) fn instance_key(&self) -> InstanceKey {
-        InstanceKey { account: self.account, instance: self.instance.clone() }
-    }
-}
+use crate::{
+    live_instance::LiveInstance,
+    message::Waiting,
+    outbox::{Bounds, Outbox, Pushed},
+    usage::Tally,
+};
 
 /// No reason to close.
 const OPEN: u8 = 0;
+/// The connection must decide all its rights again: something else than its principal's policies changed.
+const DECIDE_AGAIN: u8 = 0b01;
+/// The session ends with the connection, whatever was agreed.
+const ENDS: u8 = 0b10;
 
-/// The shared side of a connection.
+/// Who a link belongs to: what a connection is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) client: ClientId,
+    pub(crate) instance: Arc<LiveInstance>,
+    pub(crate) caller: Caller,
+    /// Whether the session outlives the connection.
+    pub(crate) is_stored: bool,
+    pub(crate) version: Version,
+    pub(crate) connected: UnixMs,
+}
+
+/// The shared side of a session, from one CONNECT to the next.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: SubscriberId,
-    pub(crate) key: SessionKey,
-    pub(crate) caller: Caller,
+    pub(crate) identity: Identity,
+    pub(crate) tally: Tally,
     outbox: Mutex<Outbox>,
+    /// Whether the connection is here; as the outbox says, without its lock.
+    is_here: AtomicBool,
+    /// The owner lost the instance right while away: nothing is kept for it until it is back with the right.
+    is_muted: AtomicBool,
     /// The reason code to close with; [`OPEN`] while there is none.
     close: AtomicU8,
-    /// Something else than the principal's policies changed: topics, groups, the instance.
-    decide_again: AtomicBool,
+    marks: AtomicU8,
     wake: Notify,
 }
 
 impl Link {
-    pub(crate) fn new(id: SubscriberId, key: SessionKey, caller: Caller) -> Self {
+    /// A session whose connection is here, with what waited for it.
+    pub(crate) fn new(id: SubscriberId, identity: Identity, limits: &Limits, waiting: VecDeque<Waiting>) -> Self {
+        let outbox = Mutex::new(Outbox::new(Bounds::of(limits, identity.is_stored), waiting));
         Self {
             id,
-            key,
-            caller,
-            outbox: Mutex::default(),
+            identity,
+            tally: Tally::default(),
+            outbox,
+            is_here: AtomicBool::new(true),
+            is_muted: AtomicBool::new(false),
             close: AtomicU8::new(OPEN),
-            decide_again: AtomicBool::new(false),
+            marks: AtomicU8::new(0),
             wake: Notify::new(),
         }
     }
 
-    /// Hands over a message; `false` when the outbox is full.
-    pub(crate) fn push(&self, waiting: Waiting) -> bool {
-        let pushed = self.outbox.lock().push(waiting);
+    /// Hands over a message; says too how many older ones made room for it.
+    ///
+    /// # Errors
+    /// The message, when the session is not under this link any more.
+    pub(crate) fn push(&self, waiting: Waiting) -> Result<(Pushed, u32), Waiting> {
+        if self.is_muted.load(Ordering::Acquire) {
+            return Ok((Pushed::NotKept, 0));
+        }
+        let (pushed, evicted) = {
+            let mut outbox = self.outbox.lock();
+            (outbox.push(waiting)?, outbox.take_evicted())
+        };
         if pushed == Pushed::First {
             self.wake.notify_one();
         }
-        pushed != Pushed::Full
+        Ok((pushed, evicted))
     }
 
-    pub(crate) fn pop(&self) -> Option<Waiting> {
-        self.outbox.lock().pop()
+    /// Works on the outbox under its lock. The registry's locks may be taken inside, never the other way round.
+    pub(crate) fn with_outbox<T>(&self, work: impl FnOnce(&mut Outbox) -> T) -> T {
+        let mut outbox = self.outbox.lock();
+        let done = work(&mut outbox);
+        self.is_here.store(outbox.is_here(), Ordering::Release);
+        done
     }
 
-    pub(crate) fn put_back(&self, waiting: Waiting) {
-        self.outbox.lock().put_back(waiting);
+    /// Whether its connection is here.
+    pub(crate) fn is_here(&self) -> bool {
+        self.is_here.load(Ordering::Acquire)
+    }
+
+    /// Whether anything is kept for a client that is away.
+    pub(crate) fn mute(&self, is_muted: bool) {
+        self.is_muted.store(is_muted, Ordering::Release);
     }
 
     /// Has the connection close itself with a reason; the first one counts.
     pub(crate) fn close(&self, reason: ReasonCode) {
         let _first = self.close.compare_exchange(OPEN, reason.byte(), Ordering::AcqRel, Ordering::Acquire);
         self.wake.notify_one();
+    }
+
+    /// Has the connection close itself, and the session end with it.
+    pub(crate) fn close_and_end(&self, reason: ReasonCode) {
+        self.marks.fetch_or(ENDS, Ordering::AcqRel);
+        self.close(reason);
     }
 
     /// The reason to close with, when there is one.
@@ -86,16 +131,22 @@ impl Link {
         }
     }
 
+    /// Whether the session ends with the connection, whatever was agreed.
+    pub(crate) fn must_end(&self) -> bool {
+        self.marks.load(Ordering::Acquire) & ENDS != 0
+    }
+
     /// Has the connection decide all its rights again.
     pub(crate) fn decide_again(&self) {
-        self.decide_again.store(true, Ordering::Release);
+        self.marks.fetch_or(DECIDE_AGAIN, Ordering::AcqRel);
         self.wake.notify_one();
     }
 
     /// Whether it must decide again; asked once.
     pub(crate) fn must_decide_again(&self) -> bool {
         // A plain load first: this is asked for every packet.
-        self.decide_again.load(Ordering::Acquire) && self.decide_again.swap(false, Ordering::AcqRel)
+        self.marks.load(Ordering::Acquire) & DECIDE_AGAIN != 0
+            && self.marks.fetch_and(!DECIDE_AGAIN, Ordering::AcqRel) & DECIDE_AGAIN != 0
     }
 
     /// As [`Link::wake`], when something waits or is marked.

@@ -1,36 +1,83 @@
 //! A message on its way to receivers.
 
+use std::sync::Arc;
+
 use sluice_codec::{Delivery, PublishFrame, Version};
-use sluice_model::{Qos, UnixMs};
-use sluice_router::SubscriberId;
+use sluice_model::{Action, Qos, UnixMs};
+use sluice_policy::Caller;
+use sluice_router::{ShareGroup, SubscriberId};
+use smallvec::SmallVec;
+
+/// Who published a message, and by which right: what is asked again when the message is replayed.
+/// DESIGN section 2, What is stored remembers its publisher.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) caller: Caller,
+    /// `mq:PUB` or `mq:SendMessage`.
+    pub(crate) action: Action,
+    /// The session that published it; none for an operation.
+    pub(crate) publisher: Option<SubscriberId>,
+}
 
 /// A message that was permitted, once for all receivers.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) frame: PublishFrame,
     pub(crate) qos: Qos,
+    /// The retain flag as published.
+    pub(crate) retain: bool,
     /// When it was accepted; what it has waited is taken from its expiry.
     pub(crate) accepted: UnixMs,
-    /// The connection that published it; none for SendMessage.
-    pub(crate) publisher: Option<SubscriberId>,
+    pub(crate) origin: Arc<Origin>,
     /// What it takes while it waits, bytes: topic and properties too, which may be as large as a packet.
     pub(crate) bytes: usize,
 }
 
 impl Message {
-    pub(crate) fn new(frame: PublishFrame, qos: Qos, accepted: UnixMs, publisher: Option<SubscriberId>) -> Self {
-        let delivery = Delivery { qos, packet_id: None, dup: false, retain: false, identifiers: &[], waited_s: 0 };
-        let bytes = frame.length(Version::V5, &delivery);
-        Self { frame, qos, accepted, publisher, bytes }
+    pub(crate) fn new(frame: PublishFrame, qos: Qos, retain: bool, accepted: UnixMs, origin: Arc<Origin>) -> Self {
+        let bytes = frame.length(Version::V5, &Delivery::of(qos));
+        Self { frame, qos, retain, accepted, origin, bytes }
+    }
+
+    /// Milliseconds since it was accepted.
+    pub(crate) fn age_ms(&self, now: UnixMs) -> i64 {
+        now.0.saturating_sub(self.accepted.0)
     }
 
     /// Whole seconds since it was accepted.
     pub(crate) fn waited_s(&self, now: UnixMs) -> u32 {
-        u32::try_from(now.0.saturating_sub(self.accepted.0) / 1000).unwrap_or(0)
+        u32::try_from(self.age_ms(now) / 1000).unwrap_or(0)
     }
 
-    /// Whether its time is over. [MQTT-3.3.2-5]
+    /// Whether its time is over. An expiry of 0 leaves it the moment of its delivery. [MQTT-3.3.2-5]
     pub(crate) fn is_expired(&self, now: UnixMs) -> bool {
-        self.frame.expiry().is_some_and(|seconds| self.waited_s(now) >= seconds && seconds > 0)
+        self.frame.expiry().is_some_and(|seconds| self.waited_s(now) >= seconds.max(1))
     }
+}
+
+/// How a message came to its receiver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    /// By a subscription.
+    Subscribed,
+    /// By the client's name.
+    PointToPoint,
+    /// Kept, and sent because of a new subscription.
+    Retained,
+}
+
+/// A message that matched, as the receiver asked for it.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) message: Arc<Message>,
+    pub(crate) identifiers: SmallVec<[u32; 2]>,
+    /// The shared subscription through which it came.
+    pub(crate) share: Option<Arc<ShareGroup>>,
+    /// The lower of published and granted.
+    pub(crate) qos: Qos,
+    pub(crate) way: Way,
+    /// The retain flag to be written.
+    pub(crate) retain: bool,
+    /// How often a member of its shared subscription passed it on.
+    pub(crate) passes: u8,
 }

@@ -1,26 +1,43 @@
-//! What waits for one receiver. Bounded; nothing is held while nothing waits.
+//! What waits for one session, and where the session is. Bounded; nothing is held while nothing waits.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
-use sluice_model::Qos;
-use smallvec::SmallVec;
+use sluice_model::{Limits, Qos, UnixMs};
+use sluice_session::SessionState;
+use tokio::sync::oneshot;
 
-use crate::message::Message;
+use crate::{message::Waiting, will::PendingWill};
 
-/// Most messages that wait for one connection.
-const MESSAGES_MAX: usize = 100_000;
-/// Most bytes that wait for one connection.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// A message that matched, as the receiver asked for it.
+/// A session between two connections.
 #[derive(Debug)]
-pub(crate) struct Waiting {
-    pub(crate) message: Arc<Message>,
-    /// The lower of published and granted.
-    pub(crate) qos: Qos,
-    pub(crate) identifiers: SmallVec<[u32; 2]>,
-    /// Sent to this client by name.
-    pub(crate) point_to_point: bool,
+pub(crate) struct Parked {
+    pub(crate) state: SessionState<Waiting>,
+    /// A will whose delay has not passed.
+    pub(crate) will: Option<Box<PendingWill>>,
+    /// When the session ends; [`UnixMs::NEVER`] without end.
+    pub(crate) until: UnixMs,
+}
+
+/// Where a session is.
+#[derive(Debug)]
+enum Standing {
+    /// Its connection is here; whoever is to go on with the session waits to be told that it left.
+    Here(Option<oneshot::Sender<()>>),
+    /// It waits for its client.
+    Away(Box<Parked>),
+    /// It ended, or went on under another link: messages go to whoever is registered now.
+    Gone,
+}
+
+/// How a session may be taken over.
+#[derive(Debug)]
+pub(crate) enum Handover {
+    /// Its connection must leave first; the receiver is told.
+    Wait(oneshot::Receiver<()>),
+    /// Here it is, with what waited for it.
+    Parked(Box<Parked>, VecDeque<Waiting>),
+    /// It is gone already.
+    Gone,
 }
 
 /// What became of a message that was pushed.
@@ -30,88 +47,186 @@ pub(crate) enum Pushed {
     First,
     /// It waits behind others.
     Behind,
-    /// The outbox is full.
+    /// It waits for a client that is away.
+    Stored,
+    /// It was dropped: QoS 0 is not kept for a client that is away or cannot keep up.
+    NotKept,
+    /// No room: a QoS 1 or 2 message for a session that ends with its connection.
     Full,
 }
 
-/// What waits for one receiver, in order.
-#[derive(Debug, Default)]
+/// The bounds of one session's queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    messages_max: u32,
+    bytes_max: u64,
+    /// Whether the session outlives its connection: then the oldest makes room for the newest.
+    is_stored: bool,
+}
+
+impl Bounds {
+    pub(crate) fn of(limits: &Limits, is_stored: bool) -> Self {
+        Self { messages_max: limits.queue_messages_max, bytes_max: limits.queue_bytes_max, is_stored }
+    }
+}
+
+/// What waits for one session, in order.
+#[derive(Debug)]
 pub(crate) struct Outbox {
     waiting: VecDeque<Waiting>,
-    bytes: usize,
+    bytes: u64,
+    /// Messages that made room for newer ones since it was last asked.
+    evicted: u32,
+    bounds: Bounds,
+    standing: Standing,
 }
 
 impl Outbox {
-    pub(crate) fn push(&mut self, waiting: Waiting) -> Pushed {
-        let size = waiting.message.bytes;
-        let queue = &mut self.waiting;
-        if queue.len() >= MESSAGES_MAX || (self.bytes + size > BYTES_MAX && !queue.is_empty()) {
-            return Pushed::Full;
-        }
-        self.bytes += size;
-        queue.push_back(waiting);
-        if queue.len() == 1 { Pushed::First } else { Pushed::Behind }
+    pub(crate) fn new(bounds: Bounds, waiting: VecDeque<Waiting>) -> Self {
+        let bytes = waiting.iter().map(size).sum();
+        Self { waiting, bytes, evicted: 0, bounds, standing: Standing::Here(None) }
     }
 
-    /// Puts back what could not be delivered yet, first in order.
-    pub(crate) fn put_back(&mut self, waiting: Waiting) {
-        self.bytes += waiting.message.bytes;
-        self.waiting.push_front(waiting);
+    /// Bounds the queue anew, after the instance's settings changed.
+    pub(crate) fn bound(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
+    /// Adds a message.
+    ///
+    /// # Errors
+    /// The message, when the session is gone from here.
+    pub(crate) fn push(&mut self, waiting: Waiting) -> Result<Pushed, Waiting> {
+        let is_away = match self.standing {
+            Standing::Gone => return Err(waiting),
+            Standing::Away(_) => true,
+            Standing::Here(_) => false,
+        };
+        let is_kept = waiting.qos != Qos::AtMostOnce;
+        if is_away && (!is_kept || waiting.message.frame.expiry() == Some(0)) {
+            return Ok(Pushed::NotKept);
+        }
+        if !self.make_room(&waiting, is_kept) {
+            return Ok(if is_kept { Pushed::Full } else { Pushed::NotKept });
+        }
+        self.bytes += size(&waiting);
+        self.waiting.push_back(waiting);
+        Ok(match self.waiting.len() {
+            _ if is_away => Pushed::Stored,
+            1 => Pushed::First,
+            _ => Pushed::Behind,
+        })
+    }
+
+    /// Whether there is room. QoS 0 gives up at half of it; a stored session loses its oldest for the newest.
+    fn make_room(&mut self, next: &Waiting, is_kept: bool) -> bool {
+        let share = if is_kept { 1 } else { 2 };
+        let messages_max = usize::try_from(self.bounds.messages_max / share).unwrap_or(usize::MAX);
+        let bytes_max = self.bounds.bytes_max / u64::from(share);
+        let fits = |outbox: &Self| {
+            outbox.waiting.len() < messages_max && (outbox.bytes + size(next) <= bytes_max || outbox.waiting.is_empty())
+        };
+        while !fits(self) {
+            if !(is_kept && self.bounds.is_stored) {
+                return false;
+            }
+            let Some(oldest) = self.waiting.pop_front() else { return false };
+            self.bytes -= size(&oldest);
+            self.evicted = self.evicted.saturating_add(1);
+        }
+        true
+    }
+
+    /// Messages that made room for newer ones since this was last asked.
+    pub(crate) fn take_evicted(&mut self) -> u32 {
+        std::mem::take(&mut self.evicted)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Waiting> {
-        let next = self.waiting.pop_front();
-        match &next {
-            Some(waiting) => self.bytes -= waiting.message.bytes,
-            // Gives the memory back.
-            None => self.waiting = VecDeque::new(),
-        }
-        next
+    /// Moves everything that waits into `into`, which is empty.
+    pub(crate) fn take(&mut self, into: &mut VecDeque<Waiting>) {
+        std::mem::swap(&mut self.waiting, into);
+        self.bytes = 0;
     }
+
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.standing, Standing::Here(_))
+    }
+
+    /// The session when its client is away.
+    pub(crate) fn parked(&mut self) -> Option<&mut Parked> {
+        match &mut self.standing {
+            Standing::Away(parked) => Some(parked),
+            _ => None,
+        }
+    }
+
+    /// The connection left: the session waits for its client, with what the connection had `taken` before what came since.
+    /// Gives back what came through shared subscriptions: others get it.
+    pub(crate) fn park(&mut self, parked: Box<Parked>, mut taken: VecDeque<Waiting>) -> VecDeque<Waiting> {
+        taken.append(&mut self.waiting);
+        let mut shared = VecDeque::new();
+        for waiting in taken {
+            if waiting.share.is_some() {
+                shared.push_back(waiting);
+            } else if waiting.qos != Qos::AtMostOnce {
+                self.waiting.push_back(waiting);
+            }
+        }
+        self.bytes = self.waiting.iter().map(size).sum();
+        self.leave(Standing::Away(parked));
+        shared
+    }
+
+    /// The session is over, or goes on elsewhere; gives back what waited, and what was parked.
+    pub(crate) fn end(&mut self) -> (VecDeque<Waiting>, Option<Box<Parked>>) {
+        self.bytes = 0;
+        let parked = match self.leave(Standing::Gone) {
+            Standing::Away(parked) => Some(parked),
+            Standing::Here(_) | Standing::Gone => None,
+        };
+        (std::mem::take(&mut self.waiting), parked)
+    }
+
+    fn leave(&mut self, next: Standing) -> Standing {
+        let mut before = std::mem::replace(&mut self.standing, next);
+        if let Standing::Here(heir) = &mut before
+            && let Some(heir) = heir.take()
+        {
+            // The heir may have given up waiting.
+            let _heir_is_there = heir.send(());
+        }
+        before
+    }
+
+    /// Takes the session over, or says what to wait for.
+    pub(crate) fn hand_over(&mut self) -> Handover {
+        match &mut self.standing {
+            Standing::Here(heir) => {
+                let (tell, told) = oneshot::channel();
+                // A later heir replaces an earlier one, which finds the sender gone and looks again.
+                *heir = Some(tell);
+                Handover::Wait(told)
+            }
+            Standing::Away(_) => match self.end() {
+                (waiting, Some(parked)) => Handover::Parked(parked, waiting),
+                (_, None) => Handover::Gone,
+            },
+            Standing::Gone => Handover::Gone,
+        }
+    }
+}
+
+fn size(waiting: &Waiting) -> u64 {
+    u64::try_from(waiting.message.bytes).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use sluice_codec::{Properties, PublishFrame};
-    use sluice_model::UnixMs;
-
-    use super::*;
-
-    fn waiting(payload: usize, correlation: usize) -> Waiting {
-        let properties = Properties { correlation_data: Some(vec![0; correlation].into()), ..Properties::default() };
-        let frame = PublishFrame::new("home/a".parse().unwrap(), vec![0; payload].into(), Some(Box::new(properties)));
-        let message = Arc::new(Message::new(frame, Qos::AtLeastOnce, UnixMs(0), None));
-        Waiting { message, qos: Qos::AtLeastOnce, identifiers: SmallVec::new(), point_to_point: false }
-    }
-
-    #[test]
-    fn an_outbox_is_bounded_in_messages() {
-        let mut outbox = Outbox::default();
-        let first = waiting(0, 0);
-        let message = Arc::clone(&first.message);
-        assert_eq!(outbox.push(first), Pushed::First);
-        for _ in 1..MESSAGES_MAX {
-            let next = Waiting { message: Arc::clone(&message), ..waiting(0, 0) };
-            assert_eq!(outbox.push(next), Pushed::Behind);
-        }
-        assert_eq!(outbox.push(waiting(0, 0)), Pushed::Full);
-        assert!(outbox.pop().is_some());
-        assert_eq!(outbox.push(waiting(0, 0)), Pushed::Behind);
-    }
-
-    #[test]
-    fn properties_count_as_bytes_that_wait() {
-        let mut outbox = Outbox::default();
-        let fit = (0..).take_while(|_| outbox.push(waiting(0, 60_000)) != Pushed::Full).count();
-        assert_eq!(fit, BYTES_MAX / waiting(0, 60_000).message.bytes);
-        let taken = outbox.pop().unwrap();
-        outbox.put_back(taken);
-        assert_eq!(outbox.push(waiting(0, 60_000)), Pushed::Full);
-        while outbox.pop().is_some() {}
-        assert_eq!((outbox.bytes, outbox.waiting.capacity()), (0, 0));
-    }
-}
+mod tests;

@@ -2,11 +2,13 @@
 
 use sluice_codec::ReasonCode;
 use sluice_model::{Action, GroupId, Resource, TopicFilter, UnixMs};
-use sluice_policy::{Context, Denied, Grant};
+use sluice_policy::{Caller, Context, Denied, Grant, Permit};
 
 use crate::{
-    Client,
-    link::Link,
+    Broker, Client,
+    link::Identity,
+    live_instance::LiveInstance,
+    outbox::Bounds,
     refusal::{log_denied, log_refused},
 };
 
@@ -27,77 +29,104 @@ impl Client {
 
     /// Asks for everything that this connection holds: the instance, the group, each subscription.
     pub(crate) fn decide_again(&mut self, now: UnixMs) -> Result<(), ReasonCode> {
-        let (account, instance) = (self.instance_key.account, self.instance_key.instance.clone());
-        let resource = Resource::Instance(account, instance.clone());
-        let asked =
-            self.broker.authority.authorize(&self.link.caller, &Action::INSTANCE_ACCESS, &resource, &Context::at(now));
-        match asked {
+        let identity = &self.link.identity;
+        match self.broker.ask_instance(&identity.caller, &identity.instance, now) {
             Ok(permit) => self.instance_grant = permit.remember(),
             Err(denied) => {
                 self.broker.meters.refused.increment(1);
-                log_denied("connection", &self.link.key, &self.link.caller, &denied);
+                log_denied("connection", identity, &denied);
                 return Err(ReasonCode::NotAuthorized);
             }
         }
-        let Some(settings) = self.broker.access.instance(account, &instance) else {
-            log_refused("connection", &self.link.key, &self.link.caller, "the instance is gone");
+        let Some(settings) = self.broker.settings_of(&identity.instance) else {
+            log_refused("connection", identity, "the instance is gone");
             return Err(ReasonCode::NotAuthorized);
         };
+        let bounds = Bounds::of(&settings.limits, identity.is_stored);
+        self.link.with_outbox(|outbox| outbox.bound(bounds));
         self.settings = settings;
-        let group = self.link.key.client.group();
-        if group.is_some_and(|group| !self.broker.access.group_exists(account, &instance, &group)) {
-            log_refused("connection", &self.link.key, &self.link.caller, "the group is gone");
+        if !self.broker.group_stands(identity) {
+            log_refused("connection", identity, "the group is gone");
             return Err(ReasonCode::NotAuthorized);
         }
         self.group_grant = None;
         self.valid_until = self.instance_grant.valid_until();
-        for (filter, _) in self.index.filters_of(self.link.id) {
+        for (filter, _) in self.link.identity.instance.index.filters_of(self.link.id) {
             match self.may_subscribe(&filter, now) {
                 Ok(until) => self.valid_until = self.valid_until.min(until),
                 Err(refused) => {
                     self.broker.meters.refused.increment(1);
-                    refused.log("subscription", &self.link);
-                    self.index.unsubscribe(self.link.id, &filter);
+                    refused.log("subscription", &self.link.identity);
+                    self.take_subscription(&filter);
                 }
             }
         }
         Ok(())
     }
 
-    /// `mq:SUB` on the client's group.
+    /// `mq:SUB` on the client's group. The open listener knows no groups.
     pub(crate) fn may_use_group(&mut self, now: UnixMs) -> Result<(), Box<Denied>> {
         if self.group_grant.as_ref().is_some_and(|grant| self.broker.authority.renew(grant, now)) {
             return Ok(());
         }
-        // The open listener knows no groups.
-        let Some(group) = self.link.key.client.group() else { return Ok(()) };
-        self.group_grant = Some(self.ask_group(group, now)?);
+        let identity = &self.link.identity;
+        self.group_grant = self.broker.ask_group(identity, now)?.map(|permit| permit.remember());
         Ok(())
-    }
-
-    fn ask_group(&self, group: GroupId, now: UnixMs) -> Result<Grant, Box<Denied>> {
-        let key = &self.link.key;
-        let resource = Resource::Group(key.account, key.instance.clone(), group);
-        let permit = self.broker.authority.authorize(&self.link.caller, &Action::SUB, &resource, &Context::at(now));
-        Ok(permit?.remember())
     }
 
     /// Everything that a subscription needs; until when the yes holds.
     pub(crate) fn may_subscribe(&mut self, filter: &TopicFilter, now: UnixMs) -> Result<UnixMs, NotSubscribed> {
-        let (account, instance) = (self.instance_key.account, self.instance_key.instance.clone());
-        let is_wildcard = matches!(filter.parent(), "+" | "#");
-        if !is_wildcard && !self.broker.access.topic_exists(account, &instance, filter.parent()) {
+        self.may_use_group(now).map_err(NotSubscribed::Denied)?;
+        let until = self.broker.ask_filter(&self.link.identity, filter, now)?;
+        let group = self.group_grant.as_ref().map_or(UnixMs::NEVER, Grant::valid_until);
+        Ok(until.min(group))
+    }
+}
+
+impl Broker {
+    /// `mq:MqttInstanceAccess`.
+    pub(crate) fn ask_instance(
+        &self,
+        caller: &Caller,
+        live: &LiveInstance,
+        now: UnixMs,
+    ) -> Result<Permit, Box<Denied>> {
+        let resource = Resource::Instance(live.key.account, live.key.instance.clone());
+        self.authority.authorize(caller, &Action::INSTANCE_ACCESS, &resource, &Context::at(now)).map_err(Box::new)
+    }
+
+    /// Whether the group of a client is still there; a client of the open listener has none.
+    pub(crate) fn group_stands(&self, identity: &Identity) -> bool {
+        let key = &identity.instance.key;
+        let stands = |group: GroupId| self.access.group_exists(key.account, &key.instance, &group);
+        identity.client.group().is_none_or(stands)
+    }
+
+    /// `mq:SUB` on the group of a client, if it has one.
+    pub(crate) fn ask_group(&self, identity: &Identity, now: UnixMs) -> Result<Option<Permit>, Box<Denied>> {
+        let key = &identity.instance.key;
+        let Some(group) = identity.client.group() else { return Ok(None) };
+        let resource = Resource::Group(key.account, key.instance.clone(), group);
+        let asked = self.authority.authorize(&identity.caller, &Action::SUB, &resource, &Context::at(now));
+        asked.map(Some).map_err(Box::new)
+    }
+
+    /// `mq:SUB` on a filter, whose parent topic exists; until when the yes holds.
+    pub(crate) fn ask_filter(
+        &self,
+        identity: &Identity,
+        filter: &TopicFilter,
+        now: UnixMs,
+    ) -> Result<UnixMs, NotSubscribed> {
+        let key = &identity.instance.key;
+        // The open listener needs no parent topics.
+        let needs_parent = identity.client.has_group() && !matches!(filter.parent(), "+" | "#");
+        if needs_parent && !self.access.topic_exists(key.account, &key.instance, filter.parent()) {
             return Err(NotSubscribed::NoTopic);
         }
-        self.may_use_group(now).map_err(NotSubscribed::Denied)?;
-        let resource = Resource::Topic(account, instance, filter.plain().into());
-        let permit = self
-            .broker
-            .authority
-            .authorize(&self.link.caller, &Action::SUB, &resource, &Context::at(now))
-            .map_err(|denied| NotSubscribed::Denied(Box::new(denied)))?;
-        let group = self.group_grant.as_ref().map_or(UnixMs::NEVER, Grant::valid_until);
-        Ok(permit.valid_until().min(group))
+        let resource = Resource::Topic(key.account, key.instance.clone(), filter.plain().into());
+        let asked = self.authority.authorize(&identity.caller, &Action::SUB, &resource, &Context::at(now));
+        asked.map(|permit| permit.valid_until()).map_err(|denied| NotSubscribed::Denied(Box::new(denied)))
     }
 }
 
@@ -113,10 +142,10 @@ pub(crate) enum NotSubscribed {
 }
 
 impl NotSubscribed {
-    pub(crate) fn log(&self, what: &'static str, link: &Link) {
+    pub(crate) fn log(&self, what: &'static str, identity: &Identity) {
         match self {
-            Self::NoTopic => log_refused(what, &link.key, &link.caller, self),
-            Self::Denied(denied) => log_denied(what, &link.key, &link.caller, denied),
+            Self::NoTopic => log_refused(what, identity, self),
+            Self::Denied(denied) => log_denied(what, identity, denied),
         }
     }
 }

@@ -2,27 +2,41 @@
 
 use std::fmt::{self, Display, Write};
 
+use sluice_model::ClientId;
 use sluice_policy::{Caller, Denied};
+use sluice_router::InstanceKey;
 
-use crate::link::SessionKey;
+use crate::link::Identity;
 
 /// Most characters of a client's own text in a field of the log.
 const CHARACTERS_MAX: usize = 256;
 
 /// Logs who was refused what, on which resource, and what decided.
-pub(crate) fn log_denied(what: &'static str, key: &SessionKey, caller: &Caller, denied: &Denied) {
+pub(crate) fn log_denied(what: &'static str, identity: &Identity, denied: &Denied) {
+    log_denied_at(what, &identity.instance.key, &identity.client, &identity.caller, denied);
+}
+
+/// As [`log_denied`], before there is a session.
+pub(crate) fn log_denied_at(
+    what: &'static str,
+    key: &InstanceKey,
+    client: &ClientId,
+    caller: &Caller,
+    denied: &Denied,
+) {
     tracing::warn!(
         target: "sluice::denied", what, account = %denied.account, principal = %denied.principal,
-        action = %denied.action, resource = %Shown(&denied.resource), instance = %key.instance, client = %key.client,
-        peer = caller.source_ip().map(tracing::field::display), reason = %denied, "refused"
+        action = %denied.action, resource = %Shown(&denied.resource), instance = %key.instance, client = %Shown(client),
+        peer = caller.source_ip().map(tracing::field::display), reason = %Shown(denied), "refused"
     );
 }
 
-/// Logs a refusal that no policy decided: something named is not there, or not served.
-pub(crate) fn log_refused(what: &'static str, key: &SessionKey, caller: &Caller, reason: impl Display) {
+/// Logs a refusal that no policy decided: something named is not there, not served, or more than the instance may have.
+pub(crate) fn log_refused(what: &'static str, identity: &Identity, reason: impl Display) {
+    let Identity { instance, client, caller, .. } = identity;
     tracing::warn!(
-        target: "sluice::denied", what, account = %key.account, principal = %caller.principal(),
-        instance = %key.instance, client = %key.client, peer = caller.source_ip().map(tracing::field::display),
+        target: "sluice::denied", what, account = %instance.key.account, principal = %caller.principal(),
+        instance = %instance.key.instance, client = %Shown(client), peer = caller.source_ip().map(tracing::field::display),
         reason = %Shown(reason), "refused"
     );
 }

@@ -1,99 +1,75 @@
-//! Who is connected: by session key, and by the number under which the topic index knows them.
+//! Sessions by number, and tables with a lock for each part.
 
 use std::{hash::Hash, sync::Arc};
 
 use ahash::{AHashMap, RandomState};
-use parking_lot::Mutex;
-use sluice_model::AccountId;
+use parking_lot::{Mutex, MutexGuard};
 use sluice_router::SubscriberId;
 
-use crate::link::{Link, SessionKey};
+use crate::link::Link;
 
-/// Locks are held for a lookup; this many publishers can look up at once.
-const SHARDS: usize = 64;
-
-/// A hash table in parts, each with its own lock.
+/// A hash table in parts, each with its own lock, held for a look-up.
 #[derive(Debug)]
-struct Sharded<K, V> {
+pub(crate) struct Sharded<K, V> {
     hasher: RandomState,
-    shards: [Mutex<AHashMap<K, V>>; SHARDS],
+    shards: Box<[Mutex<AHashMap<K, V>>]>,
 }
 
 impl<K: Hash + Eq, V: Clone> Sharded<K, V> {
-    fn new() -> Self {
-        Self { hasher: RandomState::new(), shards: std::array::from_fn(|_| Mutex::default()) }
+    /// As many can look up at once as there are `shards`.
+    pub(crate) fn new(shards: usize) -> Self {
+        Self { hasher: RandomState::new(), shards: (0..shards).map(|_| Mutex::default()).collect() }
     }
 
-    fn shard(&self, key: &K) -> &Mutex<AHashMap<K, V>> {
-        let hash = usize::try_from(self.hasher.hash_one(key) % (SHARDS as u64)).expect("under 64");
-        &self.shards[hash]
+    pub(crate) fn shard(&self, key: &K) -> MutexGuard<'_, AHashMap<K, V>> {
+        let shards = u64::try_from(self.shards.len()).expect("a few");
+        let place = usize::try_from(self.hasher.hash_one(key) % shards).expect("below their number");
+        self.shards[place].lock()
     }
 
-    fn get(&self, key: &K) -> Option<V> {
-        self.shard(key).lock().get(key).cloned()
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
+        self.shard(key).get(key).cloned()
     }
 
-    fn for_each(&self, mut see: impl FnMut(&V)) {
+    /// All values, part by part; no lock is held while `see` works.
+    pub(crate) fn for_each(&self, mut see: impl FnMut(V)) {
         for shard in &self.shards {
-            shard.lock().values().for_each(&mut see);
+            let values: Vec<V> = shard.lock().values().cloned().collect();
+            values.into_iter().for_each(&mut see);
         }
     }
 }
 
-/// Who is connected.
+/// Parts of the registry.
+const SHARDS: usize = 64;
+
+/// Every session, connected or stored, by the number under which the topic index knows it.
 #[derive(Debug)]
-pub(crate) struct Registry {
-    by_key: Sharded<SessionKey, Arc<Link>>,
-    by_id: Sharded<SubscriberId, Arc<Link>>,
-}
+pub(crate) struct Registry(Sharded<SubscriberId, Arc<Link>>);
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        Self { by_key: Sharded::new(), by_id: Sharded::new() }
+        Self(Sharded::new(SHARDS))
     }
 
-    pub(crate) fn by_key(&self, key: &SessionKey) -> Option<Arc<Link>> {
-        self.by_key.get(key)
+    pub(crate) fn get(&self, id: SubscriberId) -> Option<Arc<Link>> {
+        self.0.get(&id)
     }
 
-    pub(crate) fn by_id(&self, id: SubscriberId) -> Option<Arc<Link>> {
-        self.by_id.get(&id)
+    /// Enters a session, or puts its new link in the place of the old one.
+    pub(crate) fn enter(&self, link: &Arc<Link>) {
+        self.0.shard(&link.id).insert(link.id, Arc::clone(link));
     }
 
-    /// Enters a connection if its key is held by nobody or by `expected`.
-    ///
-    /// # Errors
-    /// Whoever holds the key otherwise; nothing was changed.
-    pub(crate) fn enter(&self, link: &Arc<Link>, expected: Option<&Arc<Link>>) -> Result<(), Arc<Link>> {
-        {
-            let mut shard = self.by_key.shard(&link.key).lock();
-            match shard.get(&link.key) {
-                Some(held) if expected.is_none_or(|expected| !Arc::ptr_eq(held, expected)) => {
-                    return Err(Arc::clone(held));
-                }
-                _ => shard.insert(link.key.clone(), Arc::clone(link)),
-            };
-        }
-        self.by_id.shard(&link.id).lock().insert(link.id, Arc::clone(link));
-        Ok(())
-    }
-
-    /// Takes a connection out; its key only if it still holds it.
-    pub(crate) fn leave(&self, link: &Link) {
-        self.by_id.shard(&link.id).lock().remove(&link.id);
-        let mut shard = self.by_key.shard(&link.key).lock();
-        if shard.get(&link.key).is_some_and(|held| held.id == link.id) {
-            shard.remove(&link.key);
+    /// Takes a session out, if it is still under this link.
+    pub(crate) fn leave(&self, link: &Arc<Link>) {
+        let mut shard = self.0.shard(&link.id);
+        if shard.get(&link.id).is_some_and(|held| Arc::ptr_eq(held, link)) {
+            shard.remove(&link.id);
         }
     }
 
-    pub(crate) fn for_each(&self, see: impl FnMut(&Arc<Link>)) {
-        self.by_id.for_each(see);
-    }
-
-    pub(crate) fn count(&self, account: AccountId) -> u64 {
-        let mut count = 0;
-        self.by_key.for_each(|link| count += u64::from(link.key.account == account));
-        count
+    pub(crate) fn for_each(&self, see: impl FnMut(Arc<Link>)) {
+        self.0.for_each(see);
     }
 }

@@ -2,21 +2,21 @@
 
 use bytes::BytesMut;
 use sluice_codec::{FilterOptions, Packet, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe};
-use sluice_model::{Qos, TopicFilter, UnixMs};
-use sluice_router::SubscriptionOptions;
-use sluice_session::{SUBSCRIPTIONS_MAX, too_many_levels};
+use sluice_model::{Qos, TopicFilter, UnixMs, level_count};
+use sluice_router::{Subscribed, SubscriptionOptions};
 
-use crate::{Client, Flow, recheck::NotSubscribed, refusal::log_refused};
+use crate::{Client, Flow, delivery::Replay, recheck::NotSubscribed, refusal::log_refused};
 
 /// One filter's answer when it is not entered.
 struct Refused {
     reason: ReasonCode,
+    why: String,
     /// A missing right: what `DenyAction` speaks of.
-    denied: Option<String>,
+    is_denied: bool,
 }
 
-fn refuse<T>(reason: ReasonCode) -> Result<T, Refused> {
-    Err(Refused { reason, denied: None })
+fn refuse<T>(reason: ReasonCode, why: &str) -> Result<T, Refused> {
+    Err(Refused { reason, why: why.to_owned(), is_denied: false })
 }
 
 impl Client {
@@ -24,12 +24,12 @@ impl Client {
     /// so, before any filter of the packet is entered.
     pub(crate) fn subscribe(&mut self, packet: Subscribe, now: UnixMs, out: &mut BytesMut) -> Flow {
         let identifier = packet.identifier();
-        let mut answers = Vec::with_capacity(packet.filters.len());
-        for (place, (filter, _)) in packet.filters.iter().enumerate() {
+        let most = usize::try_from(self.settings.limits.client_subscriptions_max).unwrap_or(usize::MAX);
+        let mut answers = Vec::with_capacity(packet.filters.len().min(most));
+        for (place, (filter, options)) in packet.filters.iter().enumerate() {
             // One packet has room for hundreds of thousands: what cannot be entered is not asked either.
-            let has_room = place < SUBSCRIPTIONS_MAX;
-            let answer = if has_room { self.ask(filter, now) } else { refuse(ReasonCode::QuotaExceeded) };
-            if let Err(Refused { denied: Some(why), .. }) = &answer
+            let answer = if place < most { self.ask(filter, *options, now) } else { over_quota() };
+            if let Err(Refused { is_denied: true, why, .. }) = &answer
                 && self.closes_when_denied()
             {
                 return self.close(ReasonCode::NotAuthorized, Some(why), out);
@@ -37,64 +37,101 @@ impl Client {
             answers.push(answer);
         }
         let mut reasons = Vec::with_capacity(answers.len());
+        let mut first_why = None;
         for ((filter, options), answer) in packet.filters.iter().zip(answers) {
-            reasons.push(match answer {
-                Ok(until) => self.enter(filter, *options, identifier, until),
-                Err(refused) => refused.reason,
+            reasons.push(match answer.and_then(|until| self.enter(filter, *options, identifier, until)) {
+                Ok(granted) => granted,
+                Err(Refused { reason, why, .. }) => {
+                    first_why.get_or_insert(why);
+                    reason
+                }
             });
         }
-        let suback = SubAck { packet_id: packet.packet_id, properties: None, reasons };
-        self.write(Some(Packet::SubAck(suback)), out)
+        let properties = self.session.reason_string(first_why.as_deref());
+        let suback = SubAck { packet_id: packet.packet_id, properties, reasons };
+        let _continue = self.write(Some(Packet::SubAck(suback)), out);
+        // Retained messages follow.
+        self.deliver_waiting(now, out)
     }
 
-    fn ask(&mut self, filter: &TopicFilter, now: UnixMs) -> Result<UnixMs, Refused> {
-        if filter.share().is_some() {
-            return refuse(ReasonCode::SharedSubscriptionsNotSupported);
+    fn ask(&mut self, filter: &TopicFilter, options: FilterOptions, now: UnixMs) -> Result<UnixMs, Refused> {
+        let limits = &self.settings.limits;
+        if filter.share().is_some() && !limits.serves_shared {
+            return refuse(ReasonCode::SharedSubscriptionsNotSupported, "shared subscriptions are not served");
         }
-        if too_many_levels(filter.as_str()) {
-            return refuse(ReasonCode::TopicFilterInvalid);
+        if level_count(filter.as_str()) > usize::from(limits.topic_levels_max) {
+            return refuse(ReasonCode::TopicFilterInvalid, "the filter has too many levels");
         }
-        if filter.names_another_p2p(&self.link.key.client) {
+        if options.qos == Qos::ExactlyOnce && self.link.identity.is_stored && !limits.serves_stored_qos2 {
+            let why = "QoS 2 is not served for a stored session";
+            return refuse(ReasonCode::ImplementationSpecificError, why);
+        }
+        let identity = &self.link.identity;
+        if identity.client.has_group() && filter.names_another_p2p(&identity.client) {
             let why = "the filter names another client's point-to-point topic";
             self.broker.meters.refused.increment(1);
-            log_refused("SUBSCRIBE", &self.link.key, &self.link.caller, why);
-            return Err(Refused { reason: ReasonCode::NotAuthorized, denied: Some(why.to_owned()) });
+            log_refused("SUBSCRIBE", identity, why);
+            return Err(Refused { reason: ReasonCode::NotAuthorized, why: why.to_owned(), is_denied: true });
         }
         self.may_subscribe(filter, now).map_err(|not: NotSubscribed| {
             self.broker.meters.refused.increment(1);
-            not.log("SUBSCRIBE", &self.link);
-            Refused { reason: ReasonCode::NotAuthorized, denied: Some(not.to_string()) }
+            not.log("SUBSCRIBE", &self.link.identity);
+            Refused { reason: ReasonCode::NotAuthorized, why: not.to_string(), is_denied: true }
         })
     }
 
-    fn enter(&mut self, filter: &TopicFilter, options: FilterOptions, id: Option<u32>, until: UnixMs) -> ReasonCode {
+    fn enter(
+        &mut self,
+        filter: &TopicFilter,
+        options: FilterOptions,
+        id: Option<u32>,
+        until: UnixMs,
+    ) -> Result<ReasonCode, Refused> {
+        let index = &self.link.identity.instance.index;
+        let limits = &self.settings.limits;
+        let most = |most: u32| usize::try_from(most).unwrap_or(usize::MAX);
+        let is_full = index.count_of(self.link.id) >= most(limits.client_subscriptions_max)
+            || (limits.subscriptions_max < u32::MAX && index.subscription_count() >= most(limits.subscriptions_max));
         // A filter that is held already is replaced and takes no room. [MQTT-3.8.4-3]
-        let is_held = || self.index.filters_of(self.link.id).iter().any(|(held, _)| held == filter);
-        if self.index.count_of(self.link.id) >= SUBSCRIPTIONS_MAX && !is_held() {
-            return ReasonCode::QuotaExceeded;
+        if is_full && !index.filters_of(self.link.id).iter().any(|(held, _)| held == filter) {
+            return over_quota();
         }
-        let qos = options.qos.min(Qos::AtLeastOnce);
-        let options = SubscriptionOptions {
-            qos,
-            no_local: options.no_local,
-            retain_as_published: options.retain_as_published,
-            id,
-        };
-        if self.index.subscribe(self.link.id, filter, options).is_err() {
-            return ReasonCode::SharedSubscriptionsNotSupported;
-        }
+        let FilterOptions { qos, no_local, retain_as_published, retain_handling } = options;
+        let options = SubscriptionOptions { qos, no_local, retain_as_published, id };
+        let entered = index.subscribe(self.link.id, filter, options);
         self.valid_until = self.valid_until.min(until);
-        if qos == Qos::AtMostOnce { ReasonCode::Success } else { ReasonCode::GrantedQos1 }
+        self.replays.extend(Replay::of(filter, retain_handling, entered == Subscribed::New, qos, id));
+        if filter.share().is_some() {
+            self.broker.drain_backlog(&self.link.identity.instance, filter);
+        }
+        Ok(match qos {
+            Qos::AtMostOnce => ReasonCode::Success,
+            Qos::AtLeastOnce => ReasonCode::GrantedQos1,
+            Qos::ExactlyOnce => ReasonCode::GrantedQos2,
+        })
     }
 
     /// Takes filters away; needs no right.
     pub(crate) fn unsubscribe(&mut self, packet: &Unsubscribe, out: &mut BytesMut) -> Flow {
         let take = |filter| {
-            let was_there = self.index.unsubscribe(self.link.id, filter);
-            if was_there { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted }
+            if self.take_subscription(filter) { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted }
         };
         let reasons = packet.filters.iter().map(take).collect();
         let unsuback = UnsubAck { packet_id: packet.packet_id, properties: None, reasons };
         self.write(Some(Packet::UnsubAck(unsuback)), out)
     }
+
+    /// Takes one filter away; whether it was there.
+    pub(crate) fn take_subscription(&self, filter: &TopicFilter) -> bool {
+        let live = &self.link.identity.instance;
+        let was_there = live.index.unsubscribe(self.link.id, filter);
+        if filter.share().is_some() {
+            self.broker.forget_backlog(live, filter);
+        }
+        was_there
+    }
+}
+
+fn over_quota<T>() -> Result<T, Refused> {
+    refuse(ReasonCode::QuotaExceeded, "more subscriptions than the instance allows")
 }

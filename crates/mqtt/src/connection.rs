@@ -5,7 +5,6 @@ use std::{io, sync::Arc, time::Duration};
 use bytes::{Buf, BytesMut};
 use sluice_broker::{Arrival, Broker, Client, Flow};
 use sluice_codec::{Connect, DecodeError, ReasonCode, Version, decode, decode_first};
-use sluice_session::PACKET_BYTES_MAX;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::transport::Transport;
@@ -41,7 +40,8 @@ pub(crate) async fn run<T: Transport>(mut transport: T, broker: Arc<Broker>, arr
         }
     };
     let mut out = BytesMut::new();
-    let client = broker.connect(&connect, &arrival, &mut out);
+    // Boxed: it waits only while an earlier connection of the client leaves, and an idle connection must not pay for it.
+    let client = Box::pin(broker.connect(&connect, &arrival, &mut out)).await;
     let version = connect.version;
     drop(connect);
     let Some(client) = client else {
@@ -133,14 +133,11 @@ impl<T: Transport> Connection<T> {
                         return;
                     }
                 }
-                Flow::Close => {
-                    farewell(&mut self.transport, out, FAREWELL_WAIT).await;
-                    return;
-                }
-                Flow::Left => {
+                Flow::Close | Flow::Left => {
                     // Its place is free at once, however long the socket takes.
                     drop(self.client);
-                    farewell(&mut self.transport, out, LEAVE_WAIT).await;
+                    let wait = if flow == Flow::Left { LEAVE_WAIT } else { FAREWELL_WAIT };
+                    farewell(&mut self.transport, out, wait).await;
                     return;
                 }
             }
@@ -159,8 +156,9 @@ impl<T: Transport> Connection<T> {
     /// Handles every whole packet that was read.
     fn handle_read(&mut self, out: &mut BytesMut) -> Flow {
         let mut at = 0;
+        let packet_bytes_max = self.client.packet_bytes_max();
         let flow = loop {
-            match decode(&self.buffer[at..], self.version, PACKET_BYTES_MAX) {
+            match decode(&self.buffer[at..], self.version, packet_bytes_max) {
                 Ok(Some(decoded)) => {
                     at += decoded.length;
                     match self.client.handle(decoded.packet, out) {

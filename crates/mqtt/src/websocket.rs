@@ -8,9 +8,11 @@ use axum::{
 };
 use sluice_access::Peer;
 use sluice_broker::{Arrival, Broker};
-use sluice_session::PACKET_BYTES_MAX;
 
 use crate::connection;
+
+/// Largest frame and message, bytes: what any instance takes as a packet.
+const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
 /// The sub-protocols, the preferred first. [MQTT-6.0.0-3]
 const PROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
@@ -19,8 +21,8 @@ const PROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 pub fn websocket(upgrade: WebSocketUpgrade, broker: Arc<Broker>, peer: Peer) -> Response {
     upgrade
         .protocols(PROTOCOLS)
-        .max_message_size(PACKET_BYTES_MAX)
-        .max_frame_size(PACKET_BYTES_MAX)
+        .max_message_size(FRAME_BYTES_MAX)
+        .max_frame_size(FRAME_BYTES_MAX)
         .on_upgrade(move |socket| connection::run(socket, broker, Arrival::signed(peer)))
         .into_response()
 }

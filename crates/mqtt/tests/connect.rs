@@ -7,7 +7,7 @@ mod support;
 use sluice_codec::{Connect, Packet, Properties, ReasonCode, Version, Will};
 use sluice_model::Qos;
 use support::{
-    ANSWERS, CLOSES, World, allow,
+    ANSWERS, CLOSES, STRICT, World, allow,
     client::{Client, connect},
     deny, member,
 };
@@ -63,40 +63,20 @@ async fn each_reason_to_refuse_has_its_code_in_every_version() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_announced_or_refused() {
+async fn what_is_served_is_announced_and_enhanced_authentication_is_refused_mqtt_4_12_0_1() {
     let world = World::new().await;
     let key = world.user("alice", &member()).await;
     let mut asked = connect(Version::V5, &key, CLOSES, "GID_one@@@a");
     asked.properties = Some(Box::new(Properties { session_expiry_interval: Some(60), ..Properties::default() }));
     let (_client, connack) = Client::try_open(&world, asked).await;
-    let properties = connack.properties.unwrap();
-    assert_eq!(properties.maximum_qos, Some(1));
-    assert_eq!(properties.retain_available, Some(false));
-    assert_eq!(properties.shared_subscription_available, Some(false));
-    assert_eq!(properties.session_expiry_interval, Some(0));
-    assert_eq!(properties.topic_alias_maximum, Some(30));
-    assert_eq!(properties.receive_maximum, Some(100));
-    assert_eq!(properties.maximum_packet_size, Some(1 << 20));
-
-    let will = |retain| {
-        Some(Will {
-            topic: "home/a".parse().unwrap(),
-            payload: "gone".into(),
-            qos: Qos::AtMostOnce,
-            retain,
-            properties: None,
-        })
+    let announced = Properties {
+        receive_maximum: Some(100),
+        topic_alias_maximum: Some(30),
+        maximum_packet_size: Some(1 << 20),
+        ..Properties::default()
     };
-    for (version, retain, expected) in [
-        (Version::V5, false, ReasonCode::ImplementationSpecificError),
-        (Version::V5, true, ReasonCode::RetainNotSupported),
-        (Version::V3_1_1, false, ReasonCode::ServerUnavailable),
-        (Version::V3_1, true, ReasonCode::ServerUnavailable),
-    ] {
-        let mut connect = connect(version, &key, CLOSES, "GID_one@@@w");
-        connect.will = will(retain);
-        assert_eq!(answer(&world, connect).await, expected);
-    }
+    assert_eq!(connack.properties, Some(Box::new(announced)));
+
     let mut enhanced = connect(Version::V5, &key, CLOSES, "GID_one@@@e");
     enhanced.properties =
         Some(Box::new(Properties { authentication_method: Some("SCRAM-SHA-256".into()), ..Properties::default() }));
@@ -104,15 +84,41 @@ async fn what_is_not_served_is_announced_or_refused() {
 }
 
 #[tokio::test]
-async fn a_clean_session_of_0_is_served_without_a_stored_session() {
+async fn an_instance_with_the_originals_gaps_announces_or_refuses_them() {
     let world = World::new().await;
     let key = world.user("alice", &member()).await;
-    for _ in 0..2 {
+    let (_client, connack) = Client::try_open(&world, connect(Version::V5, &key, STRICT, "GID_one@@@a")).await;
+    let properties = connack.properties.unwrap();
+    assert_eq!(properties.retain_available, Some(false));
+    assert_eq!(properties.shared_subscription_available, Some(false));
+    let will = |retain| {
+        let (topic, payload) = ("home/a".parse().unwrap(), "gone".into());
+        Some(Will { topic, payload, qos: Qos::AtMostOnce, retain, properties: None })
+    };
+    for (version, retain, expected) in [
+        (Version::V5, false, ReasonCode::ImplementationSpecificError),
+        (Version::V5, true, ReasonCode::RetainNotSupported),
+        (Version::V3_1_1, false, ReasonCode::ServerUnavailable),
+        (Version::V3_1, true, ReasonCode::ServerUnavailable),
+    ] {
+        let mut connect = connect(version, &key, STRICT, "GID_one@@@w");
+        connect.will = will(retain);
+        assert_eq!(answer(&world, connect).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_clean_session_0_is_there_again_mqtt_3_1_2_4() {
+    let world = World::new().await;
+    let key = world.user("alice", &member()).await;
+    for is_present in [false, true, true] {
         let mut stored = connect(Version::V3_1_1, &key, CLOSES, "GID_one@@@a");
         stored.clean = false;
         let (_client, connack) = Client::try_open(&world, stored).await;
-        assert_eq!((connack.reason, connack.session_present), (ReasonCode::Success, false));
+        assert_eq!((connack.reason, connack.session_present), (ReasonCode::Success, is_present));
     }
+    let clean = connect(Version::V3_1_1, &key, CLOSES, "GID_one@@@a");
+    assert!(!Client::try_open(&world, clean).await.1.session_present);
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     operator::serve(folder.path(), Arc::clone(&access)).await?;
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let timekeeper = tokio::spawn(Arc::clone(&broker).keep_time());
     let mqtt_door = tokio::spawn(sluice_mqtt::serve(mqtt, Arc::clone(&broker)));
     let mut http_door =
         tokio::spawn(
@@ -94,6 +95,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     mqtt_door.abort();
     drain(&broker).await;
     http_door.abort();
+    timekeeper.abort();
     opened.store.close().await;
     Ok(ended?)
 }

@@ -1,7 +1,7 @@
 //! What a packet asks of the broker.
 
 use bytes::Bytes;
-use sluice_codec::{Properties, ReasonCode, Subscribe, Unsubscribe};
+use sluice_codec::{Packet, Properties, ReasonCode, Subscribe, Unsubscribe};
 use sluice_model::{Qos, TopicName};
 
 /// A message that a client publishes, its alias resolved.
@@ -9,9 +9,11 @@ use sluice_model::{Qos, TopicName};
 pub struct Incoming {
     /// Where.
     pub topic: TopicName,
-    /// 0 or 1.
+    /// How.
     pub qos: Qos,
-    /// At QoS 1.
+    /// Kept for later subscribers.
+    pub retain: bool,
+    /// At QoS 1 and 2.
     pub packet_id: Option<u16>,
     /// MQTT 5.
     pub properties: Option<Box<Properties>>,
@@ -28,12 +30,15 @@ pub enum Input {
     Subscribe(Subscribe),
     /// To be taken away, then answered with an UNSUBACK.
     Unsubscribe(Unsubscribe),
-    /// To be answered with PINGRESP.
-    Ping,
+    /// To be written as it is.
+    Reply(Packet),
     /// The window has room again: what waits may be delivered.
     Acknowledged,
     /// The client leaves.
-    Disconnect,
+    Disconnect {
+        /// It asks for its will to be published. [MQTT5 3.14.2.1]
+        with_will: bool,
+    },
 }
 
 /// Why a connection must be closed.

@@ -1,8 +1,13 @@
-//! The answer to CONNECT: what is agreed, and what is refused because it is not served.
+//! The answer to CONNECT: what is refused because it is not served, and what is agreed.
 
 use sluice_codec::{ConnAck, Connect, Properties, ReasonCode};
+use sluice_model::{ClientId, Limits};
 
-use crate::{PACKET_BYTES_MAX, RECEIVE_MAXIMUM, Session, TOPIC_ALIAS_MAXIMUM};
+use crate::{
+    Session, SessionState,
+    agreed::Agreed,
+    aliases::{InboundAliases, OutboundAliases},
+};
 
 /// Why a CONNECT is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,59 +19,84 @@ pub struct Refusal {
     pub why: &'static str,
 }
 
-/// Refuses what a CONNECT asks for and is not served, before anything is agreed.
+/// Refuses what a CONNECT asks for and the instance does not serve, before any session is looked at.
 ///
-/// A will is not sent silently into nothing: CONNECT with one is refused (MQTT 3 has no code for it and gets 3).
-pub(crate) fn check(connect: &Connect) -> Result<(), Refusal> {
+/// A will is not sent silently into nothing: where wills are not served, CONNECT with one is refused (MQTT 3 has no code for it
+/// and gets 3).
+///
+/// # Errors
+/// [`Refusal`].
+pub fn check(connect: &Connect, limits: &Limits) -> Result<(), Refusal> {
     let properties = connect.properties.as_deref();
     if properties.is_some_and(|properties| properties.authentication_method.is_some()) {
+        // [MQTT-4.12.0-1]
         let why = "enhanced authentication is not served";
         return Err(Refusal { reason: ReasonCode::BadAuthenticationMethod, why });
     }
-    if let Some(will) = &connect.will {
+    let Some(will) = &connect.will else { return Ok(()) };
+    if !limits.serves_wills {
         let reason = if will.retain { ReasonCode::RetainNotSupported } else { ReasonCode::ImplementationSpecificError };
         return Err(Refusal { reason, why: "wills are not served" });
+    }
+    if will.retain && !limits.serves_retained {
+        // [MQTT-3.2.2-13]
+        let why = "retained messages are not served";
+        return Err(Refusal { reason: ReasonCode::RetainNotSupported, why });
+    }
+    if will.payload.len() > usize::try_from(limits.payload_bytes_max).unwrap_or(usize::MAX) {
+        return Err(Refusal { reason: ReasonCode::PacketTooLarge, why: "the will's payload is too large" });
     }
     Ok(())
 }
 
-/// What the server announces. [MQTT5 3.2.2.3]
-pub(crate) fn announce(connect: &Connect) -> ConnAck {
-    let asked_expiry = connect.properties.as_ref().and_then(|properties| properties.session_expiry_interval);
-    let properties = connect.version.is_v5().then(|| {
-        Box::new(Properties {
-            // Sessions end with their connection.
-            session_expiry_interval: asked_expiry.filter(|seconds| *seconds > 0).map(|_| 0),
-            receive_maximum: Some(RECEIVE_MAXIMUM),
-            maximum_qos: Some(1),
-            retain_available: Some(false),
-            maximum_packet_size: Some(u32::try_from(PACKET_BYTES_MAX).expect("1 MiB")),
-            topic_alias_maximum: Some(TOPIC_ALIAS_MAXIMUM),
-            shared_subscription_available: Some(false),
-            ..Properties::default()
-        })
-    });
-    ConnAck { session_present: false, reason: ReasonCode::Success, properties }
+/// What a permitted CONNECT opens.
+#[derive(Debug)]
+pub struct Opening<'c, H> {
+    /// The packet.
+    pub connect: &'c Connect,
+    /// The instance's.
+    pub limits: &'c Limits,
+    /// Of the stored session that is resumed; `None` begins a new one.
+    pub present: Option<SessionState<H>>,
+    /// The client ID that the server chose. [MQTT-3.1.3-7]
+    pub assigned: Option<&'c ClientId>,
 }
 
-impl Session {
-    /// Answers a CONNECT that was authenticated and permitted.
-    ///
-    /// # Errors
-    /// [`Refusal`] of what is not served.
-    pub fn open(connect: &Connect) -> Result<(Self, ConnAck), Refusal> {
-        check(connect)?;
-        let properties = connect.properties.as_deref();
-        let of = |get: fn(&Properties) -> Option<u32>| properties.and_then(get);
-        let receive_maximum = of(|p| p.receive_maximum.map(u32::from))
-            .map_or(RECEIVE_MAXIMUM, |most| u16::try_from(most).unwrap_or(RECEIVE_MAXIMUM));
-        let session = Self::agreed(
-            connect.version,
-            connect.keep_alive,
-            receive_maximum.min(RECEIVE_MAXIMUM),
-            of(|p| p.maximum_packet_size).unwrap_or(u32::MAX),
-            properties.and_then(|p| p.request_problem_information).unwrap_or(true),
-        );
-        Ok((session, announce(connect)))
+impl<H> Session<H> {
+    /// Answers a CONNECT that was authenticated, permitted and [checked](check).
+    #[must_use]
+    pub fn open(opening: Opening<'_, H>) -> (Self, ConnAck) {
+        let Opening { connect, limits, present, assigned } = opening;
+        let agreed = Agreed::of(connect, limits);
+        let session_present = present.is_some();
+        let properties = connect.version.is_v5().then(|| Box::new(announce(connect, limits, &agreed, assigned)));
+        let offered = connect.properties.as_ref().and_then(|properties| properties.topic_alias_maximum).unwrap_or(0);
+        let state = present.unwrap_or_default();
+        let session = Self {
+            agreed,
+            aliases_in: InboundAliases::default(),
+            aliases_out: OutboundAliases::of(offered.min(limits.topic_alias_maximum)),
+            inbound: state.inbound,
+            outbound: state.outbound.on_new_connection(),
+        };
+        (session, ConnAck { session_present, reason: ReasonCode::Success, properties })
+    }
+}
+
+/// What the server announces. [MQTT5 3.2.2.3]
+fn announce(connect: &Connect, limits: &Limits, agreed: &Agreed, assigned: Option<&ClientId>) -> Properties {
+    let asked = connect.properties.as_ref().and_then(|properties| properties.session_expiry_interval).unwrap_or(0);
+    let refuse = |serves: bool| (!serves).then_some(false);
+    Properties {
+        // [MQTT-3.2.2-15 to -18]: what is absent is served as the specification's default.
+        session_expiry_interval: (agreed.session_expiry_s != asked).then_some(agreed.session_expiry_s),
+        receive_maximum: Some(limits.receive_maximum),
+        retain_available: refuse(limits.serves_retained),
+        maximum_packet_size: Some(limits.packet_bytes_max),
+        assigned_client_identifier: assigned.map(|client| client.as_str().into()),
+        topic_alias_maximum: Some(limits.topic_alias_maximum),
+        shared_subscription_available: refuse(limits.serves_shared),
+        server_keep_alive: (agreed.keep_alive_s != connect.keep_alive).then_some(agreed.keep_alive_s),
+        ..Properties::default()
     }
 }

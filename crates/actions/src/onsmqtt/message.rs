@@ -8,7 +8,9 @@ use serde::Serialize;
 use sluice_broker::SendFault;
 use sluice_model::{Action, InstanceId, LEVELS_MAX, Resource, TopicName, level_count};
 
-use crate::{Act, ActionContext, ActionError, Ask, DeniedAs, Granted, Params, Product, Row, gate, operation::required};
+use crate::{
+    Act, ActionContext, ActionError, Ask, Code, DeniedAs, Granted, Params, Product, Row, gate, operation::required,
+};
 
 /// Sends one message at QoS 1.
 #[derive(Clone)]
@@ -71,9 +73,10 @@ impl Act for SendMessage {
             return Err(refused());
         }
         let broker = &context.services.broker;
-        match broker.send_message(permit, &self.instance, self.topic, self.payload, context.now) {
+        match broker.send_message((permit, context.caller()), &self.instance, self.topic, self.payload, context.now) {
             Ok(()) => Ok(SentMessage { msg_id: format!("{:032X}", rand::rng().random::<u128>()) }),
             Err(SendFault::Refused) => Err(refused()),
+            Err(SendFault::TooMany) => Err(Code::TooManyMessages.into()),
             Err(SendFault::TooLarge) => Err(ActionError::invalid("Payload")),
         }
     }

@@ -30,6 +30,9 @@ pub const CLOSES: &str = "mqtt-cn-closes";
 /// The instance that answers instead.
 pub const ANSWERS: &str = "mqtt-cn-answers";
 
+/// The instance with the original's limits and gaps.
+pub const STRICT: &str = "mqtt-cn-strict";
+
 /// A user with a key.
 #[derive(Clone, Debug)]
 pub struct Key {
@@ -67,18 +70,23 @@ impl World {
         let world = Self { store, access, broker, account, port, time, _folder: folder };
         world.instance(account, CLOSES, DenyAction::Close).await;
         world.instance(account, ANSWERS, DenyAction::Respond).await;
+        world.instance_like(account, STRICT, DenyAction::Close, Compatibility::Strict).await;
         world
     }
 
     /// An instance with topics and groups.
     pub async fn instance(&self, account: AccountId, id: &str, deny_action: DenyAction) {
+        self.instance_like(account, id, deny_action, Compatibility::Extended).await;
+    }
+
+    async fn instance_like(&self, account: AccountId, id: &str, deny_action: DenyAction, compatibility: Compatibility) {
         let id: InstanceId = id.parse().unwrap();
         let instance = Instance {
             id: id.clone(),
             account,
             name: id.as_str().parse().unwrap(),
             edition: Edition::Professional,
-            compatibility: Compatibility::Extended,
+            compatibility,
             deny_action,
             durability: Durability::Sync,
             created: START,
@@ -183,7 +191,7 @@ impl World {
         let now = self.access.clock().now();
         let permit = authority.authorize(&caller, &Action::SEND_MESSAGE, &resource, &Context::at(now)).unwrap();
         let payload = Bytes::copy_from_slice(payload.as_bytes());
-        self.broker.send_message(&permit, &instance, topic, payload, now).unwrap();
+        self.broker.send_message((&permit, &caller), &instance, topic, payload, now).unwrap();
     }
 
     pub fn pass(&self, milliseconds: i64) {

@@ -1,16 +1,6 @@
-//! Limits of an instance with `Extended` compatibility. DESIGN section 2, MQTT.
+//! Reason strings. Source: MQTT 5.0 section 4.13.
 
 use sluice_codec::Properties;
-use sluice_model::{LEVELS_MAX, level_count};
-
-/// Largest packet, bytes with its fixed header.
-pub const PACKET_BYTES_MAX: usize = 1024 * 1024;
-/// Subscriptions of a client.
-pub const SUBSCRIPTIONS_MAX: usize = 1_000;
-/// Aliases that a client may name.
-pub const TOPIC_ALIAS_MAXIMUM: u16 = 30;
-/// QoS 1 messages that a client may have unacknowledged, and the most that it is sent unacknowledged.
-pub const RECEIVE_MAXIMUM: u16 = 100;
 
 /// Longest reason string, bytes: a refusal may quote a topic of 65,535.
 pub const REASON_STRING_BYTES_MAX: usize = 1_024;
@@ -25,10 +15,4 @@ pub fn reason_string(why: &str, packet_bytes_max: u32) -> Option<Box<Properties>
     let most = usize::try_from(packet_bytes_max).unwrap_or(usize::MAX);
     (why.len() + AROUND_REASON_STRING_BYTES <= most)
         .then(|| Box::new(Properties { reason_string: Some(why.into()), ..Properties::default() }))
-}
-
-/// Whether a topic or filter has more levels than [`LEVELS_MAX`].
-#[must_use]
-pub fn too_many_levels(topic: &str) -> bool {
-    level_count(topic) > LEVELS_MAX
 }

@@ -1,0 +1,244 @@
+//! The receiver's side of a message: what waits is asked for again and written, as far as the client's window reaches.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::BytesMut;
+use sluice_access::TopicAction;
+use sluice_codec::RetainHandling;
+use sluice_model::{Qos, Resource, TopicFilter, UnixMs};
+use sluice_policy::{Context, Denied};
+use sluice_session::{Delivered, InFlight, Outgoing, Stage};
+use smallvec::SmallVec;
+
+use crate::{
+    Broker, Client, Flow,
+    live_instance::LiveInstance,
+    message::{Message, Waiting, Way},
+    refusal::log_denied,
+    retained::Slice,
+};
+
+/// Bytes that are gathered for one write before the socket is asked again.
+const WRITE_BYTES_MAX: usize = 256 * 1024;
+
+/// A message that waited longer is replayed: its publisher is asked for again. Half of the bound within which a
+/// revocation takes effect. DESIGN section 2, Revocation is live.
+const REPLAY_MS: i64 = 50;
+
+/// Retained messages that a new subscription is still to get.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    filter: TopicFilter,
+    qos: Qos,
+    identifier: Option<u32>,
+    /// Where to go on.
+    after: Option<Arc<str>>,
+}
+
+impl Replay {
+    /// Of a subscription that was entered; none where it asked for none, or is shared. [MQTT-3.3.1-9 to -11]
+    pub(crate) fn of(
+        filter: &TopicFilter,
+        handling: RetainHandling,
+        is_new: bool,
+        qos: Qos,
+        identifier: Option<u32>,
+    ) -> Option<Self> {
+        let is_wanted = match handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::DoNotSend => false,
+        };
+        (is_wanted && filter.share().is_none()).then(|| Self { filter: filter.clone(), qos, identifier, after: None })
+    }
+}
+
+impl Client {
+    /// Writes what waits, as far as the client's window and one write reach.
+    pub(crate) fn deliver_waiting(&mut self, now: UnixMs, out: &mut BytesMut) -> Flow {
+        loop {
+            if out.len() >= WRITE_BYTES_MAX {
+                // Come back after the write.
+                self.link.wake();
+                return Flow::Continue;
+            }
+            if let Err(reason) = self.stay(now) {
+                return self.close(reason, None, out);
+            }
+            if self.session.has_again() {
+                let Some(one) = self.session.next_again() else { return Flow::Continue };
+                self.send_again(one, now, out);
+                continue;
+            }
+            if self.taken.is_empty() && !self.take_more(now) {
+                return Flow::Continue;
+            }
+            let Some(next) = self.taken.front() else { continue };
+            if !self.session.has_room(next.qos) {
+                return Flow::Continue;
+            }
+            let Some(waiting) = self.taken.pop_front() else { continue };
+            self.send(waiting, now, out);
+        }
+    }
+
+    /// Takes what others pushed, or the next retained messages; whether there is anything.
+    fn take_more(&mut self, now: UnixMs) -> bool {
+        let Self { link, taken, .. } = self;
+        link.with_outbox(|outbox| outbox.take(taken));
+        if !taken.is_empty() {
+            return true;
+        }
+        // Nothing waits: the memory goes back.
+        self.taken = VecDeque::new();
+        let Some(replay) = self.replays.last_mut() else { return false };
+        let Slice { messages, resume_after } =
+            self.link.identity.instance.retained.next(&replay.filter, replay.after.as_deref(), now);
+        let (qos, identifier) = (replay.qos, replay.identifier);
+        replay.after = resume_after;
+        if replay.after.is_none() {
+            self.replays.pop();
+        }
+        if messages.is_empty() {
+            // A slice may match nothing and yet not be the last; others have their turn first.
+            if !self.replays.is_empty() {
+                self.link.wake();
+            }
+            return false;
+        }
+        self.taken.extend(messages.into_iter().map(|message| Waiting {
+            qos: qos.min(message.qos),
+            message,
+            identifiers: identifier.into_iter().collect(),
+            share: None,
+            way: Way::Retained,
+            retain: true,
+            passes: 0,
+        }));
+        true
+    }
+
+    fn send(&mut self, waiting: Waiting, now: UnixMs, out: &mut BytesMut) {
+        if waiting.message.is_expired(now) {
+            return;
+        }
+        if !self.may_receive(&waiting, now) {
+            if waiting.share.is_some() {
+                let live = Arc::clone(&self.link.identity.instance);
+                self.broker.pass_on(&live, waiting, self.link.id);
+            }
+            return;
+        }
+        let qos = waiting.qos;
+        let is_kept = qos != Qos::AtMostOnce && (self.session.expiry_s() > 0 || waiting.share.is_some());
+        let bytes = waiting.message.bytes;
+        let delivered = if is_kept {
+            let message = Arc::clone(&waiting.message);
+            let identifiers: SmallVec<[u32; 2]> = waiting.identifiers.clone();
+            let outgoing = outgoing(&message, qos, waiting.retain, &identifiers, now);
+            self.session.deliver(&outgoing, Some(Box::new(waiting)), out)
+        } else {
+            let outgoing = outgoing(&waiting.message, qos, waiting.retain, &waiting.identifiers, now);
+            self.session.deliver(&outgoing, None, out)
+        };
+        self.count(delivered, qos, bytes);
+    }
+
+    fn count(&self, delivered: Delivered, qos: Qos, bytes: usize) {
+        match delivered {
+            Delivered::Written => {
+                self.broker.meters.delivered.increment(1);
+                self.link.tally.message_out(qos, bytes);
+            }
+            Delivered::TooLarge => self.broker.meters.dropped.increment(1),
+        }
+    }
+
+    /// Sends a message of an earlier connection again, if both may still; what a client has already is completed in any case.
+    fn send_again(&mut self, one: InFlight<Waiting>, now: UnixMs, out: &mut BytesMut) {
+        let may = match &one.held {
+            Some(held) => !held.message.is_expired(now) && self.may_receive(held, now),
+            // Nothing was kept: the session began as one that ends with its connection.
+            None => false,
+        };
+        if one.stage == Stage::Complete {
+            let _written = self.session.redeliver(one, None, out);
+        } else if let (true, Some(held)) = (may, &one.held) {
+            let (message, qos, retain) = (Arc::clone(&held.message), held.qos, held.retain);
+            let identifiers: SmallVec<[u32; 2]> = held.identifiers.clone();
+            let outgoing = outgoing(&message, qos, retain, &identifiers, now);
+            let delivered = self.session.redeliver(one, Some(&outgoing), out);
+            self.count(delivered, qos, message.bytes);
+        }
+    }
+
+    /// Asks the receiver's right, on the concrete topic and on its group, point to point on the parent topic; of what has
+    /// waited, the publisher's right of today too.
+    fn may_receive(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
+        let name = waiting.message.frame.topic();
+        let topic = if waiting.way == Way::PointToPoint { name.parent().into() } else { name.shared() };
+        let allowed = self.may_use_group(now).and_then(|()| self.may_hear(&topic, now));
+        match allowed {
+            Ok(()) => self.may_still_come(waiting, now),
+            Err(denied) => {
+                self.hold_back(&topic, &denied);
+                false
+            }
+        }
+    }
+
+    fn may_hear(&mut self, topic: &Arc<str>, now: UnixMs) -> Result<(), Box<Denied>> {
+        let Self { broker, link, cache, .. } = self;
+        let key = &link.identity.instance.key;
+        let place = (key.account, &key.instance);
+        let yes =
+            cache.check_topic(&broker.authority, &link.identity.caller, TopicAction::Receive, place, topic, now)?;
+        debug_assert!(yes.covers(TopicAction::Receive, place, topic));
+        Ok(())
+    }
+
+    fn hold_back(&mut self, topic: &Arc<str>, denied: &Denied) {
+        self.broker.meters.held_back.increment(1);
+        // Once for each run of messages on a topic: a wildcard over a forbidden branch would flood the log.
+        if self.last_held_back.as_ref() != Some(topic) {
+            log_denied("delivery", &self.link.identity, denied);
+            self.last_held_back = Some(Arc::clone(topic));
+        }
+    }
+
+    /// Whether the publisher of a message that has waited may still publish it. Attacks 5 and 7.
+    fn may_still_come(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
+        if waiting.message.age_ms(now) < REPLAY_MS && waiting.way != Way::Retained {
+            return true;
+        }
+        match self.broker.publisher_may(&self.link.identity.instance, &waiting.message, now) {
+            Ok(()) => true,
+            Err(denied) => {
+                self.broker.meters.held_back.increment(1);
+                log_denied("replay", &self.link.identity, &denied);
+                if waiting.way == Way::Retained {
+                    // What its publisher may not say any more is not said to anybody.
+                    self.link.identity.instance.retained.forget(&waiting.message);
+                }
+                false
+            }
+        }
+    }
+}
+
+impl Broker {
+    /// Asks for the publisher of a stored message by the action with which it came.
+    fn publisher_may(&self, live: &LiveInstance, message: &Message, now: UnixMs) -> Result<(), Box<Denied>> {
+        let origin = &message.origin;
+        let topic = message.frame.topic().shared();
+        let resource = Resource::Topic(live.key.account, live.key.instance.clone(), topic);
+        self.authority
+            .authorize(&origin.caller, &origin.action, &resource, &Context::at(now))
+            .map(|_permit| ())
+            .map_err(Box::new)
+    }
+}
+
+fn outgoing<'m>(message: &'m Message, qos: Qos, retain: bool, identifiers: &'m [u32], now: UnixMs) -> Outgoing<'m> {
+    Outgoing { frame: &message.frame, qos, retain, identifiers, waited_s: message.waited_s(now) }
+}

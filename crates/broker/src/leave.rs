@@ -1,0 +1,148 @@
+//! The end of a connection, and of a session: the session waits for its client or ends, its will is published or waits, and
+//! what others shall have instead goes to them.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
+
+use sluice_codec::ReasonCode;
+use sluice_model::UnixMs;
+
+use crate::{
+    Broker, Client,
+    link::Link,
+    message::Waiting,
+    outbox::{Outbox, Parked},
+    shared::goes_to_another,
+    will::PendingWill,
+};
+
+/// How a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Ending {
+    /// The network did.
+    #[default]
+    Lost,
+    /// The client said so.
+    Left {
+        /// And asked for its will.
+        with_will: bool,
+    },
+    /// The server did.
+    Closed(ReasonCode),
+}
+
+impl Client {
+    /// To be called once, when the connection is over.
+    pub(crate) fn leave(&mut self) {
+        let broker = Arc::clone(&self.broker);
+        let now = broker.access.clock().now();
+        let live = Arc::clone(&self.link.identity.instance);
+        live.connections.fetch_sub(1, Ordering::Relaxed);
+        broker.meters.connections.decrement(1.0);
+        let will = self.take_will();
+        let in_flight = self.session.take_in_flight(goes_to_another);
+        let is_gone = broker.settings_of(&live).is_none();
+        let expiry_s = if self.link.must_end() || is_gone { 0 } else { self.session.expiry_s() };
+        let mut waiting = std::mem::take(&mut self.taken);
+        if expiry_s == 0 {
+            waiting.extend(broker.end_session(&self.link).waiting);
+            broker.redistribute(&self.link, in_flight, &mut waiting);
+            if let Some(will) = will {
+                // [MQTT-3.1.3-9]: the session's end does not wait for the delay.
+                broker.publish_will(&self.link, *will, now);
+            }
+            return;
+        }
+        let until = if expiry_s == u32::MAX { UnixMs::NEVER } else { after(now, expiry_s) };
+        let (delayed, at_once) = will.map_or((None, None), |will| delay(will, now));
+        if let Some(will) = &delayed {
+            broker.agenda.enter(will.at, self.link.id);
+        }
+        broker.agenda.enter(until, self.link.id);
+        let parked = Box::new(Parked { state: self.session.take_state(), will: delayed, until });
+        // Away first, so that nothing is passed on to this very session.
+        let mut shared = self.link.with_outbox(|outbox| outbox.park(parked, waiting));
+        broker.redistribute(&self.link, in_flight, &mut shared);
+        if let Some(will) = at_once {
+            broker.publish_will(&self.link, *will, now);
+        }
+        if self.link.must_end() {
+            // Said after it was looked at above: whoever said it may have found the connection still here.
+            broker.end_parked(&self.link, now);
+        }
+    }
+
+    /// The will that this ending calls for. [MQTT-3.1.2-8] [MQTT-3.1.2-10]
+    fn take_will(&mut self) -> Option<Box<PendingWill>> {
+        match self.ending {
+            Ending::Left { with_will: false } => None,
+            // The server's own end is no client's loss; it tells its clients so, and they come back.
+            Ending::Closed(ReasonCode::ServerShuttingDown) => None,
+            Ending::Left { with_will: true } | Ending::Lost | Ending::Closed(_) => self.will.take(),
+        }
+    }
+}
+
+/// A will that waits, or one that does not.
+fn delay(mut will: Box<PendingWill>, now: UnixMs) -> (Option<Box<PendingWill>>, Option<Box<PendingWill>>) {
+    if will.delay_s == 0 {
+        return (None, Some(will));
+    }
+    will.at = after(now, will.delay_s);
+    (Some(will), None)
+}
+
+fn after(now: UnixMs, seconds: u32) -> UnixMs {
+    UnixMs(now.0.saturating_add(i64::from(seconds) * 1000))
+}
+
+/// What a session that ended leaves behind.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    pub(crate) waiting: VecDeque<Waiting>,
+    pub(crate) parked: Option<Box<Parked>>,
+}
+
+impl Broker {
+    /// Ends a session: nobody finds it any more, and its subscriptions are gone.
+    pub(crate) fn end_session(&self, link: &Arc<Link>) -> Ended {
+        let live = &link.identity.instance;
+        let (waiting, parked) = link.with_outbox(Outbox::end);
+        let shares = live.index.shares_of(link.id);
+        self.retire(link, || {
+            self.registry.leave(link);
+            live.leave(link);
+        });
+        live.index.remove_all(link.id);
+        for group in shares {
+            self.forget_backlog(live, group.filter());
+        }
+        Ended { waiting, parked }
+    }
+
+    /// Ends a session whose client is away, its will published. What its client had of shared subscriptions has gone to others
+    /// when it left.
+    pub(crate) fn end_parked(&self, link: &Arc<Link>, now: UnixMs) {
+        let Ended { parked, .. } = self.end_session(link);
+        if let Some(will) = parked.and_then(|parked| parked.will) {
+            self.publish_will(link, *will, now);
+        }
+    }
+
+    /// Does what is due of a session whose client is away: its will, its end.
+    pub(crate) fn look_at_parked(&self, link: &Arc<Link>, now: UnixMs) {
+        let (ends, will) = link.with_outbox(|outbox| {
+            let Some(parked) = outbox.parked() else { return (false, None) };
+            let is_due = parked.will.as_ref().is_some_and(|will| will.at <= now);
+            (parked.until <= now, if is_due { parked.will.take() } else { None })
+        });
+        if let Some(will) = will {
+            self.publish_will(link, *will, now);
+        }
+        if ends {
+            self.end_parked(link, now);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One instance's live side: its sessions, topic index, retained messages and what is counted against its limits.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use ahash::AHashMap;
+use parking_lot::{Mutex, RwLock};
+use sluice_model::{ClientId, TopicFilter, UnixMs};
+use sluice_router::{InstanceKey, TopicIndex};
+
+use crate::{link::Link, message::Message, registry::Sharded, retained::Retained, usage::Retired};
+
+/// Parts of an instance's table of sessions.
+const SHARDS: usize = 16;
+
+/// One instance. The tenant is in its key.
+#[derive(Debug)]
+pub(crate) struct LiveInstance {
+    pub(crate) key: InstanceKey,
+    pub(crate) index: TopicIndex,
+    /// Connected and stored, by client ID. DESIGN section 2, Session key.
+    pub(crate) sessions: Sharded<ClientId, Arc<Link>>,
+    pub(crate) retained: Retained,
+    /// What waits for a member of a shared subscription none of whose members is connected.
+    pub(crate) backlogs: Mutex<AHashMap<TopicFilter, Backlog>>,
+    pub(crate) connections: AtomicU32,
+    pub(crate) connects: Rate,
+    pub(crate) messages: Rate,
+    pub(crate) retired: Mutex<Retired>,
+}
+
+/// What waits for the members of a shared subscription, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    pub(crate) waiting: VecDeque<Arc<Message>>,
+    pub(crate) bytes: u64,
+}
+
+impl LiveInstance {
+    fn new(key: InstanceKey) -> Self {
+        Self {
+            key,
+            index: TopicIndex::default(),
+            sessions: Sharded::new(SHARDS),
+            retained: Retained::default(),
+            backlogs: Mutex::default(),
+            connections: AtomicU32::new(0),
+            connects: Rate::default(),
+            messages: Rate::default(),
+            retired: Mutex::default(),
+        }
+    }
+
+    /// Enters a session if its client ID is held by nobody or by `expected`.
+    ///
+    /// # Errors
+    /// Whoever holds the ID otherwise; nothing was changed.
+    pub(crate) fn enter(&self, link: &Arc<Link>, expected: Option<&Arc<Link>>) -> Result<(), Arc<Link>> {
+        let client = &link.identity.client;
+        let mut shard = self.sessions.shard(client);
+        match shard.get(client) {
+            Some(held) if expected.is_none_or(|expected| !Arc::ptr_eq(held, expected)) => Err(Arc::clone(held)),
+            _ => {
+                shard.insert(client.clone(), Arc::clone(link));
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts the new link of a session in the place of the old one, if that still holds the client ID.
+    pub(crate) fn replace(&self, old: &Arc<Link>, new: &Arc<Link>) {
+        let client = &new.identity.client;
+        let mut shard = self.sessions.shard(client);
+        if shard.get(client).is_some_and(|held| Arc::ptr_eq(held, old)) {
+            shard.insert(client.clone(), Arc::clone(new));
+        }
+    }
+
+    /// Takes a session out, if its client ID still holds it.
+    pub(crate) fn leave(&self, link: &Arc<Link>) {
+        let client = &link.identity.client;
+        let mut shard = self.sessions.shard(client);
+        if shard.get(client).is_some_and(|held| Arc::ptr_eq(held, link)) {
+            shard.remove(client);
+        }
+    }
+}
+
+/// All instances of which a client was ever here.
+#[derive(Debug, Default)]
+pub(crate) struct LiveInstances(RwLock<AHashMap<InstanceKey, Arc<LiveInstance>>>);
+
+impl LiveInstances {
+    /// The live side of an instance that is known to exist.
+    pub(crate) fn of(&self, key: &InstanceKey) -> Arc<LiveInstance> {
+        if let Some(live) = self.0.read().get(key) {
+            return Arc::clone(live);
+        }
+        let mut all = self.0.write();
+        Arc::clone(all.entry(key.clone()).or_insert_with(|| Arc::new(LiveInstance::new(key.clone()))))
+    }
+
+    pub(crate) fn get(&self, key: &InstanceKey) -> Option<Arc<LiveInstance>> {
+        self.0.read().get(key).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<LiveInstance>> {
+        self.0.read().values().cloned().collect()
+    }
+
+    /// Forgets an instance that was deleted.
+    pub(crate) fn remove(&self, key: &InstanceKey) -> Option<Arc<LiveInstance>> {
+        self.0.write().remove(key)
+    }
+}
+
+/// Counts what happens in the present second.
+#[derive(Debug, Default)]
+pub(crate) struct Rate {
+    /// The second in the upper half, the count in the lower.
+    packed: AtomicU64,
+}
+
+impl Rate {
+    /// Counts one more; whether it is within `most` of this second. Without a limit nothing is counted.
+    pub(crate) fn allows(&self, most: u32, now: UnixMs) -> bool {
+        if most == u32::MAX {
+            return true;
+        }
+        let second = u64::try_from(now.0 / 1000).unwrap_or(0) << 32;
+        let next = |packed: u64| {
+            let count = if packed >> 32 == second >> 32 { packed & u64::from(u32::MAX) } else { 0 };
+            (count < u64::from(most)).then_some(second | (count + 1))
+        };
+        self.packed.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_begins_anew_each_second() {
+        let rate = Rate::default();
+        let at = |ms: i64| UnixMs(1_700_000_000_000 + ms);
+        assert!(rate.allows(2, at(0)) && rate.allows(2, at(999)));
+        assert!(!rate.allows(2, at(999)));
+        assert!(rate.allows(2, at(1_000)));
+        assert!((0..100).all(|_| rate.allows(u32::MAX, at(1_000))));
+    }
+}

@@ -1,0 +1,82 @@
+//! The sweep after a change: whom it touches decides again; for a client that is away it is decided here.
+
+use std::sync::Arc;
+
+use ahash::AHashSet;
+use sluice_access::Touched;
+use sluice_codec::ReasonCode;
+use sluice_model::{AccountId, InstanceId, Principal, UnixMs};
+use sluice_policy::Reason;
+use sluice_router::InstanceKey;
+
+use crate::{Broker, link::Link, recheck::NotSubscribed};
+
+impl Broker {
+    /// Has everyone whom a change touched decide again. To be called after the change is in force.
+    pub fn sweep(&self, touched: &Touched) {
+        let now = self.access.clock().now();
+        let principals: AHashSet<_> = touched.principals.iter().copied().collect();
+        let is_touched = |link: &Link| {
+            let (key, client) = (&link.identity.instance.key, &link.identity.client);
+            let is_here =
+                |account: AccountId, instance: &InstanceId| key.account == account && key.instance == *instance;
+            principals.contains(&link.identity.caller.principal())
+                || touched.accounts.contains(&key.account)
+                || touched.instances.iter().any(|(account, instance)| is_here(*account, instance))
+                || touched.groups.iter().any(|(account, instance, group)| {
+                    is_here(*account, instance) && client.has_group() && client.group_str() == group.as_str()
+                })
+        };
+        self.registry.for_each(|link| {
+            if is_touched(&link) {
+                if link.is_here() {
+                    link.decide_again();
+                } else {
+                    self.decide_for_parked(&link, now);
+                }
+            }
+        });
+        for (account, instance) in &touched.instances {
+            if self.access.instance(*account, instance).is_none() {
+                // Its connections leave by themselves, and find it gone.
+                self.instances.remove(&InstanceKey { account: *account, instance: instance.clone() });
+            }
+        }
+    }
+
+    /// Decides for a session whose client is away. Attack 13.
+    ///
+    /// A key that is gone decides nothing: sessions belong to the principal, so that keys can be rotated, and everything is
+    /// asked again when the client is back (DESIGN section 2, Session key).
+    fn decide_for_parked(&self, link: &Arc<Link>, now: UnixMs) {
+        let identity = &link.identity;
+        let live = &identity.instance;
+        let principal = identity.caller.principal();
+        let owner_is_gone = matches!(principal, Principal::User(..)) && self.access.user_name(principal).is_none();
+        if owner_is_gone || self.settings_of(live).is_none() || !self.group_stands(identity) {
+            self.end_parked(link, now);
+            return;
+        }
+        match self.ask_instance(&identity.caller, live, now) {
+            Ok(_may_be_there) => link.mute(false),
+            Err(denied) => {
+                link.mute(denied.reason != Reason::NoPrincipal);
+                return;
+            }
+        }
+        for (filter, _) in live.index.filters_of(link.id) {
+            let asked = self.ask_group(identity, now).map_err(NotSubscribed::Denied);
+            if let Err(refused) = asked.and_then(|_| self.ask_filter(identity, &filter, now)) {
+                self.meters.refused.increment(1);
+                refused.log("subscription", identity);
+                live.index.unsubscribe(link.id, &filter);
+                self.forget_backlog(live, &filter);
+            }
+        }
+    }
+
+    /// Has every connection tell its client that the server shuts down (0x8B) and close.
+    pub fn drain(&self) {
+        self.registry.for_each(|link| link.close(ReasonCode::ServerShuttingDown));
+    }
+}

@@ -1,0 +1,134 @@
+//! Who holds a client ID: a new session, the owner's own again, or somebody who may take it from one who may not.
+//! DESIGN section 2, Session key. Attacks 4 and 15 to 18.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use sluice_codec::{Connect, ReasonCode};
+use sluice_model::{Limits, UnixMs};
+use sluice_session::{SessionState, session_expiry_s};
+use tokio::{sync::oneshot, time::timeout};
+
+use crate::{
+    Broker,
+    admission::{Refused, refused},
+    link::{Identity, Link},
+    message::Waiting,
+    outbox::{Handover, Outbox},
+};
+
+/// How long an earlier connection has to leave.
+const LEAVE_WAIT: Duration = Duration::from_secs(5);
+/// How often somebody else may come first.
+const TRIES_MAX: usize = 16;
+
+/// A connection that holds its client ID.
+pub(crate) struct Placed {
+    pub(crate) link: Arc<Link>,
+    /// Of the session that goes on; `None` when it is a new one.
+    pub(crate) present: Option<SessionState<Waiting>>,
+}
+
+/// What became of one try.
+enum Try {
+    Placed(Placed),
+    /// Somebody was faster.
+    Again,
+    /// An earlier connection must leave first.
+    Wait(oneshot::Receiver<()>),
+}
+
+impl Broker {
+    /// Enters a connection under its client ID, with the session of before if there is one and it is asked for.
+    pub(crate) async fn take_place(
+        &self,
+        connect: &Connect,
+        limits: &Limits,
+        mut identity: Identity,
+    ) -> Result<Placed, Refused> {
+        // [MQTT-3.1.2-23]: whether the session outlives this connection.
+        identity.is_stored = session_expiry_s(connect, limits) > 0;
+        for _ in 0..TRIES_MAX {
+            match self.try_place(connect, limits, &identity)? {
+                Try::Placed(placed) => return Ok(placed),
+                Try::Again => {}
+                Try::Wait(told) => {
+                    // An heir before this one may have been told; it is looked at again in any case.
+                    if timeout(LEAVE_WAIT, told).await.is_err() {
+                        return refused(ReasonCode::ServerBusy, "the earlier connection of this client does not leave");
+                    }
+                }
+            }
+        }
+        refused(ReasonCode::ServerBusy, "too many connections of this client at once")
+    }
+
+    fn try_place(&self, connect: &Connect, limits: &Limits, identity: &Identity) -> Result<Try, Refused> {
+        let live = &identity.instance;
+        let Some(held) = live.sessions.get(&identity.client) else {
+            return Ok(self.enter_new(limits, identity, None));
+        };
+        let same_owner = held.identity.caller.principal() == identity.caller.principal();
+        if !same_owner && !self.outranks(identity, &held.identity) {
+            return refused(ReasonCode::NotAuthorized, "the client ID is in use by another principal");
+        }
+        // What another principal left behind is never handed on.
+        if connect.clean || !same_owner || !held.identity.is_stored {
+            return Ok(self.enter_new(limits, identity, Some(&held)));
+        }
+        Ok(self.resume(limits, identity, &held))
+    }
+
+    /// A new session, in the place of `held`, which ends.
+    fn enter_new(&self, limits: &Limits, identity: &Identity, held: Option<&Arc<Link>>) -> Try {
+        let link = Arc::new(Link::new(self.next_id(), identity.clone(), limits, VecDeque::new()));
+        if identity.instance.enter(&link, held).is_err() {
+            return Try::Again;
+        }
+        self.registry.enter(&link);
+        if let Some(held) = held {
+            held.close_and_end(ReasonCode::SessionTakenOver);
+            if !held.is_here() {
+                self.end_parked(held, identity.connected);
+            }
+        }
+        Try::Placed(Placed { link, present: None })
+    }
+
+    /// The owner's own session goes on. A will that waited is not published. [MQTT-3.1.3-9]
+    fn resume(&self, limits: &Limits, identity: &Identity, held: &Arc<Link>) -> Try {
+        let placed = held.with_outbox(|outbox: &mut Outbox| match outbox.hand_over() {
+            Handover::Wait(told) => Err(Try::Wait(told)),
+            Handover::Gone => Err(Try::Again),
+            Handover::Parked(parked, waiting) => {
+                // Entered before anybody can see that the old link is gone, so that no message falls between.
+                let link = Arc::new(Link::new(held.id, identity.clone(), limits, waiting));
+                self.retire(held, || {
+                    identity.instance.replace(held, &link);
+                    self.registry.enter(&link);
+                });
+                Ok((link, parked))
+            }
+        });
+        match placed {
+            Ok((link, parked)) => {
+                self.agenda.leave(parked.until, link.id);
+                if let Some(will) = &parked.will {
+                    self.agenda.leave(will.at, link.id);
+                }
+                Try::Placed(Placed { link, present: Some(parked.state) })
+            }
+            Err(Try::Wait(told)) => {
+                held.close(ReasonCode::SessionTakenOver);
+                Try::Wait(told)
+            }
+            Err(other) => other,
+        }
+    }
+
+    /// A principal with `mq:SUB` on the group takes over from one without.
+    fn outranks(&self, newcomer: &Identity, held: &Identity) -> bool {
+        let now: UnixMs = newcomer.connected;
+        let holds_group = |identity: &Identity| matches!(self.ask_group(identity, now), Ok(Some(_)));
+        holds_group(newcomer) && !holds_group(held)
+    }
+}
