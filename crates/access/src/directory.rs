@@ -65,6 +65,8 @@ pub(crate) struct InstanceView {
 pub(crate) struct Snapshot {
     pub(crate) principals: AHashMap<Principal, Arc<PrincipalView>>,
     pub(crate) keys: AHashMap<AccessKeyId, Arc<KeyView>>,
+    /// Users by name, for the open listener.
+    pub(crate) users: AHashMap<(AccountId, Arc<str>), Principal>,
     pub(crate) instances: AHashMap<InstanceId, Arc<InstanceView>>,
     /// Custom policies in force, compiled once for all who have them.
     pub(crate) policies: AHashMap<(AccountId, PolicyName), Arc<Policy>>,
@@ -81,8 +83,16 @@ impl Snapshot {
             for key in &old.all_keys {
                 self.keys.remove(key);
             }
+            let name = (principal.account(), Arc::clone(&old.in_force.name));
+            // After a rename and a new user of the old name, the name is the new one's.
+            if self.users.get(&name) == Some(&principal) {
+                self.users.remove(&name);
+            }
         }
         if let Some((view, keys)) = next {
+            if let Principal::User(account, _) = principal {
+                self.users.insert((account, Arc::clone(&view.in_force.name)), principal);
+            }
             self.keys.extend(keys.into_iter().map(|(id, key)| (id, Arc::new(key))));
             self.principals.insert(principal, Arc::new(view));
         }
@@ -92,6 +102,7 @@ impl Snapshot {
     pub(crate) fn remove_account(&mut self, account: AccountId) {
         self.principals.retain(|principal, _| principal.account() != account);
         self.keys.retain(|_, key| key.owner.account() != account);
+        self.users.retain(|(owner, _), _| *owner != account);
         self.instances.retain(|_, instance| instance.settings.account != account);
         self.policies.retain(|(owner, _), _| *owner != account);
     }
@@ -129,6 +140,8 @@ impl PolicySource for Directory {
         let alive = match credential {
             Credential::AccessKey(key) => view.active_keys.contains(key),
             Credential::Console(_) => view.may_sign_in,
+            // The open listener acts as a user, never as the account itself.
+            Credential::Listener => matches!(principal, Principal::User(..)),
         };
         alive.then(|| Arc::clone(&view.in_force))
     }

@@ -1,19 +1,21 @@
 //! Who is calling, and what is in force for them.
 //!
-//! Owns: the proof of identity (request signatures, MQTT passwords, console sign-in), AccessKey secrets, the in-memory
+//! Owns: the proof of identity (request signatures, MQTT passwords, console sign-in, the open listener), AccessKey secrets, the in-memory
 //! [`Directory`](directory) that answers the `Authority`, the cache of one session's yeses, and the knowledge whom a
 //! change touches.
 //! Way in: a door hands over what it read from the wire and gets a [`Caller`](sluice_policy::Caller); `actions` calls
 //! `Access::refresh` after each write and hands the answer to `broker`.
 //! Never here: routes, status codes, and the decision itself, which is `policy`'s.
 //!
-//! Invariant: a `Caller` is made only here, after a secret was proved. Checked by xtask.
+//! Invariant: a `Caller` is made only here, after a secret was proved or, in `listener_login.rs` alone, as the
+//! user whom the operator gave the open listener to. Checked by xtask.
 
 mod access;
 mod clock;
 mod console_login;
 mod decision_cache;
 mod directory;
+mod listener_login;
 mod load;
 mod master_key;
 mod nonce;

@@ -57,6 +57,9 @@ pub enum AuthRefusal {
     /// The stored secret does not open under the master key.
     #[error("the stored secret does not open")]
     SealedSecret,
+    /// The open listener's user does not exist (yet): return code 3, 0x88.
+    #[error("the user of the open listener does not exist")]
+    NoListenerUser,
 }
 
 impl Access {

@@ -8,11 +8,12 @@ use std::sync::{
 };
 
 use sluice_access::{
-    Access, AccountDraft, CONSOLE_SESSION_MS, Change, Clock, MasterKey, OpenError, Peer, SignInError, random,
+    Access, AccountDraft, AuthRefusal, CONSOLE_SESSION_MS, Change, Clock, MasterKey, OpenError, Peer, SignInError,
+    random,
 };
-use sluice_model::{AccessKeyId, AccountId, InstanceId, PolicyType, Principal, UnixMs};
+use sluice_model::{AccessKeyId, AccountId, InstanceId, PolicyType, Principal, UnixMs, UserId};
 use sluice_policy::{Credential, SystemTask};
-use sluice_store::{AccessKey, By, LoginProfile, NewUser, Store};
+use sluice_store::{AccessKey, By, LoginProfile, NewUser, Store, UserChange};
 
 const BY: By<'static> = By::Task(SystemTask::FirstStart);
 const START: UnixMs = UnixMs(1_700_000_000_000);
@@ -37,6 +38,19 @@ fn peer() -> Peer {
     Peer { addr: [127, 0, 0, 1].into(), secure: false }
 }
 
+fn new_user(id: UserId, name: &str) -> NewUser {
+    let text = String::new;
+    NewUser {
+        id,
+        name: name.parse().unwrap(),
+        display_name: text(),
+        mobile_phone: text(),
+        email: text(),
+        comments: text(),
+        created: START,
+    }
+}
+
 impl World {
     /// An account `acme` with an instance and a user `alice`, who has a key and a sign-in.
     async fn new() -> Self {
@@ -55,17 +69,7 @@ impl World {
         };
         let account = access.create_account(SystemTask::FirstStart, draft).await.unwrap().account;
         let id = random::user_id();
-        let text = String::new;
-        let new = NewUser {
-            id,
-            name: "alice".parse().unwrap(),
-            display_name: text(),
-            mobile_phone: text(),
-            email: text(),
-            comments: text(),
-            created: START,
-        };
-        store.create_user(BY, account, &new, 10).await.unwrap();
+        store.create_user(BY, account, &new_user(id, "alice"), 10).await.unwrap();
         let (user, key) = (Principal::User(account, id), random::access_key_id());
         let sealed_secret = access.seal(&key, &random::access_key_secret());
         let row = AccessKey { id: key.clone(), owner: user, sealed_secret, active: true, created: START };
@@ -75,6 +79,15 @@ impl World {
         store.create_login_profile(BY, (account, id, "alice"), &profile, &hash).await.unwrap();
         access.refresh(Change::Principal(user)).await;
         Self { store, access, time, account, instance, user, key, folder }
+    }
+
+    /// A user of the account, with nothing.
+    async fn user_named(&self, name: &str) -> Principal {
+        let id = random::user_id();
+        self.store.create_user(BY, self.account, &new_user(id, name), 10).await.unwrap();
+        let principal = Principal::User(self.account, id);
+        self.access.refresh(Change::Principal(principal)).await;
+        principal
     }
 
     fn now(&self) -> UnixMs {
@@ -162,4 +175,54 @@ async fn a_console_session_ends_after_six_hours_and_with_its_user() {
     world.store.delete_login_profile(BY, (account, id, "alice")).await.unwrap();
     world.access.refresh(Change::Principal(world.user)).await;
     assert!(world.access.console_caller(&token, peer(), world.now()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn the_open_listener_acts_as_its_user_while_that_user_exists() {
+    let world = World::new().await;
+    let Principal::User(account, id) = world.user else { unreachable!() };
+    let source = world.access.policy_source();
+    let login = |name: &str| world.access.authenticate_open(&world.instance, &name.parse().unwrap(), peer());
+    assert_eq!(login("bob").unwrap_err(), AuthRefusal::NoListenerUser);
+    let found = login("alice").unwrap();
+    assert_eq!((found.caller.principal(), found.caller.credential().mode()), (world.user, "Open"));
+    assert_eq!((found.settings.account, &found.settings.instance), (account, &world.instance));
+    let before = source.in_force(world.user, found.caller.credential()).unwrap();
+    // A new name is the same user under another name; the old one is nobody's.
+    let change = UserChange { name: Some("bob".parse().unwrap()), ..UserChange::default() };
+    world.store.update_user(BY, account, &"alice".parse().unwrap(), &change, START).await.unwrap();
+    world.access.refresh(Change::Principal(world.user)).await;
+    assert_eq!(login("alice").unwrap_err(), AuthRefusal::NoListenerUser);
+    assert_eq!(login("bob").unwrap().caller.principal(), world.user);
+    assert!(!before.epoch.is_current());
+    // Whoever has a sign-in, a key or a policy cannot be deleted; nothing of these is left.
+    let between = source.in_force(world.user, &Credential::Listener).unwrap();
+    world.store.delete_login_profile(BY, (account, id, "bob")).await.unwrap();
+    world.store.delete_key(BY, world.user, Some("bob"), &world.key).await.unwrap();
+    world.store.delete_user(BY, account, &"bob".parse().unwrap()).await.unwrap();
+    world.access.refresh(Change::Principal(world.user)).await;
+    assert!(!between.epoch.is_current());
+    assert!(source.in_force(world.user, &Credential::Listener).is_none());
+    assert_eq!(login("bob").unwrap_err(), AuthRefusal::NoListenerUser);
+    // A later user of the name is another user.
+    let next = world.user_named("bob").await;
+    assert_ne!(next, world.user);
+    assert_eq!(login("bob").unwrap().caller.principal(), next);
+    assert!(source.in_force(world.user, &Credential::Listener).is_none());
+}
+
+#[tokio::test]
+async fn the_open_listener_never_acts_as_an_account_or_as_a_user_of_another_account() {
+    let world = World::new().await;
+    let instance = random::instance_id();
+    let draft = AccountDraft { instance: Some(instance.clone()), ..AccountDraft::default() };
+    let other = world.access.create_account(SystemTask::FirstStart, draft).await.unwrap().account;
+    let login = |instance: &InstanceId| world.access.authenticate_open(instance, &"alice".parse().unwrap(), peer());
+    // `alice` is a user of the first account; the other account's instance knows no such user.
+    assert_eq!(login(&instance).unwrap_err(), AuthRefusal::NoListenerUser);
+    assert_eq!(login(&random::instance_id()).unwrap_err(), AuthRefusal::NoInstance);
+    let source = world.access.policy_source();
+    for account in [world.account, other] {
+        assert!(source.in_force(Principal::Account(account), &Credential::Listener).is_none());
+    }
 }

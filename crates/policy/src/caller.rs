@@ -11,6 +11,20 @@ pub enum Credential {
     AccessKey(AccessKeyId),
     /// A console session, by the digest of its token.
     Console(Arc<str>),
+    /// None: the operator's open listener vouches for whoever reaches it, as one RAM user. DESIGN section 1, Open listener.
+    Listener,
+}
+
+impl Credential {
+    /// How it was shown, as a list of sessions says it: `Signature`, `Console` or `Open`.
+    #[must_use]
+    pub fn mode(&self) -> &'static str {
+        match self {
+            Self::AccessKey(_) => "Signature",
+            Self::Console(_) => "Console",
+            Self::Listener => "Open",
+        }
+    }
 }
 
 impl fmt::Debug for Credential {
@@ -19,12 +33,13 @@ impl fmt::Debug for Credential {
         match self {
             Self::AccessKey(id) => write!(f, "AccessKey({id})"),
             Self::Console(_) => f.write_str("Console(..)"),
+            Self::Listener => f.write_str("Listener"),
         }
     }
 }
 
 /// Who asks, and over what. Made by `access` alone (xtask checks where [`Caller::authenticated`] appears).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
     principal: Principal,
     credential: Credential,
