@@ -8,7 +8,7 @@ use std::sync::{
 use ahash::AHashSet;
 use bytes::Bytes;
 use metrics::{Counter, Gauge, counter, gauge};
-use sluice_access::{Access, Touched};
+use sluice_access::{Access, TopicDecisions, Touched};
 use sluice_codec::{PublishFrame, ReasonCode};
 use sluice_model::{AccountId, Action, ClientId, InstanceId, Qos, Resource, TopicName, UnixMs};
 use sluice_policy::{Authority, Permit};
@@ -57,6 +57,8 @@ pub(crate) struct Meters {
 pub struct Broker {
     pub(crate) access: Arc<Access>,
     pub(crate) authority: Authority,
+    /// What the sessions of a principal share of its answers.
+    pub(crate) decisions: TopicDecisions,
     pub(crate) router: Router,
     pub(crate) registry: Registry,
     pub(crate) meters: Meters,
@@ -83,6 +85,7 @@ impl Broker {
         };
         Arc::new(Self {
             access,
+            decisions: TopicDecisions::new(authority.clone()),
             authority,
             router: Router::new(),
             registry: Registry::new(),

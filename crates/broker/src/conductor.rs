@@ -125,7 +125,7 @@ impl Client {
             return Err(why);
         }
         let text = topic.shared();
-        let asked = cache.check_topic(&broker.authority, &link.caller, TopicAction::Publish, place, &text, now);
+        let asked = cache.check_topic(&broker.decisions, &link.caller, TopicAction::Publish, place, &text, now);
         match asked {
             Ok(yes) => {
                 let frame = PublishFrame::new(topic, payload, properties);
@@ -175,7 +175,7 @@ impl Client {
         let allowed = self.may_use_group(now).and_then(|()| {
             let Self { broker, link, cache, instance_key, .. } = self;
             let place = (instance_key.account, &instance_key.instance);
-            let yes = cache.check_topic(&broker.authority, &link.caller, TopicAction::Receive, place, &topic, now)?;
+            let yes = cache.check_topic(&broker.decisions, &link.caller, TopicAction::Receive, place, &topic, now)?;
             debug_assert!(yes.covers(TopicAction::Receive, place, &topic));
             Ok(())
         });

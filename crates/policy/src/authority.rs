@@ -68,32 +68,34 @@ impl Authority {
         context: &Context,
     ) -> Result<Permit, Denied> {
         let principal = caller.principal();
-        let denied = |name: &Arc<str>, reason| Denied {
+        let denied = |name: &Arc<str>, reason, holds| Denied {
             principal,
             principal_name: Arc::clone(name),
             account: principal.account(),
             action: actions.first().expect("an action is always named").clone(),
             resource: Box::new(resource.clone()),
             reason,
+            holds,
         };
         let Some(in_force) = self.source.in_force(principal, caller.credential()) else {
-            return Err(denied(&Arc::from(""), Reason::NoPrincipal));
+            return Err(denied(&Arc::from(""), Reason::NoPrincipal, None));
         };
         // The wall comes first, for the owner too: no policy reaches across accounts. DESIGN section 2.
         if resource.account() != principal.account() {
-            return Err(denied(&in_force.name, Reason::AccountWall));
+            return Err(denied(&in_force.name, Reason::AccountWall, None));
         }
         if in_force.valid_until <= context.now {
-            return Err(denied(&in_force.name, Reason::NoPrincipal));
+            return Err(denied(&in_force.name, Reason::NoPrincipal, None));
         }
         let mut valid_until = in_force.valid_until;
         if let Standing::Governed(policies) = &in_force.standing {
             let request = Request { caller, name: &in_force.name, actions, resource, context, trust: None };
             let decision = decide(&request, policies);
-            if decision.effect != Effect::Allow {
-                return Err(denied(&in_force.name, reason_of(decision)));
-            }
             valid_until = valid_until.min(decision.valid_until);
+            if decision.effect != Effect::Allow {
+                let holds = Some(Box::new(Grant { epoch: in_force.epoch.clone(), valid_until }));
+                return Err(denied(&in_force.name, reason_of(decision), holds));
+            }
         }
         Ok(Permit {
             principal,
@@ -142,6 +144,13 @@ impl Authority {
     #[must_use]
     pub fn still_covers(&self, covering: &Covering, topic: &str, now: UnixMs) -> bool {
         self.renew(&covering.grant, now) && covering.speaks_of(topic)
+    }
+
+    /// A remembered refusal, asked again: whether the same question would be refused for the same reason. Cost: as
+    /// [`Authority::renew`].
+    #[must_use]
+    pub fn still_denies(&self, denied: &Denied, now: UnixMs) -> bool {
+        denied.holds.as_ref().is_some_and(|holds| self.renew(holds, now))
     }
 
     /// A remembered yes, asked again: whether nothing has changed since and its end has not come. Cost: one atomic load
