@@ -1,43 +1,57 @@
-//! The yeses of one session, remembered under their epoch.
+//! What one session was answered, remembered under its epoch.
 //!
 //! A cache belongs to one caller (one session), so its key needs no caller; the full action and topic are compared, a
 //! hash alone is never trusted (attack 23). Only a [`Grant`] of the [`Authority`] can be put in, and it is renewed
-//! there each time: a bumped epoch or a passed `valid_until` means the question is asked in full.
+//! there each time: a bumped epoch or a passed `valid_until` means the question is asked again, of what the principal's
+//! sessions share ([`TopicDecisions`]) and then in full.
+//!
+//! A few refusals are kept too, each with its whole explanation, so that a flood on a forbidden topic costs no decision
+//! a message. They end as the yeses do.
 
 use std::sync::{Arc, LazyLock};
 
 use ahash::RandomState;
-use sluice_model::{AccountId, Action, InstanceId, Resource, UnixMs};
-use sluice_policy::{Authority, Caller, Context, Denied, Grant, Permit};
+use sluice_model::{AccountId, Action, InstanceId, UnixMs};
+use sluice_policy::{Authority, Caller, Covering, Denied, Grant};
 
-/// Remembered yeses of one session: at most this many, the oldest replaced first.
-const ENTRIES_MAX: usize = 64;
+use crate::{TopicDecisions, topic_decisions::Question};
+
+/// Remembered yeses of one session: at most this many, the oldest replaced first. More of them are shared.
+const YESES_MAX: usize = 64;
+
+/// Remembered refusals of one session.
+const REFUSALS_MAX: usize = 4;
 
 /// Seeded anew in each process, so that nobody can choose topics that share a hash.
-static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+pub(crate) static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// What may be remembered: the two questions of the message path.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What may be remembered: the questions of the message path.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TopicAction {
     /// `mq:PUB`.
     Publish,
     /// `mq:SUB`.
     Receive,
+    /// `mq:SendMessage`.
+    Send,
 }
 
 impl TopicAction {
-    fn action(self) -> &'static Action {
+    /// The action as policies name it.
+    #[must_use]
+    pub fn action(self) -> &'static Action {
         const PUB: &Action = &Action::PUB;
         const SUB: &Action = &Action::SUB;
+        const SEND_MESSAGE: &Action = &Action::SEND_MESSAGE;
         match self {
             Self::Publish => PUB,
             Self::Receive => SUB,
+            Self::Send => SEND_MESSAGE,
         }
     }
 }
 
-/// A yes to a question of the message path. Only a [`DecisionCache`] makes one, from a permit or a grant that still holds;
-/// routing and delivery demand it and compare it.
+/// A yes to a question of the message path. Made only from a permit, a grant or a covering that still holds; routing and delivery demand it and compare it.
 #[derive(Debug)]
 #[must_use]
 pub struct TopicYes<'q> {
@@ -46,7 +60,24 @@ pub struct TopicYes<'q> {
     topic: &'q Arc<str>,
 }
 
-impl TopicYes<'_> {
+impl<'q> TopicYes<'q> {
+    /// The yes to a delivery that a covered subscription needs no decision for. `topic` is one that the router matched
+    /// with the covering's filter. `None` when the covering is none of this or no longer holds: then the topic is decided.
+    /// Cost: the instance compared, an atomic load.
+    #[must_use]
+    pub fn covered(
+        authority: &Authority,
+        covering: &Covering,
+        instance: (AccountId, &'q InstanceId),
+        topic: &'q Arc<str>,
+        now: UnixMs,
+    ) -> Option<Self> {
+        let action = TopicAction::Receive;
+        debug_assert!(covering.filter().matches(topic));
+        let holds = authority.still_covers(covering, topic, now) && covering.covers(action.action(), instance);
+        holds.then_some(TopicYes { action, instance, topic })
+    }
+
     /// Whether this is a yes to exactly this question.
     #[must_use]
     pub fn covers(&self, action: TopicAction, instance: (AccountId, &InstanceId), topic: &str) -> bool {
@@ -54,33 +85,75 @@ impl TopicYes<'_> {
     }
 }
 
+/// One answer under its question.
 #[derive(Debug)]
-struct Entry {
+struct Entry<A> {
     /// Of the topic, to pass over others quickly; never the answer by itself.
     hash: u64,
     action: TopicAction,
     topic: Arc<str>,
-    grant: Grant,
+    answer: A,
 }
 
-/// One session's remembered yeses. Empty until used: an idle session pays one pointer.
-#[derive(Debug, Default)]
-#[expect(clippy::box_collection, reason = "an idle session pays one pointer, not three")]
-pub struct DecisionCache {
-    entries: Option<Box<Vec<Entry>>>,
+/// A bounded list of answers; the oldest is replaced first.
+#[derive(Debug)]
+struct Answers<A> {
+    entries: Vec<Entry<A>>,
     /// Where the next entry replaces an old one.
-    next: u8,
+    next: usize,
 }
+
+impl<A> Default for Answers<A> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), next: 0 }
+    }
+}
+
+impl<A> Answers<A> {
+    fn find(&self, question: &Question<'_>) -> Option<&A> {
+        let found = self.entries.iter().find(|entry| entry.is_for(question));
+        found.map(|entry| &entry.answer)
+    }
+
+    fn put(&mut self, question: &Question<'_>, answer: A, most: usize) {
+        let Question { action, topic, topic_hash: hash, .. } = *question;
+        let entry = Entry { hash, action, topic: Arc::clone(topic), answer };
+        if let Some(old) = self.entries.iter_mut().find(|entry| entry.is_for(question)) {
+            *old = entry;
+        } else if self.entries.len() < most {
+            self.entries.push(entry);
+        } else {
+            self.entries[self.next] = entry;
+            self.next = (self.next + 1) % most;
+        }
+    }
+}
+
+impl<A> Entry<A> {
+    fn is_for(&self, question: &Question<'_>) -> bool {
+        self.hash == question.topic_hash && self.action == question.action && *self.topic == **question.topic
+    }
+}
+
+#[derive(Debug, Default)]
+struct Remembered {
+    yeses: Answers<Grant>,
+    refusals: Answers<Denied>,
+}
+
+/// One session's remembered answers. Empty until used: an idle session pays one pointer.
+#[derive(Debug, Default)]
+pub struct DecisionCache(Option<Box<Remembered>>);
 
 impl DecisionCache {
     /// Asks whether `caller` may act on `topic` of `instance`; a remembered yes costs a text comparison and an atomic
     /// load.
     ///
     /// # Errors
-    /// The refusal, decided in full this time.
+    /// The refusal, which holds now: decided in full this time, or earlier under the same epoch.
     pub fn check_topic<'q>(
         &mut self,
-        authority: &Authority,
+        decisions: &TopicDecisions,
         caller: &Caller,
         action: TopicAction,
         instance: (AccountId, &'q InstanceId),
@@ -88,43 +161,36 @@ impl DecisionCache {
         now: UnixMs,
     ) -> Result<TopicYes<'q>, Denied> {
         let yes = TopicYes { action, instance, topic };
-        if let Some(entry) = self.find(action, topic)
-            && authority.renew(&entry.grant, now)
-        {
-            return Ok(yes);
+        let question = Question { caller, action, instance, topic, topic_hash: HASHER.hash_one(&**topic) };
+        let authority = decisions.authority();
+        if let Some(remembered) = &self.0 {
+            if remembered.yeses.find(&question).is_some_and(|grant| authority.renew(grant, now)) {
+                return Ok(yes);
+            }
+            if let Some(denied) = remembered.refusals.find(&question)
+                && authority.still_denies(denied, now)
+            {
+                return Err(denied.clone());
+            }
         }
-        let resource = Resource::Topic(instance.0, instance.1.clone(), Arc::clone(topic));
-        let permit = authority.authorize(caller, action.action(), &resource, &Context::at(now))?;
-        self.remember(action, topic, &permit);
-        Ok(yes)
+        let answer = decisions.decide(&question, now);
+        let remembered = self.0.get_or_insert_default();
+        match answer {
+            Ok(grant) => {
+                remembered.yeses.put(&question, grant, YESES_MAX);
+                Ok(yes)
+            }
+            Err(denied) => {
+                remembered.refusals.put(&question, denied.clone(), REFUSALS_MAX);
+                Err(denied)
+            }
+        }
     }
 
-    /// The earliest end of what is remembered; [`UnixMs::NEVER`] when nothing ends by itself.
+    /// The earliest end of the remembered yeses; [`UnixMs::NEVER`] when nothing ends by itself.
     #[must_use]
     pub fn valid_until(&self) -> UnixMs {
-        let entries = self.entries.iter().flat_map(|entries| entries.iter());
-        entries.map(|entry| entry.grant.valid_until()).min().unwrap_or(UnixMs::NEVER)
-    }
-
-    fn find(&self, action: TopicAction, topic: &Arc<str>) -> Option<&Entry> {
-        let entries = self.entries.as_ref()?;
-        let hash = HASHER.hash_one(&**topic);
-        entries.iter().find(|entry| entry.hash == hash && entry.action == action && *entry.topic == **topic)
-    }
-
-    fn remember(&mut self, action: TopicAction, topic: &Arc<str>, permit: &Permit) {
-        let entries = self.entries.get_or_insert_default();
-        let hash = HASHER.hash_one(&**topic);
-        let entry = Entry { hash, action, topic: Arc::clone(topic), grant: permit.remember() };
-        let same = |old: &&mut Entry| old.hash == hash && old.action == action && *old.topic == **topic;
-        if let Some(old) = entries.iter_mut().find(same) {
-            *old = entry;
-        } else if entries.len() < ENTRIES_MAX {
-            entries.push(entry);
-        } else {
-            let place = usize::from(self.next) % ENTRIES_MAX;
-            entries[place] = entry;
-            self.next = self.next.wrapping_add(1);
-        }
+        let yeses = self.0.iter().flat_map(|remembered| &remembered.yeses.entries);
+        yeses.map(|entry| entry.answer.valid_until()).min().unwrap_or(UnixMs::NEVER)
     }
 }

@@ -1,8 +1,8 @@
 //! Who is calling, and what is in force for them.
 //!
 //! Owns: the proof of identity (request signatures, MQTT passwords, console sign-in, the open listener), AccessKey secrets, the in-memory
-//! [`Directory`](directory) that answers the `Authority`, the cache of one session's yeses, and the knowledge whom a
-//! change touches.
+//! [`Directory`](directory) that answers the `Authority`, what one session and what one principal's sessions together were
+//! answered on the message path, and the knowledge whom a change touches.
 //! Way in: a door hands over what it read from the wire and gets a [`Caller`](sluice_policy::Caller); `actions` calls
 //! `Access::refresh` after each write and hands the answer to `broker`.
 //! Never here: routes, status codes, and the decision itself, which is `policy`'s.
@@ -24,6 +24,7 @@ mod provision;
 pub mod random;
 mod signed_request;
 mod signing;
+mod topic_decisions;
 mod touched;
 
 pub use access::{Access, OpenError};
@@ -38,4 +39,5 @@ pub use password::{Passwords, is_strong_enough};
 pub use provision::{AccountDraft, ProvisionError, Provisioned};
 pub use signed_request::{AuthError, Scheme, SignedRequest, TIMESTAMP_SKEW_MS_MAX, mqtt_password};
 pub use signing::{AuthRefusal, MqttLogin, Peer};
+pub use topic_decisions::{SHARED_YESES_MAX, TopicDecisions};
 pub use touched::{Change, Touched};

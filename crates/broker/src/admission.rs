@@ -97,6 +97,7 @@ impl Broker {
             valid_until: permit.valid_until(),
             instance_grant: permit.remember(),
             group_grant: None,
+            coverings: Vec::new(),
             origin: None,
             taken: std::collections::VecDeque::new(),
             replays: Vec::new(),

@@ -7,7 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use metrics::{Counter, Gauge, counter, gauge};
-use sluice_access::Access;
+use sluice_access::{Access, TopicAction, TopicDecisions};
 use sluice_codec::PublishFrame;
 use sluice_model::{AccountId, Action, InstanceId, Qos, Resource, TopicName, UnixMs};
 use sluice_policy::{Authority, Caller, Permit};
@@ -74,6 +74,8 @@ impl Meters {
 pub struct Broker {
     pub(crate) access: Arc<Access>,
     pub(crate) authority: Authority,
+    /// What the sessions of a principal share of its answers.
+    pub(crate) decisions: TopicDecisions,
     pub(crate) instances: LiveInstances,
     pub(crate) registry: Registry,
     pub(crate) agenda: Agenda,
@@ -93,6 +95,7 @@ impl Broker {
     pub fn new(access: Arc<Access>, authority: Authority) -> Arc<Self> {
         Arc::new(Self {
             access,
+            decisions: TopicDecisions::new(authority.clone()),
             authority,
             instances: LiveInstances::default(),
             registry: Registry::new(),
@@ -135,7 +138,7 @@ impl Broker {
             return Err(SendFault::TooLarge);
         }
         let live = self.instances.of(&InstanceKey { account, instance: instance.clone() });
-        let origin = Origin { caller: caller.clone(), action: Action::SEND_MESSAGE, publisher: None };
+        let origin = Origin { caller: caller.clone(), action: TopicAction::Send, publisher: None };
         let frame = PublishFrame::new(topic, payload, None);
         let message = Message::new(frame, Qos::AtLeastOnce, false, now, origin.into());
         self.within(&live, &settings.limits, &message, now).map_err(|_over| SendFault::TooMany)?;

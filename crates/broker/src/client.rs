@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use sluice_access::{DecisionCache, InstanceSettings};
 use sluice_codec::{Packet, ReasonCode, Version, encode};
 use sluice_model::{DenyAction, UnixMs};
-use sluice_policy::{Credential, Grant};
+use sluice_policy::{Covering, Credential, Grant};
 use sluice_session::{Input, Session};
 
 use crate::{
@@ -40,6 +40,8 @@ pub struct Client {
     pub(crate) cache: DecisionCache,
     pub(crate) instance_grant: Grant,
     pub(crate) group_grant: Option<Grant>,
+    /// Of subscriptions all of whose topics are allowed: deliveries need no decision each.
+    pub(crate) coverings: Vec<Covering>,
     /// When a right that was read ends by itself.
     pub(crate) valid_until: UnixMs,
     /// Who it is as a publisher, once it has published.

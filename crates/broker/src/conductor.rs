@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use sluice_access::{TopicAction, TopicYes};
 use sluice_codec::{PublishFrame, ReasonCode};
-use sluice_model::{AccountId, Action, ClientId, InstanceId, Qos, Resource, TopicName, UnixMs};
+use sluice_model::{AccountId, ClientId, InstanceId, Qos, Resource, TopicName, UnixMs};
 use sluice_policy::{Caller, Credential, Permit};
 use sluice_router::SubscriberId;
 use sluice_session::Incoming;
@@ -35,10 +35,12 @@ pub(crate) enum Proof<'p> {
 }
 
 impl Proof<'_> {
-    fn covers(&self, account: AccountId, instance: &InstanceId, topic: &TopicName, action: &Action) -> bool {
+    fn covers(&self, account: AccountId, instance: &InstanceId, topic: &TopicName, action: TopicAction) -> bool {
         match self {
             Self::Topic(yes) => yes.covers(TopicAction::Publish, (account, instance), topic.as_str()),
-            Self::Permit(permit) => permit.covers(action, &Resource::Topic(account, instance.clone(), topic.shared())),
+            Self::Permit(permit) => {
+                permit.covers(action.action(), &Resource::Topic(account, instance.clone(), topic.shared()))
+            }
         }
     }
 }
@@ -65,7 +67,7 @@ impl Broker {
     /// Hands a permitted message to whoever wants it.
     pub(crate) fn route(&self, proof: &Proof<'_>, live: &LiveInstance, message: Message) {
         let (key, topic) = (&live.key, message.frame.topic());
-        if !proof.covers(key.account, &key.instance, topic, &message.origin.action) {
+        if !proof.covers(key.account, &key.instance, topic, message.origin.action) {
             tracing::error!(account = %key.account, instance = %key.instance, "a message came without the proof for its topic; it is dropped");
             return;
         }
@@ -193,7 +195,7 @@ impl Client {
         let place = (live.key.account, &live.key.instance);
         let text = topic.shared();
         let yes = cache
-            .check_topic(&broker.authority, &identity.caller, TopicAction::Publish, place, &text, now)
+            .check_topic(&broker.decisions, &identity.caller, TopicAction::Publish, place, &text, now)
             .map_err(|denied| {
                 broker.meters.refused.increment(1);
                 log_denied("PUBLISH", identity, &denied);
@@ -217,6 +219,6 @@ impl Origin {
     /// A client, by its right to publish.
     fn of_client(link: &Link) -> Arc<Self> {
         let caller = link.identity.caller.clone();
-        Arc::new(Self { caller, action: Action::PUB, publisher: Some(link.id) })
+        Arc::new(Self { caller, action: TopicAction::Publish, publisher: Some(link.id) })
     }
 }

@@ -3,10 +3,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::BytesMut;
-use sluice_access::TopicAction;
+use sluice_access::{TopicAction, TopicYes};
 use sluice_codec::RetainHandling;
-use sluice_model::{Qos, Resource, TopicFilter, UnixMs};
-use sluice_policy::{Context, Denied};
+use sluice_model::{Qos, TopicFilter, UnixMs};
+use sluice_policy::{Covering, Denied};
 use sluice_session::{Delivered, InFlight, Outgoing, Stage};
 use smallvec::SmallVec;
 
@@ -177,7 +177,7 @@ impl Client {
     fn may_receive(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
         let name = waiting.message.frame.topic();
         let topic = if waiting.way == Way::PointToPoint { name.parent().into() } else { name.shared() };
-        let allowed = self.may_use_group(now).and_then(|()| self.may_hear(&topic, now));
+        let allowed = self.may_use_group(now).and_then(|()| self.may_hear(waiting.way, &topic, now));
         match allowed {
             Ok(()) => self.may_still_come(waiting, now),
             Err(denied) => {
@@ -187,12 +187,20 @@ impl Client {
         }
     }
 
-    fn may_hear(&mut self, topic: &Arc<str>, now: UnixMs) -> Result<(), Box<Denied>> {
-        let Self { broker, link, cache, .. } = self;
+    fn may_hear(&mut self, way: Way, topic: &Arc<str>, now: UnixMs) -> Result<(), Box<Denied>> {
+        let Self { broker, link, cache, coverings, .. } = self;
         let key = &link.identity.instance.key;
         let place = (key.account, &key.instance);
-        let yes =
-            cache.check_topic(&broker.authority, &link.identity.caller, TopicAction::Receive, place, topic, now)?;
+        let covers = |covering: &&Covering| covering.filter().matches(topic);
+        let covering = if way == Way::PointToPoint { None } else { coverings.iter().find(covers) };
+        let covered = covering.and_then(|one| TopicYes::covered(&broker.authority, one, place, topic, now));
+        let yes = match covered {
+            Some(yes) => yes,
+            None => {
+                let caller = &link.identity.caller;
+                cache.check_topic(&broker.decisions, caller, TopicAction::Receive, place, topic, now)?
+            }
+        };
         debug_assert!(yes.covers(TopicAction::Receive, place, topic));
         Ok(())
     }
@@ -227,15 +235,11 @@ impl Client {
 }
 
 impl Broker {
-    /// Asks for the publisher of a stored message by the action with which it came.
+    /// Asks for the publisher of a message that has waited, by the action with which it came.
     fn publisher_may(&self, live: &LiveInstance, message: &Message, now: UnixMs) -> Result<(), Box<Denied>> {
         let origin = &message.origin;
         let topic = message.frame.topic().shared();
-        let resource = Resource::Topic(live.key.account, live.key.instance.clone(), topic);
-        self.authority
-            .authorize(&origin.caller, &origin.action, &resource, &Context::at(now))
-            .map(|_permit| ())
-            .map_err(Box::new)
+        self.decisions.check(&origin.caller, origin.action, (live.key.account, &live.key.instance), &topic, now)
     }
 }
 

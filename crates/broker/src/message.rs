@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use sluice_access::TopicAction;
 use sluice_codec::{Delivery, PublishFrame, Version};
-use sluice_model::{Action, Qos, UnixMs};
+use sluice_model::{Qos, UnixMs};
 use sluice_policy::Caller;
 use sluice_router::{ShareGroup, SubscriberId};
 use smallvec::SmallVec;
@@ -14,7 +15,7 @@ use smallvec::SmallVec;
 pub(crate) struct Origin {
     pub(crate) caller: Caller,
     /// `mq:PUB` or `mq:SendMessage`.
-    pub(crate) action: Action,
+    pub(crate) action: TopicAction,
     /// The session that published it; none for an operation.
     pub(crate) publisher: Option<SubscriberId>,
 }

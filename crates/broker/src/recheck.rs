@@ -12,6 +12,9 @@ use crate::{
     refusal::{log_denied, log_refused},
 };
 
+/// Coverings of a client: they are looked through at each delivery.
+const COVERINGS_MAX: usize = 8;
+
 impl Client {
     /// Whether the connection may stay. Cost while nothing changed: three atomic loads.
     pub(crate) fn stay(&mut self, now: UnixMs) -> Result<(), ReasonCode> {
@@ -50,10 +53,14 @@ impl Client {
             return Err(ReasonCode::NotAuthorized);
         }
         self.group_grant = None;
+        self.coverings = Vec::new();
         self.valid_until = self.instance_grant.valid_until();
         for (filter, _) in self.link.identity.instance.index.filters_of(self.link.id) {
             match self.may_subscribe(&filter, now) {
-                Ok(until) => self.valid_until = self.valid_until.min(until),
+                Ok(until) => {
+                    self.valid_until = self.valid_until.min(until);
+                    self.cover(&filter, now);
+                }
                 Err(refused) => {
                     self.broker.meters.refused.increment(1);
                     refused.log("subscription", &self.link.identity);
@@ -62,6 +69,15 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// Remembers that every topic of a filter is allowed, where it is; only wildcards are worth it.
+    pub(crate) fn cover(&mut self, filter: &TopicFilter, now: UnixMs) {
+        let Identity { caller, instance, .. } = &self.link.identity;
+        if filter.has_wildcard() && self.coverings.len() < COVERINGS_MAX {
+            let place = (instance.key.account, &instance.key.instance);
+            self.coverings.extend(self.broker.authority.cover(caller, &Action::SUB, place, filter, now));
+        }
     }
 
     /// `mq:SUB` on the client's group. The open listener knows no groups.

@@ -39,7 +39,7 @@ impl Client {
         let mut reasons = Vec::with_capacity(answers.len());
         let mut first_why = None;
         for ((filter, options), answer) in packet.filters.iter().zip(answers) {
-            reasons.push(match answer.and_then(|until| self.enter(filter, *options, identifier, until)) {
+            reasons.push(match answer.and_then(|until| self.enter(filter, *options, identifier, (until, now))) {
                 Ok(granted) => granted,
                 Err(Refused { reason, why, .. }) => {
                     first_why.get_or_insert(why);
@@ -85,7 +85,7 @@ impl Client {
         filter: &TopicFilter,
         options: FilterOptions,
         id: Option<u32>,
-        until: UnixMs,
+        (until, now): (UnixMs, UnixMs),
     ) -> Result<ReasonCode, Refused> {
         let index = &self.link.identity.instance.index;
         let limits = &self.settings.limits;
@@ -100,6 +100,7 @@ impl Client {
         let options = SubscriptionOptions { qos, no_local, retain_as_published, id };
         let entered = index.subscribe(self.link.id, filter, options);
         self.valid_until = self.valid_until.min(until);
+        self.cover(filter, now);
         self.replays.extend(Replay::of(filter, retain_handling, entered == Subscribed::New, qos, id));
         if filter.share().is_some() {
             self.broker.drain_backlog(&self.link.identity.instance, filter);
@@ -113,16 +114,17 @@ impl Client {
 
     /// Takes filters away; needs no right.
     pub(crate) fn unsubscribe(&mut self, packet: &Unsubscribe, out: &mut BytesMut) -> Flow {
-        let take = |filter| {
+        let mut take = |filter| {
             if self.take_subscription(filter) { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted }
         };
-        let reasons = packet.filters.iter().map(take).collect();
+        let reasons = packet.filters.iter().map(&mut take).collect();
         let unsuback = UnsubAck { packet_id: packet.packet_id, properties: None, reasons };
         self.write(Some(Packet::UnsubAck(unsuback)), out)
     }
 
     /// Takes one filter away; whether it was there.
-    pub(crate) fn take_subscription(&self, filter: &TopicFilter) -> bool {
+    pub(crate) fn take_subscription(&mut self, filter: &TopicFilter) -> bool {
+        self.coverings.retain(|covering| covering.filter() != filter);
         let live = &self.link.identity.instance;
         let was_there = live.index.unsubscribe(self.link.id, filter);
         if filter.share().is_some() {

@@ -1,5 +1,6 @@
 //! Wills: asked at CONNECT, and again when they are published. Source: MQTT 5.0 section 3.1.2.5.
 
+use sluice_access::TopicAction;
 use sluice_codec::{Connect, PublishFrame};
 use sluice_model::{Action, Qos, Resource, UnixMs};
 use sluice_policy::{Caller, Context, Denied, Permit};
@@ -81,7 +82,7 @@ impl Broker {
             }
         };
         let PendingWill { frame, qos, retain, .. } = will;
-        let origin = Origin { caller: caller.clone(), action: Action::PUB, publisher: Some(link.id) };
+        let origin = Origin { caller: caller.clone(), action: TopicAction::Publish, publisher: Some(link.id) };
         let message = Message::new(frame, qos, retain, now, origin.into());
         if let Err(over) = self.within_quota(live, &message, now) {
             log_refused("will", &link.identity, over);

@@ -4,11 +4,12 @@ use std::{fmt, sync::Arc};
 
 use smallvec::SmallVec;
 
-use sluice_model::{AccountId, Action, Principal, Resource, UnixMs};
+use sluice_model::{AccountId, Action, InstanceId, Principal, Resource, TopicFilter, UnixMs};
 
 use crate::{
-    Caller, Context, Credential, Denied, Effect, Epoch, InForce, Reason, Request, Standing,
-    decide::{Decision, decide},
+    Caller, Context, Covering, Credential, Denied, Effect, Epoch, InForce, Reason, Request, Standing,
+    covering::Reach,
+    decide::{Decision, decide, facts, principal_arn},
 };
 
 /// Where the policies in force come from; implemented by `access`.
@@ -67,32 +68,34 @@ impl Authority {
         context: &Context,
     ) -> Result<Permit, Denied> {
         let principal = caller.principal();
-        let denied = |name: &Arc<str>, reason| Denied {
+        let denied = |name: &Arc<str>, reason, holds| Denied {
             principal,
             principal_name: Arc::clone(name),
             account: principal.account(),
             action: actions.first().expect("an action is always named").clone(),
             resource: Box::new(resource.clone()),
             reason,
+            holds,
         };
         let Some(in_force) = self.source.in_force(principal, caller.credential()) else {
-            return Err(denied(&Arc::from(""), Reason::NoPrincipal));
+            return Err(denied(&Arc::from(""), Reason::NoPrincipal, None));
         };
         // The wall comes first, for the owner too: no policy reaches across accounts. DESIGN section 2.
         if resource.account() != principal.account() {
-            return Err(denied(&in_force.name, Reason::AccountWall));
+            return Err(denied(&in_force.name, Reason::AccountWall, None));
         }
         if in_force.valid_until <= context.now {
-            return Err(denied(&in_force.name, Reason::NoPrincipal));
+            return Err(denied(&in_force.name, Reason::NoPrincipal, None));
         }
         let mut valid_until = in_force.valid_until;
         if let Standing::Governed(policies) = &in_force.standing {
             let request = Request { caller, name: &in_force.name, actions, resource, context, trust: None };
             let decision = decide(&request, policies);
-            if decision.effect != Effect::Allow {
-                return Err(denied(&in_force.name, reason_of(decision)));
-            }
             valid_until = valid_until.min(decision.valid_until);
+            if decision.effect != Effect::Allow {
+                let holds = Some(Box::new(Grant { epoch: in_force.epoch.clone(), valid_until }));
+                return Err(denied(&in_force.name, reason_of(decision), holds));
+            }
         }
         Ok(Permit {
             principal,
@@ -101,6 +104,53 @@ impl Authority {
             epoch: in_force.epoch.clone(),
             valid_until,
         })
+    }
+
+    /// Whether everything that a filter can match is allowed now and until something changes: there is an Allow for all of
+    /// it, and no Deny and no date condition below it. Then deliveries need no decision each. To be asked beside the
+    /// SUBSCRIBE, not in its place; what is not covered may still be allowed, topic by topic. `$share/{group}/F` is F.
+    ///
+    /// `None` may be too careful, never too generous. Cost: O(statements), more than a decision; once a SUBSCRIBE.
+    #[must_use]
+    pub fn cover(
+        &self,
+        caller: &Caller,
+        action: &Action,
+        (account, instance): (AccountId, &InstanceId),
+        filter: &TopicFilter,
+        now: UnixMs,
+    ) -> Option<Covering> {
+        let principal = caller.principal();
+        let in_force = self.source.in_force(principal, caller.credential())?;
+        if account != principal.account() || in_force.valid_until <= now {
+            return None;
+        }
+        let mut colons = true;
+        if let Standing::Governed(policies) = &in_force.standing {
+            let (arn, context) = (principal_arn(caller, &in_force.name), Context::at(now));
+            let reach = Reach::new(action, (account, instance), filter, facts(caller, &arn, &context));
+            colons = reach.is_covered(policies, true);
+            if !colons && !reach.is_covered(policies, false) {
+                return None;
+            }
+        }
+        let (action, instance, filter) = (action.clone(), instance.clone(), filter.clone());
+        let grant = Grant { epoch: in_force.epoch.clone(), valid_until: in_force.valid_until };
+        Some(Covering { action, account, instance, filter, colons, grant })
+    }
+
+    /// Whether a topic that the covering's filter matches is allowed by it, still. `false` means: decide. Cost: as
+    /// [`Authority::renew`], and a search of a `:` in the topic where a Deny could reach such names.
+    #[must_use]
+    pub fn still_covers(&self, covering: &Covering, topic: &str, now: UnixMs) -> bool {
+        self.renew(&covering.grant, now) && covering.speaks_of(topic)
+    }
+
+    /// A remembered refusal, asked again: whether the same question would be refused for the same reason. Cost: as
+    /// [`Authority::renew`].
+    #[must_use]
+    pub fn still_denies(&self, denied: &Denied, now: UnixMs) -> bool {
+        denied.holds.as_ref().is_some_and(|holds| self.renew(holds, now))
     }
 
     /// A remembered yes, asked again: whether nothing has changed since and its end has not come. Cost: one atomic load

@@ -8,7 +8,7 @@
 //!
 //! Our resources have no region: any region of a pattern matches. An ARN given as text is taken literally.
 
-use sluice_model::{ParentTopic, RamEntity, Resource, Service};
+use sluice_model::{AccountId, InstanceId, ParentTopic, RamEntity, Resource, Service};
 use smallvec::{SmallVec, smallvec};
 
 /// One ARN, cut into its parts.
@@ -80,6 +80,20 @@ pub(crate) fn candidates(resource: &Resource) -> Candidates {
             RamEntity::All => own(Service::Ram, Form::Current, "*"),
         }],
         Resource::Arn(_, arn) => smallvec![literal(arn)],
+    }
+}
+
+/// How the ARNs of all topics begin that lie below a path; without one, of all topics of the instance. The old forms have
+/// the parent topic alone: below a path it is known, so that the path's own candidates speak for it.
+pub(crate) fn below(account: AccountId, instance: &InstanceId, path: Option<&str>) -> Candidates {
+    let own = |form, rest: &str| own(Service::Mq, &account.to_string(), form, rest);
+    match path {
+        Some(path) => smallvec![own(Form::Current, &format!("topic/{instance}/{path}/"))],
+        None => smallvec![
+            own(Form::Current, &format!("topic/{instance}/")),
+            own(Form::OldDenyOnly, &format!("{instance}%")),
+            own(Form::OldDenyOnly, ""),
+        ],
     }
 }
 

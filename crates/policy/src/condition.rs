@@ -149,6 +149,15 @@ impl Condition {
         self.test.holds(&facts.read(&self.key)) != self.negated
     }
 
+    /// The answer when it is the same for as long as a connection and its principal's policies last; `None` when it may
+    /// change: with the time, or with a key of which nothing is known.
+    pub(crate) fn lasting_answer(&self, facts: &Facts<'_>) -> Option<bool> {
+        match self.key {
+            Key::SecureTransport | Key::SourceIp | Key::MfaPresent | Key::PrincipalArn => Some(self.holds(facts)),
+            Key::CurrentTime | Key::Other { .. } => None,
+        }
+    }
+
     /// Whether it fails only for want of a value.
     pub(crate) fn misses_its_key(&self, facts: &Facts<'_>) -> bool {
         !self.negated && matches!(facts.read(&self.key), Value::Absent)

@@ -76,27 +76,37 @@ pub struct Decision {
 pub fn decide(request: &Request<'_>, policies: &PolicySet) -> Decision {
     let Request { caller, name, actions, resource, context, trust } = *request;
     let account = caller.principal().account().to_string();
-    let arn = match caller.principal() {
-        Principal::Account(_) => format!("acs:ram::{account}:root"),
-        Principal::User(..) => format!("acs:ram::{account}:user/{name}"),
-    };
+    let arn = principal_arn(caller, name);
     let question = Question {
         asked: actions.iter().map(|action| Asked::new(action.as_str())).collect(),
         candidates: candidates(resource),
         account: &account,
         arn: &arn,
-        facts: Facts {
-            now: Some(context.now),
-            secure_transport: Some(caller.secure_transport()),
-            source_ip: caller.source_ip(),
-            mfa_present: caller.mfa_present(),
-            principal_arn: Some(&arn),
-            extra: &context.keys,
-            extra_answers_all: false,
-        },
+        facts: facts(caller, &arn, context),
         trust,
     };
     question.decide(policies)
+}
+
+/// `acs:PrincipalARN` of a caller.
+pub(crate) fn principal_arn(caller: &Caller, name: &str) -> String {
+    match caller.principal() {
+        Principal::Account(account) => format!("acs:ram::{account}:root"),
+        Principal::User(account, _) => format!("acs:ram::{account}:user/{name}"),
+    }
+}
+
+/// What the conditions of a request read.
+pub(crate) fn facts<'a>(caller: &Caller, arn: &'a str, context: &'a Context) -> Facts<'a> {
+    Facts {
+        now: Some(context.now),
+        secure_transport: Some(caller.secure_transport()),
+        source_ip: caller.source_ip(),
+        mfa_present: caller.mfa_present(),
+        principal_arn: Some(arn),
+        extra: &context.keys,
+        extra_answers_all: false,
+    }
 }
 
 /// A request, ready to be matched.

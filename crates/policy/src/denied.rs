@@ -7,7 +7,7 @@ use std::{
 
 use sluice_model::{AccountId, Action, Principal, Resource};
 
-use crate::{Scope, StatementRef};
+use crate::{Grant, Scope, StatementRef};
 
 /// Why a request was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +44,8 @@ pub struct Denied {
     pub resource: Box<Resource>,
     /// Why not.
     pub reason: Reason,
+    /// The state of the policies that said no, and until when they say so; `None` when there was none to ask.
+    pub(crate) holds: Option<Box<Grant>>,
 }
 
 impl Denied {

@@ -30,6 +30,21 @@ impl Glob {
         self.matches_to(text, std::iter::once(text.len()))
     }
 
+    /// Whether the pattern matches every text that begins with `start`: it ends in `*`, and matches `start` itself.
+    pub(crate) fn takes_all_after(&self, start: &str) -> bool {
+        self.tail.as_ref().is_some_and(Segment::is_empty) && self.matches(start)
+    }
+
+    /// Whether the pattern matches some text that begins with `start`.
+    pub(crate) fn may_go_on_after(&self, start: &str) -> bool {
+        // The first `*` takes whatever is left of `start`, and what follows it in the pattern can always be written.
+        match self.head.meet(start.as_bytes()) {
+            Met::Differ => false,
+            Met::TextEnds => true,
+            Met::SegmentEnds => self.tail.is_some(),
+        }
+    }
+
     /// Whether the pattern matches `text` up to one of `ends`, which are character boundaries in ascending order. One
     /// pass over the text, however many ends.
     pub(crate) fn matches_to(&self, text: &str, mut ends: impl Iterator<Item = usize> + Clone) -> bool {
@@ -90,6 +105,25 @@ impl Segment {
         Some(at)
     }
 
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Lays the segment and `text` side by side from their starts.
+    fn meet(&self, text: &[u8]) -> Met {
+        let mut at = 0;
+        for &wanted in &self.bytes {
+            let Some(&have) = text.get(at) else { return Met::TextEnds };
+            at += 1;
+            if wanted == b'?' {
+                at += continuations(&text[at..]);
+            } else if wanted != have {
+                return Met::Differ;
+            }
+        }
+        if at == text.len() { Met::TextEnds } else { Met::SegmentEnds }
+    }
+
     /// Where the segment begins when it ends at the end of `text`.
     fn match_backward(&self, text: &[u8]) -> Option<usize> {
         if !self.has_any {
@@ -109,6 +143,16 @@ impl Segment {
         }
         Some(at)
     }
+}
+
+/// How a segment and a text end when laid side by side.
+enum Met {
+    /// They differ somewhere.
+    Differ,
+    /// The text ends first, or both end.
+    TextEnds,
+    /// The segment ends first.
+    SegmentEnds,
 }
 
 fn is_continuation(byte: u8) -> bool {
@@ -244,6 +288,38 @@ mod tests {
             let ends: Vec<usize> = text.match_indices('/').map(|(at, _)| at).chain([text.len()]).collect();
             let one_by_one = ends.iter().any(|&end| Glob::new(&pattern).matches(&text[..end]));
             assert_eq!(Glob::new(&pattern).matches_to(&text, ends.iter().copied()), one_by_one, "{pattern} {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_of_all_longer_texts_holds_for_each(
+            pattern in "[ab/é*?]{0,7}",
+            start in "[ab/é]{0,4}",
+            more in "[ab/é]{0,6}",
+        ) {
+            let glob = Glob::new(&pattern);
+            let matches = glob.matches(&(start.clone() + &more));
+            assert!(!glob.takes_all_after(&start) || matches, "{pattern} {start} {more}");
+            assert!(glob.may_go_on_after(&start) || !matches, "{pattern} {start} {more}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_goes_on_after_a_start_that_it_does_not_contradict() {
+        for (pattern, start, all, some) in [
+            ("*", "a/", true, true),
+            ("a*", "a/", true, true),
+            ("a/?*", "a/", false, true),
+            ("a/b", "a/", false, true),
+            ("a/", "a/", false, true),
+            ("a", "a/", false, false),
+            ("b*", "a/", false, false),
+            ("?/*", "a/", true, true),
+            ("*b", "a/", false, true),
+        ] {
+            let glob = Glob::new(pattern);
+            assert_eq!((glob.takes_all_after(start), glob.may_go_on_after(start)), (all, some), "{pattern} {start}");
         }
     }
 

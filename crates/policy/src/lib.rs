@@ -5,7 +5,8 @@
 //!
 //! The way through: `access` parses documents ([`Document`]), attaches them as [`Policy`]s and answers
 //! [`PolicySource::in_force`]; every other room asks [`Authority::authorize`] and gets a [`Permit`] or a [`Denied`]
-//! that says why; a remembered yes ([`Grant`]) is asked again with [`Authority::renew`].
+//! that says why; a remembered yes ([`Grant`]) is asked again with [`Authority::renew`]. A subscription asks once more
+//! whether all that its filter can match is allowed ([`Authority::cover`]): with a [`Covering`] a delivery costs a compare.
 //!
 //! Never here: I/O, caches, clocks (a request carries its own time), and product quirks outside `candidates.rs`.
 //!
@@ -25,12 +26,17 @@
 //! // A Grant comes from a Permit only.
 //! let _ = sluice_policy::Grant { epoch: unreachable!(), valid_until: unreachable!() };
 //! ```
+//! ```compile_fail
+//! // A Covering comes from the Authority only.
+//! let _ = sluice_policy::Covering { filter: unreachable!(), grant: unreachable!() };
+//! ```
 
 mod authority;
 mod caller;
 mod candidates;
 mod condition;
 mod context;
+mod covering;
 mod decide;
 mod denied;
 mod document;
@@ -51,6 +57,7 @@ pub mod vectors;
 pub use authority::{Authority, Grant, Permit, PolicySource};
 pub use caller::{Caller, Credential};
 pub use context::Context;
+pub use covering::Covering;
 pub use decide::{Decision, Effect, Request, decide};
 pub use denied::{Denied, Reason};
 pub use document::{Document, DocumentKind, check};

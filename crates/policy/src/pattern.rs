@@ -75,6 +75,8 @@ pub(crate) struct ResourcePattern {
     by_parts: Option<ByParts>,
     /// For resources without a region: the pattern after its region, over `account:rest`.
     after_region: Option<(Glob, Glob)>,
+    /// Whether it has a `/`: then it reaches no old form of a topic, which is the parent alone.
+    has_slash: bool,
 }
 
 /// A pattern of five parts and more.
@@ -91,7 +93,7 @@ struct ByParts {
 impl ResourcePattern {
     pub(crate) fn new(pattern: &str) -> Self {
         if pattern == "*" {
-            return Self { whole: None, by_parts: None, after_region: None };
+            return Self { whole: None, by_parts: None, after_region: None, has_slash: false };
         }
         let parts: Vec<&str> = pattern.splitn(5, ':').collect();
         let by_parts = match parts[..] {
@@ -111,7 +113,7 @@ impl ResourcePattern {
             [_, service, last] => last.find('*').map(|star| (Glob::new(service), Glob::new(&last[star..]))),
             _ => None,
         };
-        Self { whole: Some(Glob::new(pattern)), by_parts, after_region }
+        Self { whole: Some(Glob::new(pattern)), by_parts, after_region, has_slash: pattern.contains('/') }
     }
 
     /// Whether an Allow on this pattern reaches the ARN.
@@ -134,6 +136,47 @@ impl ResourcePattern {
         by_parts || self.matches_whole(candidate)
     }
 
+    /// Whether an Allow on this pattern reaches every ARN that begins as `base` does.
+    pub(crate) fn allows_all_below(&self, base: &Candidate) -> bool {
+        match (&self.by_parts, base.parts) {
+            (Some(pattern), Some(parts)) => {
+                !(pattern.old_form && base.form == Form::Current)
+                    && pattern.reaches_below(base, parts, Glob::takes_all_after)
+            }
+            _ => self.whole_reaches_below(base, Glob::takes_all_after),
+        }
+    }
+
+    /// Whether a Deny on this pattern reaches some ARN that begins as `base` does; without `colons`, some ARN that goes on
+    /// without a `:`. Then the colons of a pattern of five parts can only be those between the ARN's parts, and matching
+    /// the whole text is matching the parts.
+    pub(crate) fn may_deny_below(&self, base: &Candidate, colons: bool) -> bool {
+        if base.form != Form::Current && self.has_slash {
+            return false;
+        }
+        match (&self.by_parts, base.parts) {
+            (Some(pattern), Some(parts)) => {
+                pattern.reaches_below(base, parts, Glob::may_go_on_after)
+                    || (colons && self.whole_reaches_below(base, Glob::may_go_on_after))
+            }
+            _ => self.whole_reaches_below(base, Glob::may_go_on_after),
+        }
+    }
+
+    fn whole_reaches_below(&self, base: &Candidate, reaches: fn(&Glob, &str) -> bool) -> bool {
+        let Some(whole) = &self.whole else { return true };
+        if reaches(whole, &base.text) {
+            return true;
+        }
+        match (&self.after_region, base.parts) {
+            (Some((service, after)), Some(parts)) if base.any_region => {
+                reaches(after, &base.text[parts.account..])
+                    && service.matches(&base.text[parts.service..parts.region - 1])
+            }
+            _ => false,
+        }
+    }
+
     fn matches_whole(&self, candidate: &Candidate) -> bool {
         let Some(whole) = &self.whole else { return true };
         let Candidate { text, ends, .. } = candidate;
@@ -151,6 +194,14 @@ impl ResourcePattern {
 }
 
 impl ByParts {
+    fn reaches_below(&self, base: &Candidate, parts: Parts, reaches: fn(&Glob, &str) -> bool) -> bool {
+        let text = &base.text;
+        reaches(&self.rest, &text[parts.rest..])
+            && self.service.matches(&text[parts.service..parts.region - 1])
+            && self.account.matches(&text[parts.account..parts.rest - 1])
+            && (base.any_region || self.region.matches(&text[parts.region..parts.account - 1]))
+    }
+
     fn matches(&self, candidate: &Candidate, parts: Parts) -> bool {
         let Candidate { text, ends, .. } = candidate;
         if self.old_form && candidate.form == Form::Current {

@@ -3,7 +3,7 @@
 use sluice_model::UnixMs;
 
 use crate::{
-    candidates::Candidate,
+    candidates::{Candidate, Form},
     condition::Condition,
     facts::Facts,
     pattern::{ActionPattern, ResourcePattern, Services},
@@ -61,6 +61,23 @@ impl Statement {
                 },
             )
         };
+        self.actions.matches(asked) && self.resources.iter().any(reaches)
+    }
+}
+
+impl Statement {
+    /// Whether an Allow speaks of these actions on every ARN that begins as one of `bases` does. An old form could be
+    /// meant by none of them alone.
+    pub(crate) fn allows_all_below(&self, asked: &[Asked], bases: &[Candidate]) -> bool {
+        let current = || bases.iter().filter(|base| base.form == Form::Current);
+        let reaches = |pattern: &ResourcePattern| current().any(|base| pattern.allows_all_below(base));
+        self.actions.matches(asked) && self.resources.iter().any(reaches)
+    }
+
+    /// Whether a Deny may speak of these actions on some ARN that begins as one of `bases` does; `colons` as in
+    /// [`ResourcePattern::may_deny_below`].
+    pub(crate) fn may_deny_below(&self, asked: &[Asked], bases: &[Candidate], colons: bool) -> bool {
+        let reaches = |pattern: &ResourcePattern| bases.iter().any(|base| pattern.may_deny_below(base, colons));
         self.actions.matches(asked) && self.resources.iter().any(reaches)
     }
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
+use sluice_access::TopicAction;
 use sluice_codec::{Properties, PublishFrame};
-use sluice_model::{AccountId, Action, Compatibility, Edition, Principal};
+use sluice_model::{AccountId, Compatibility, Edition, Principal};
 use smallvec::SmallVec;
 
 use super::*;
@@ -22,7 +23,7 @@ fn waiting(qos: Qos, payload: &str, correlation_bytes: usize) -> Waiting {
     let frame = PublishFrame::new("home/a".parse().unwrap(), payload, Some(Box::new(properties)));
     let account: AccountId = "1234567890123456".parse().unwrap();
     let caller = sluice_testkit::caller(Principal::Account(account));
-    let origin = Arc::new(Origin { caller, action: Action::PUB, publisher: None });
+    let origin = Arc::new(Origin { caller, action: TopicAction::Publish, publisher: None });
     let message = Arc::new(Message::new(frame, qos, false, UnixMs(0), origin));
     Waiting { message, identifiers: SmallVec::new(), share: None, qos, way: Way::Subscribed, retain: false, passes: 0 }
 }
