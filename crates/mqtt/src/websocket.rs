@@ -6,21 +6,25 @@ use axum::{
     extract::ws::WebSocketUpgrade,
     response::{IntoResponse, Response},
 };
-use sluice_access::Peer;
 use sluice_broker::{Arrival, Broker};
 use sluice_session::PACKET_BYTES_MAX;
 
-use crate::connection;
+use crate::{HalfOpenGuard, connection};
 
 /// The sub-protocols, the preferred first. [MQTT-6.0.0-3]
 const PROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 
 /// Answers an upgrade; the connection is served by a task of its own.
-pub fn websocket(upgrade: WebSocketUpgrade, broker: Arc<Broker>, peer: Peer) -> Response {
+pub fn websocket(
+    upgrade: WebSocketUpgrade,
+    broker: Arc<Broker>,
+    arrival: Arrival,
+    half_open: HalfOpenGuard,
+) -> Response {
     upgrade
         .protocols(PROTOCOLS)
         .max_message_size(PACKET_BYTES_MAX)
         .max_frame_size(PACKET_BYTES_MAX)
-        .on_upgrade(move |socket| connection::run(socket, broker, Arrival::signed(peer)))
+        .on_upgrade(move |socket| connection::run(socket, broker, arrival, half_open))
         .into_response()
 }
