@@ -18,7 +18,7 @@ def password(secret, client_id):
 class Client:
     """A client whose connection, messages and end can be waited for."""
 
-    def __init__(self, server, key, client_id, version=5, transport="tcp", instance=INSTANCE, path="/mqtt", connect=True):
+    def __init__(self, server, key, client_id, version=5, transport="tcp", instance=INSTANCE, path="/mqtt", connect=True, ca=None):
         key_id, secret = key
         protocol = paho.MQTTv5 if version == 5 else paho.MQTTv311
         self.paho = paho.Client(
@@ -28,8 +28,11 @@ class Client:
         self.paho.username_pw_set(f"Signature|{key_id}|{instance}", password(secret, client_id))
         if transport == "websockets":
             self.paho.ws_set_options(path)
+        if ca:
+            self.paho.tls_set(ca_certs=str(ca))
         self.version = version
-        self.port = server.http_port if transport == "websockets" else server.mqtt_port
+        listener = "http" if transport == "websockets" else "mqtt"
+        self.port = server.ports[listener + "s" if ca else listener]
         self.lock = threading.Lock()
         self.messages = []
         self.acks = {}

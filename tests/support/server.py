@@ -38,8 +38,9 @@ def environment():
 class Server:
     """A server on a data folder; the first start makes the known account and instance."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *flags):
         self.folder = pathlib.Path(folder)
+        self.flags = flags
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self.log_path = self.folder.parent / "log"
         self.log_path.touch()
@@ -54,7 +55,7 @@ class Server:
             "SLUICE_ROOT_ACCESS_KEY_SECRET": ROOT_SECRET,
             "SLUICE_INSTANCE_ID": INSTANCE,
         }
-        command = [SLUICE, "serve", "--data-dir", str(self.folder), "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+        command = [SLUICE, "serve", "--data-dir", str(self.folder), "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.flags]
         self.process = subprocess.Popen(
             command, env=environment() | first, stdout=subprocess.PIPE, stderr=self.log_path.open("ab"), text=True
         )
@@ -66,8 +67,9 @@ class Server:
         else:
             raise AssertionError(f"the server did not start: {self.log()}")
         addresses = dict(pair.split("=") for pair in self.stdout[-1].split()[2:])
-        self.mqtt_port = int(addresses["mqtt"].rsplit(":", 1)[1])
-        self.http_port = int(addresses["http"].rsplit(":", 1)[1])
+        # By the names of the ready line: mqtt, mqtts, open-mqtt, http, https.
+        self.ports = {name: int(address.rsplit(":", 1)[1]) for name, address in addresses.items()}
+        self.mqtt_port, self.http_port = self.ports["mqtt"], self.ports["http"]
         self.http = f"http://127.0.0.1:{self.http_port}"
 
     def stop(self):

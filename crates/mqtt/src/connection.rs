@@ -7,10 +7,8 @@ use sluice_broker::{Arrival, Broker, Client, Flow};
 use sluice_codec::{Connect, DecodeError, ReasonCode, Version, decode, decode_first};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::transport::Transport;
+use crate::{HalfOpenGuard, transport::Transport};
 
-/// CONNECT must be there within this time.
-const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// Largest CONNECT, bytes.
 const CONNECT_BYTES_MAX: usize = 64 * 1024;
 /// How long a connection that must be closed has to be told so.
@@ -23,11 +21,15 @@ const WRITE_WAIT: Duration = Duration::from_secs(60);
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Serves one connection until it ends.
-pub(crate) async fn run<T: Transport>(mut transport: T, broker: Arc<Broker>, arrival: Arrival) {
+pub(crate) async fn run<T: Transport>(
+    mut transport: T,
+    broker: Arc<Broker>,
+    arrival: Arrival,
+    half_open: HalfOpenGuard,
+) {
     let peer = arrival.peer;
     let mut buffer = BytesMut::new();
-    let deadline = Instant::now() + CONNECT_WAIT;
-    let connect = match timeout_at(deadline, first_packet(&mut transport, &mut buffer)).await {
+    let connect = match timeout_at(half_open.deadline(), first_packet(&mut transport, &mut buffer)).await {
         Ok(Ok(Some(connect))) => connect,
         Ok(Ok(None)) => return,
         Ok(Err(error)) => {
@@ -44,6 +46,8 @@ pub(crate) async fn run<T: Transport>(mut transport: T, broker: Arc<Broker>, arr
     let client = Box::pin(broker.connect(&connect, &arrival, &mut out)).await;
     let version = connect.version;
     drop(connect);
+    // Answered: from here on it is one of the clients, or one that is told no.
+    drop(half_open);
     let Some(client) = client else {
         farewell(&mut transport, out, FAREWELL_WAIT).await;
         return;

@@ -1,4 +1,4 @@
-//! What carries bytes: TCP, or WebSocket's binary frames.
+//! What carries bytes: TCP, or WebSocket's binary frames; TLS has a file of its own.
 
 use std::io;
 

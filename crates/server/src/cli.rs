@@ -43,6 +43,30 @@ pub(crate) struct ServeArgs {
     /// Address of API, console and MQTT over WebSocket [default: 127.0.0.1:8080]
     #[arg(long, env = "SLUICE_HTTP", value_name = "ADDR")]
     pub(crate) http: Option<String>,
+    /// Address of MQTT over TLS; needs a certificate
+    #[arg(long, env = "SLUICE_MQTTS", value_name = "ADDR")]
+    pub(crate) mqtts: Option<String>,
+    /// Address of the same as http over TLS; needs a certificate
+    #[arg(long, env = "SLUICE_HTTPS", value_name = "ADDR")]
+    pub(crate) https: Option<String>,
+    /// Certificate chain, PEM, the server's own first; read again on SIGHUP and when the file changes
+    #[arg(long, env = "SLUICE_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, env = "SLUICE_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Network whose connections begin with a PROXY protocol v2 header; may be repeated [default: none]
+    #[arg(long, env = "SLUICE_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) trusted_proxy: Option<Vec<String>>,
+    /// Address of MQTT over TCP for clients that cannot sign; needs an instance and a user
+    #[arg(long, env = "SLUICE_OPEN_MQTT", value_name = "ADDR")]
+    pub(crate) open_mqtt: Option<String>,
+    /// The instance of the open listener
+    #[arg(long, env = "SLUICE_OPEN_INSTANCE", value_name = "ID")]
+    pub(crate) open_instance: Option<String>,
+    /// The RAM user as whom clients of the open listener act
+    #[arg(long, env = "SLUICE_OPEN_USER", value_name = "NAME")]
+    pub(crate) open_user: Option<String>,
     /// How log lines look; they go to stderr [default: text]
     #[arg(long, env = "SLUICE_LOG_FORMAT", value_enum)]
     pub(crate) log_format: Option<LogFormat>,

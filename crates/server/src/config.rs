@@ -1,11 +1,14 @@
 //! What `serve` runs with: flags over environment over file over defaults.
 
 use std::{
-    net::{SocketAddr, ToSocketAddrs},
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use ipnet::IpNet;
 use serde::Deserialize;
+use sluice_broker::OpenDoor;
 
 use crate::cli::{LogFormat, ServeArgs};
 
@@ -16,6 +19,14 @@ struct File {
     data_dir: Option<PathBuf>,
     mqtt: Option<String>,
     http: Option<String>,
+    mqtts: Option<String>,
+    https: Option<String>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    trusted_proxy: Option<Vec<String>>,
+    open_mqtt: Option<String>,
+    open_instance: Option<String>,
+    open_user: Option<String>,
     log_format: Option<LogFormat>,
     master_key_file: Option<PathBuf>,
 }
@@ -26,8 +37,27 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) mqtt: SocketAddr,
     pub(crate) http: SocketAddr,
+    pub(crate) mqtts: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
+    pub(crate) certificate: Option<CertificateFiles>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) open: Option<OpenListener>,
     pub(crate) log_format: LogFormat,
     pub(crate) master_key_file: Option<PathBuf>,
+}
+
+/// Where the certificate for TLS is.
+#[derive(Debug, Clone)]
+pub(crate) struct CertificateFiles {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// A listener for clients that cannot sign.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenListener {
+    pub(crate) address: SocketAddr,
+    pub(crate) door: Arc<OpenDoor>,
 }
 
 /// Why the configuration was refused; the process ends with exit code 2.
@@ -39,6 +69,10 @@ pub(crate) enum ConfigError {
     File { path: PathBuf, fault: String },
     #[error("`{key}` must be an address HOST:PORT, not `{value}`")]
     Address { key: &'static str, value: String },
+    #[error("`{key}` is missing: `{because}` needs it")]
+    Missing { key: &'static str, because: &'static str },
+    #[error("`{key}` cannot be `{value}`: {fault}")]
+    Value { key: &'static str, value: String, fault: String },
 }
 
 impl Config {
@@ -48,7 +82,17 @@ impl Config {
             Some(path) => read_file(path)?,
             None => File::default(),
         };
+        let mqtts = optional_address("mqtts", args.mqtts.or(file.mqtts))?;
+        let https = optional_address("https", args.https.or(file.https))?;
+        let encrypted = if mqtts.is_some() { Some("mqtts") } else { https.map(|_| "https") };
+        let open_mqtt = optional_address("open-mqtt", args.open_mqtt.or(file.open_mqtt))?;
+        let (open_instance, open_user) = (args.open_instance.or(file.open_instance), args.open_user.or(file.open_user));
         Ok(Self {
+            mqtts,
+            https,
+            certificate: certificate(args.tls_cert.or(file.tls_cert), args.tls_key.or(file.tls_key), encrypted)?,
+            trusted_proxies: networks(&args.trusted_proxy.or(file.trusted_proxy).unwrap_or_default())?,
+            open: open_listener(open_mqtt, open_instance, open_user)?,
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| "./data".into()),
             mqtt: address("mqtt", args.mqtt.or(file.mqtt).as_deref().unwrap_or("127.0.0.1:1883"))?,
             http: address("http", args.http.or(file.http).as_deref().unwrap_or("127.0.0.1:8080"))?,
@@ -68,6 +112,63 @@ fn read_file(path: &Path) -> Result<File, ConfigError> {
 fn address(key: &'static str, value: &str) -> Result<SocketAddr, ConfigError> {
     let wrong = || ConfigError::Address { key, value: value.to_owned() };
     value.to_socket_addrs().map_err(|_| wrong())?.next().ok_or_else(wrong)
+}
+
+fn optional_address(key: &'static str, value: Option<String>) -> Result<Option<SocketAddr>, ConfigError> {
+    value.map(|value| address(key, &value)).transpose()
+}
+
+/// Both files or none; both when a listener needs them.
+fn certificate(
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    listener: Option<&'static str>,
+) -> Result<Option<CertificateFiles>, ConfigError> {
+    match (cert, key, listener) {
+        (Some(cert), Some(key), _) => Ok(Some(CertificateFiles { cert, key })),
+        (None, None, None) => Ok(None),
+        (None, _, Some(because)) => Err(ConfigError::Missing { key: "tls-cert", because }),
+        (Some(_), None, because) => {
+            Err(ConfigError::Missing { key: "tls-key", because: because.unwrap_or("tls-cert") })
+        }
+        (None, Some(_), None) => Err(ConfigError::Missing { key: "tls-cert", because: "tls-key" }),
+    }
+}
+
+/// A network, or an address for the network of it alone.
+fn networks(texts: &[String]) -> Result<Vec<IpNet>, ConfigError> {
+    let network = |text: &String| {
+        let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        text.parse::<IpNet>().ok().or_else(one).ok_or_else(|| ConfigError::Value {
+            key: "trusted-proxy",
+            value: text.clone(),
+            fault: "it is neither a network such as 10.0.0.0/8 nor an address".to_owned(),
+        })
+    };
+    texts.iter().map(network).collect()
+}
+
+/// All three settings or none.
+fn open_listener(
+    address: Option<SocketAddr>,
+    instance: Option<String>,
+    user: Option<String>,
+) -> Result<Option<OpenListener>, ConfigError> {
+    let missing = |key, because| Err(ConfigError::Missing { key, because });
+    let (address, instance, user) = match (address, instance, user) {
+        (None, None, None) => return Ok(None),
+        (Some(address), Some(instance), Some(user)) => (address, instance, user),
+        (None, Some(_), _) => return missing("open-mqtt", "open-instance"),
+        (None, None, Some(_)) => return missing("open-mqtt", "open-user"),
+        (Some(_), None, _) => return missing("open-instance", "open-mqtt"),
+        (Some(_), Some(_), None) => return missing("open-user", "open-mqtt"),
+    };
+    let door = OpenDoor { instance: parsed("open-instance", instance)?, user: parsed("open-user", user)? };
+    Ok(Some(OpenListener { address, door: Arc::new(door) }))
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(key: &'static str, value: String) -> Result<T, ConfigError> {
+    value.parse().map_err(|error: T::Err| ConfigError::Value { key, fault: error.to_string(), value })
 }
 
 #[cfg(test)]
@@ -97,10 +198,33 @@ mod tests {
             ("log-format = 'loud'", "log-format"),
             ("http = 5", "http"),
             ("http = 'nowhere'", "http"),
-            ("mqtts = '127.0.0.1:8883'", "mqtts"),
+            ("mqtts = 'nowhere'", "mqtts"),
+            ("mqtts = '127.0.0.1:8883'", "tls-cert"),
+            ("https = '127.0.0.1:8443'\ntls-cert = 'x'", "tls-key"),
+            ("tls-key = 'x'", "tls-cert"),
+            ("trusted-proxy = ['10.0.0.0/33']", "trusted-proxy"),
+            ("trusted-proxy = '10.0.0.0/8'", "trusted-proxy"),
+            ("open-mqtt = '127.0.0.1:1884'", "open-instance"),
+            ("open-mqtt = '127.0.0.1:1884'\nopen-instance = 'mqtt-cn-a'", "open-user"),
+            ("open-instance = 'mqtt-cn-a'\nopen-user = 'fleet'", "open-mqtt"),
+            ("open-user = 'fleet'", "open-mqtt"),
+            ("open-mqtt = '127.0.0.1:1884'\nopen-instance = 'no'\nopen-user = 'fleet'", "open-instance"),
+            ("open-mqtt = '127.0.0.1:1884'\nopen-instance = 'mqtt-cn-a'\nopen-user = 'a b'", "open-user"),
         ] {
             let error = with_file(text, ServeArgs::default()).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
         }
+    }
+    #[test]
+    fn the_listeners_are_read_whole() {
+        let text = "mqtts = '127.0.0.1:1'\nhttps = '127.0.0.1:2'\ntls-cert = 'c'\ntls-key = 'k'\n\
+                    open-mqtt = '127.0.0.1:3'\nopen-instance = 'mqtt-cn-a'\nopen-user = 'fleet'\n\
+                    trusted-proxy = ['10.0.0.0/8', '192.0.2.1']";
+        let config = with_file(text, ServeArgs::default()).unwrap();
+        assert_eq!((config.mqtts.unwrap().port(), config.https.unwrap().port()), (1, 2));
+        let open = config.open.unwrap();
+        assert_eq!((open.address.port(), open.door.user.as_str()), (3, "fleet"));
+        let proxies: Vec<_> = config.trusted_proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32"]);
     }
 }

@@ -5,12 +5,16 @@
 //! the `Authority`.
 
 mod api_command;
+mod certificate_watch;
 mod cli;
 mod config;
 mod data_folder;
 mod first_start;
 mod health;
+mod http_listener;
+mod listeners;
 mod log;
+mod open_files;
 mod operator;
 mod policy_command;
 mod serve;

@@ -1,31 +1,31 @@
 //! `sluice serve`: opens the folder, wires the rooms, runs the doors, ends them.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, FromRequestParts, Request, State, ws::WebSocketUpgrade},
-    http::{HeaderMap, header},
-    middleware::{Next, from_fn, from_fn_with_state},
-    response::Response,
+    extract::{FromRequestParts, Request, State, ws::WebSocketUpgrade},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
     routing::any,
 };
-use sluice_access::{Access, Peer};
+use sluice_access::Access;
 use sluice_actions::Services;
-use sluice_broker::Broker;
+use sluice_broker::{Arrival, Broker};
+use sluice_mqtt::Intake;
 use sluice_openapi::OpenApi;
 use sluice_policy::Authority;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    certificate_watch,
     config::Config,
     data_folder::{DataFolder, FolderError},
     first_start::{self, FirstStartError},
     health::{self, Readiness},
-    operator,
+    listeners::{Listeners, ListenersError},
+    open_files, operator,
     wiring::{self, WiringError},
 };
 
@@ -43,8 +43,8 @@ pub(crate) enum ServeError {
     Wiring(#[from] WiringError),
     #[error(transparent)]
     FirstStart(#[from] FirstStartError),
-    #[error("cannot listen on {address} for {what}: {source}")]
-    Listen { what: &'static str, address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Listeners(#[from] ListenersError),
     #[error("the metrics cannot be kept: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("the server failed: {0}")]
@@ -54,11 +54,10 @@ pub(crate) enum ServeError {
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+    let open_files = open_files::raise();
     let folder = DataFolder::open(&config.data_dir)?;
     let opened = wiring::open(&folder, config.master_key_file.as_deref()).await?;
-    let mqtt = listen("mqtt", config.mqtt).await?;
-    let http = listen("http", config.http).await?;
-    let (mqtt_address, http_address) = (mqtt.local_addr()?, http.local_addr()?);
+    let listeners = Listeners::bind(&config, open_files)?;
 
     let first_start = first_start::run(&opened.access).await?;
     let access = Arc::clone(&opened.access);
@@ -67,49 +66,32 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let services =
         Services { store: opened.store.clone(), access: Arc::clone(&access), authority, broker: Arc::clone(&broker) };
     let readiness = Readiness::default();
-    let router = routes(&access, services).merge(health::routes(readiness.clone(), metrics)).layer(from_fn(know_peer));
+    let router = routes(&access, services, listeners.intake()).merge(health::routes(readiness.clone(), metrics));
     operator::serve(folder.path(), Arc::clone(&access)).await?;
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let timekeeper = tokio::spawn(Arc::clone(&broker).keep_time());
-    let mqtt_door = tokio::spawn(sluice_mqtt::serve(mqtt, Arc::clone(&broker)));
-    let mut http_door =
-        tokio::spawn(
-            async move { axum::serve(http, router.into_make_service_with_connect_info::<SocketAddr>()).await },
-        );
+    let watch = certificate_watch::run(listeners.certificates(), signal(SignalKind::hangup())?);
+    let addresses = listeners.addresses()?;
+    let mut doors = listeners.serve(&broker, router);
+    doors.http.spawn(watch);
+    doors.http.spawn(Arc::clone(&broker).keep_time());
     if let Some(first_start) = first_start {
-        first_start.tell(&folder, &mqtt_address.to_string(), &http_address.to_string())?;
+        first_start.tell(&folder, &addresses.mqtt.to_string(), &addresses.http.to_string())?;
     }
     readiness.set(true);
-    say_ready(mqtt_address, http_address)?;
+    addresses.say_ready()?;
 
-    let ended = tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-        ended = &mut http_door => Err(ended.map_or_else(std::io::Error::other, |ended| {
-            ended.err().unwrap_or_else(|| std::io::Error::other("the HTTP listener ended"))
-        })),
-    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
     tracing::info!("the server ends");
     readiness.set(false);
-    mqtt_door.abort();
+    doors.mqtt.abort_all();
     drain(&broker).await;
-    http_door.abort();
-    timekeeper.abort();
+    doors.http.abort_all();
     opened.store.close().await;
-    Ok(ended?)
-}
-
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { what, address, source })
-}
-
-/// The one line that others wait for. DESIGN section 1.
-fn say_ready(mqtt: SocketAddr, http: SocketAddr) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "sluice ready mqtt={mqtt} http={http}")?;
-    out.flush()
+    Ok(())
 }
 
 /// Tells every connection that the server shuts down, and waits until they are gone.
@@ -126,11 +108,11 @@ async fn drain(broker: &Broker) {
 }
 
 /// All HTTP doors.
-fn routes(access: &Arc<Access>, services: Services) -> Router {
-    let broker = Arc::clone(&services.broker);
+fn routes(access: &Arc<Access>, services: Services, intake: &Arc<Intake>) -> Router {
+    let upgrades = Upgrades { broker: Arc::clone(&services.broker), intake: Arc::clone(intake) };
     let api = sluice_openapi::routes(OpenApi { access: Arc::clone(access), services: services.clone() })
-        .layer(from_fn_with_state(Arc::clone(&broker), upgrade_at_root));
-    let mqtt = Router::new().route("/mqtt", any(upgrade)).with_state(broker);
+        .layer(from_fn_with_state(upgrades.clone(), upgrade_at_root));
+    let mqtt = Router::new().route("/mqtt", any(upgrade)).with_state(upgrades);
     api.merge(mqtt).merge(console(services))
 }
 
@@ -144,32 +126,36 @@ fn console(_services: Services) -> Router {
     Router::new()
 }
 
-/// Puts into each request where it came from; the doors read nothing else of it.
-async fn know_peer(ConnectInfo(address): ConnectInfo<SocketAddr>, mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Peer { addr: address.ip().to_canonical(), secure: false });
-    next.run(request).await
+/// What a request that becomes MQTT needs.
+#[derive(Clone)]
+struct Upgrades {
+    broker: Arc<Broker>,
+    intake: Arc<Intake>,
 }
 
 /// MQTT over WebSocket on `/`, for clients that know no path.
-async fn upgrade_at_root(State(broker): State<Arc<Broker>>, request: Request, next: Next) -> Response {
+async fn upgrade_at_root(State(upgrades): State<Upgrades>, request: Request, next: Next) -> Response {
     if !wants_upgrade(request.headers()) {
         return next.run(request).await;
     }
-    upgrade(State(broker), request).await
+    upgrade(State(upgrades), request).await
 }
 
 fn wants_upgrade(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-async fn upgrade(State(broker): State<Arc<Broker>>, request: Request) -> Response {
-    use axum::response::IntoResponse;
+async fn upgrade(State(upgrades): State<Upgrades>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    let Some(peer) = parts.extensions.get::<Peer>().copied() else {
-        return axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    let Some(arrival) = parts.extensions.get::<Arrival>().cloned() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => sluice_mqtt::websocket(upgrade, broker, peer),
-        Err(refused) => refused.into_response(),
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(refused) => return refused.into_response(),
+    };
+    match upgrades.intake.half_open(arrival.peer) {
+        Ok(half_open) => sluice_mqtt::websocket(upgrade, upgrades.broker, arrival, half_open),
+        Err(refusal) => (StatusCode::SERVICE_UNAVAILABLE, format!("{refusal}\n")).into_response(),
     }
 }

@@ -1,0 +1,96 @@
+//! HTTP/1.1 on the connections that an [`Intake`] takes in: bounded in number, in the time of a request's head and of the request.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode},
+    response::{IntoResponse, Response},
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use sluice_broker::{Arrival, Door};
+use sluice_mqtt::{Certificates, Inner, Intake, Refusal, Stream, TakenIn};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::Semaphore,
+};
+use tower::ServiceExt;
+
+/// A request's head must be there within this time, also that of the next one on the same connection.
+const HEAD_WAIT: Duration = Duration::from_secs(30);
+/// A request must be answered within this time, its body read included.
+const REQUEST_WAIT: Duration = Duration::from_secs(60);
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Connections that speak HTTP at once; those that have become WebSocket are not counted.
+const CONNECTIONS_MAX: usize = 4_096;
+
+/// What the two HTTP listeners share.
+#[derive(Clone)]
+pub(crate) struct HttpDoor {
+    router: Router,
+    places: Arc<Semaphore>,
+}
+
+impl HttpDoor {
+    pub(crate) fn new(router: Router) -> Self {
+        Self { router, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+    }
+
+    /// Accepts connections until it is dropped. Each request's extensions say where it came from: a `Peer` and an [`Arrival`].
+    pub(crate) async fn serve(self, listener: TcpListener, intake: Arc<Intake>, tls: Option<Arc<Certificates>>) {
+        let tls = tls.map(|certificates| (certificates, Inner::Http));
+        let refusing = Arc::clone(&intake);
+        let take = move |taken_in| self.take(taken_in, &refusing);
+        intake.run(listener, tls, take).await;
+    }
+
+    fn take(&self, taken_in: TakenIn, intake: &Intake) {
+        let TakenIn { stream, peer, sni_instance, half_open } = taken_in;
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return intake.refuse(peer.addr, Refusal::Http);
+        };
+        let arrival = Arrival { peer, door: Door::Signed, sni_instance };
+        let router = self.router.clone();
+        tokio::spawn(async move {
+            match stream {
+                Stream::Tcp(stream) => speak(stream, router, arrival).await,
+                Stream::Tls(stream) => speak(*stream, router, arrival).await,
+            }
+            // Both counted it as long as it spoke HTTP; a WebSocket is counted as half-open by itself.
+            drop((place, half_open));
+        });
+    }
+}
+
+/// Answers requests until the connection ends or becomes a WebSocket.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router, arrival: Arrival) {
+    let peer = arrival.peer;
+    let answer = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(arrival.peer);
+        request.extensions_mut().insert(arrival.clone());
+        let answering = router.clone().oneshot(request.map(Body::new));
+        async move { Ok::<Response, Infallible>(in_time(answering).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(peer = %peer.addr, %error, "an HTTP connection ended");
+    }
+}
+
+async fn in_time(answering: impl Future<Output = Result<Response, Infallible>>) -> Response {
+    match tokio::time::timeout(REQUEST_WAIT, answering).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}
