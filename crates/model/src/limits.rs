@@ -1,9 +1,10 @@
 //! The limits of an instance, in one table: what its compatibility serves, narrowed by what its edition buys.
 //!
 //! Sources: DESIGN section 2, MQTT; facts/apsaramq-for-mqtt.md sections 4 and 7. An unlimited number is `u32::MAX` or
-//! `u64::MAX`: nothing is capped until an edition or the original's gaps say so.
+//! `u64::MAX`: nothing is capped until an edition or the original's gaps say so. The whole table, edition by compatibility,
+//! is `tests/limits.txt`.
 
-use crate::{Compatibility, Edition};
+use crate::{Compatibility, Edition, TopicFilter, TopicName, level_count};
 
 /// What an instance and its clients may have at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,10 +87,116 @@ const EXTENDED: Limits = Limits {
     serves_stored_qos2: true,
 };
 
+/// The original's limits and gaps. Documented in facts/apsaramq-for-mqtt.md section 4, except where a line says "ours".
+const STRICT: Limits = Limits {
+    parent_topics_max: 25,
+    // The product serves neither; a limit of 0 says it in numbers too.
+    retained_messages_max: 0,
+    retained_bytes_max: 0,
+    client_subscriptions_max: 30,
+    receive_maximum: u16::MAX,
+    topic_alias_maximum: 30,
+    // The original keeps 1,000,000 for all sessions of an instance together, so that one session may have them all. The
+    // bytes are ours.
+    queue_messages_max: 1_000_000,
+    keep_alive_s_max: 8 * 60,
+    session_expiry_s_min: 10 * 60,
+    session_expiry_s_max: 2_147_483_647,
+    packet_bytes_max: 128 * 1024,
+    payload_bytes_max: 64 * 1024,
+    // The limits page says 64 with all levels, a comment in a demo 128. 64, so that a test run finds what the page forbids;
+    // point-to-point topics are exempt, see [`Limits::admits_topic`].
+    topic_bytes_max: 64,
+    serves_retained: false,
+    serves_wills: false,
+    serves_shared: false,
+    serves_stored_qos2: false,
+    // Groups, levels, and what an edition buys: no number is documented, ours.
+    ..EXTENDED
+};
+
 impl Limits {
     /// The limits of an instance of this edition and compatibility.
     #[must_use]
-    pub const fn of(_edition: Edition, _compatibility: Compatibility) -> Self {
-        EXTENDED
+    pub const fn of(edition: Edition, compatibility: Compatibility) -> Self {
+        let served = match compatibility {
+            Compatibility::Extended => EXTENDED,
+            Compatibility::Strict => STRICT,
+        };
+        match edition {
+            // Its smallest documented size is 1,000 connections. The others are ours: as many subscriptions as 1,000 of the
+            // original's clients may have, a message a second each, and all of them back within ten seconds.
+            Edition::Basic => Self {
+                connections_max: 1_000,
+                connects_per_s_max: 100,
+                messages_per_s_max: 1_000,
+                subscriptions_max: 30_000,
+                ..served
+            },
+            // Its largest documented size is 2,000,000 connections.
+            Edition::Platinum => Self { connections_max: 2_000_000, ..served },
+            // Sizes of Professional are not documented and Serverless has none; the default edition is without a cap.
+            // DESIGN section 2, Defaults.
+            Edition::Professional | Edition::Serverless => served,
+        }
     }
+
+    /// Whether a topic name is short and flat enough. A point-to-point topic is exempt from the length: with a client ID of
+    /// 64 characters it could not fit the original's 64 bytes (facts/apsaramq-for-mqtt.md section 4).
+    #[must_use]
+    pub fn admits_topic(&self, topic: &TopicName) -> bool {
+        topic.p2p_target().is_some() || self.admits(topic.as_str())
+    }
+
+    /// Whether a filter, without its `$share/{group}/`, is short and flat enough.
+    #[must_use]
+    pub fn admits_filter(&self, filter: &TopicFilter) -> bool {
+        self.admits(filter.plain()) || TopicName::reads_as_p2p(filter.plain())
+    }
+
+    fn admits(&self, text: &str) -> bool {
+        text.len() <= usize::from(self.topic_bytes_max) && level_count(text) <= usize::from(self.topic_levels_max)
+    }
+
+    /// Every limit under its name in `GetMqttInstance`, in the order of the fields. [`Limits::UNLIMITED`] says that there is
+    /// no such limit; whether something is served is 1 or 0.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, i64); 24] {
+        [
+            ("ConnectionsMax", capped(self.connections_max)),
+            ("ConnectsPerSecondMax", capped(self.connects_per_s_max)),
+            ("MessagesPerSecondMax", capped(self.messages_per_s_max)),
+            ("SubscriptionsMax", capped(self.subscriptions_max)),
+            ("ParentTopicsMax", capped(self.parent_topics_max)),
+            ("GroupsMax", capped(self.groups_max)),
+            ("RetainedMessagesMax", capped(self.retained_messages_max)),
+            ("RetainedBytesMax", i64::try_from(self.retained_bytes_max).unwrap_or(Self::UNLIMITED)),
+            ("ClientSubscriptionsMax", capped(self.client_subscriptions_max)),
+            ("ReceiveMaximum", self.receive_maximum.into()),
+            ("TopicAliasMaximum", self.topic_alias_maximum.into()),
+            ("QueueMessagesMax", capped(self.queue_messages_max)),
+            ("QueueBytesMax", i64::try_from(self.queue_bytes_max).unwrap_or(Self::UNLIMITED)),
+            (
+                "KeepAliveSecondsMax",
+                if self.keep_alive_s_max == 0 { Self::UNLIMITED } else { self.keep_alive_s_max.into() },
+            ),
+            ("SessionExpirySecondsMin", self.session_expiry_s_min.into()),
+            ("SessionExpirySecondsMax", capped(self.session_expiry_s_max)),
+            ("PacketBytesMax", capped(self.packet_bytes_max)),
+            ("PayloadBytesMax", capped(self.payload_bytes_max)),
+            ("TopicBytesMax", self.topic_bytes_max.into()),
+            ("TopicLevelsMax", self.topic_levels_max.into()),
+            ("ServesRetained", self.serves_retained.into()),
+            ("ServesWills", self.serves_wills.into()),
+            ("ServesShared", self.serves_shared.into()),
+            ("ServesStoredQos2", self.serves_stored_qos2.into()),
+        ]
+    }
+
+    /// How [`Limits::named`] says that there is no limit.
+    pub const UNLIMITED: i64 = -1;
+}
+
+fn capped(limit: u32) -> i64 {
+    if limit == u32::MAX { Limits::UNLIMITED } else { limit.into() }
 }

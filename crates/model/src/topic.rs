@@ -67,6 +67,11 @@ impl TopicName {
         p2p_target(&self.0)
     }
 
+    /// Whether a text has the form of a point-to-point topic.
+    pub(crate) fn reads_as_p2p(text: &str) -> bool {
+        p2p_target(text).is_some()
+    }
+
     /// The shared text.
     #[must_use]
     pub fn shared(&self) -> Arc<str> {
