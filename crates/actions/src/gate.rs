@@ -176,7 +176,7 @@ fn absent_instance(context: &ActionContext, row: &Row, instance: &str) -> Action
     absent(context, row, &Action::INSTANCE_ACCESS, resource, DeniedAs::Instance)
 }
 
-/// Completes an error of the input that must read as a refusal.
+/// Completes an error that must read as a refusal: the instance cannot be, or was deleted meanwhile.
 pub(crate) fn hide(context: &ActionContext, row: &Row, error: ActionError) -> ActionError {
     match error {
         ActionError::AbsentInstance(text) => absent_instance(context, row, &text),

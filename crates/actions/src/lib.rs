@@ -28,7 +28,7 @@ mod store_fault;
 pub mod sts;
 mod time;
 
-pub use context::{ActionContext, RequestId, Services};
+pub use context::{ActionContext, Endpoint, RequestId, Services};
 pub use error::{ActionError, Code, DeniedAs, Fault};
 pub use gate::{Ask, Denial, Granted};
 pub use operation::{Act, Need, Operation, Parameter, Product, Reply, Row, call, permitted};

@@ -5,6 +5,7 @@
 
 mod group;
 mod instance;
+mod instance_settings;
 mod message;
 mod metadata;
 mod session;
@@ -12,7 +13,8 @@ mod topic;
 
 pub use group::{CreateGroupId, DeleteGroupId, ListGroupId};
 pub use instance::{CreateMqttInstance, InstancePage, ListInstances, ListMqttInstance, MqttInstance};
+pub use instance_settings::{DeleteMqttInstance, GetMqttInstance, UpdateMqttInstance};
 pub use message::SendMessage;
 pub use metadata::{GetMqttMetaData, MetaData};
 pub use session::{CloseConnection, QuerySessionByClientId};
-pub use topic::{CreateMqttTopic, DeleteMqttTopic, ListMqttTopic};
+pub use topic::{CreateMqttTopic, DeleteMqttTopic, ListMqttTopic, UpdateMqttTopic};

@@ -114,7 +114,7 @@ pub trait Act: Sized + Send + Sync {
 /// [`ActionError::Denied`] before anything is read; then what the operation answers.
 pub async fn call<A: Act>(context: &ActionContext, input: A) -> Result<A::Output, ActionError> {
     let granted = gate::authorize(context, &A::ROW, &input.ask(context))?;
-    let outcome = input.run(context, granted).await;
+    let outcome = input.run(context, granted).await.map_err(|error| gate::hide(context, &A::ROW, error));
     let (operation, request_id) = (A::ROW.name, context.request_id());
     let principal = context.caller().principal();
     match &outcome {

@@ -82,6 +82,11 @@ impl Params {
         }
     }
 
+    /// A word of a closed set, if one is given.
+    pub(crate) fn optional_word<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, ActionError> {
+        self.given(name).map(|text| text.parse().map_err(|_| ActionError::invalid(name))).transpose()
+    }
+
     /// A required word of a closed set.
     pub(crate) fn required_word<T: FromStr>(&self, name: &'static str) -> Result<T, ActionError> {
         self.text(name)?.parse().map_err(|_| ActionError::invalid(name))

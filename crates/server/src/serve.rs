@@ -11,7 +11,7 @@ use axum::{
     routing::any,
 };
 use sluice_access::{Access, Peer};
-use sluice_actions::Services;
+use sluice_actions::{Endpoint, Services};
 use sluice_broker::Broker;
 use sluice_openapi::OpenApi;
 use sluice_policy::Authority;
@@ -64,8 +64,13 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let access = Arc::clone(&opened.access);
     let authority = Authority::new(access.policy_source());
     let broker = Broker::new(Arc::clone(&access), authority.clone());
-    let services =
-        Services { store: opened.store.clone(), access: Arc::clone(&access), authority, broker: Arc::clone(&broker) };
+    let services = Services {
+        store: opened.store.clone(),
+        access: Arc::clone(&access),
+        authority,
+        broker: Arc::clone(&broker),
+        endpoints: endpoints(mqtt_address, http_address),
+    };
     let readiness = Readiness::default();
     let router = routes(&access, services).merge(health::routes(readiness.clone(), metrics)).layer(from_fn(know_peer));
     operator::serve(folder.path(), Arc::clone(&access)).await?;
@@ -100,6 +105,12 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
 
 async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { what, address, source })
+}
+
+/// What listens, as GetMqttInstance shows it. MQTT over WebSocket is on the HTTP port.
+fn endpoints(mqtt: SocketAddr, http: SocketAddr) -> Arc<[Endpoint]> {
+    let of = |protocol, address: SocketAddr| Endpoint { protocol, address: address.to_string() };
+    Arc::new([of("mqtt", mqtt), of("ws", http), of("http", http)])
 }
 
 /// The one line that others wait for. DESIGN section 1.
