@@ -9,7 +9,7 @@ use sluice_model::{AccountId, InstanceId, Limits, NameError, UnixMs};
 use sluice_policy::{Authority, Caller};
 use sluice_store::Store;
 
-use crate::ActionError;
+use crate::{ActionError, Usage};
 
 /// Where a client reaches this node, as `GetMqttInstance` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +32,8 @@ pub struct Services {
     pub authority: Authority,
     /// Sessions and messages.
     pub broker: Arc<Broker>,
+    /// What is used.
+    pub usage: Arc<Usage>,
     /// Where clients reach this node.
     pub endpoints: Arc<[Endpoint]>,
 }

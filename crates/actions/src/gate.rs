@@ -26,6 +26,16 @@ pub enum Ask {
     Rows,
 }
 
+impl Ask {
+    /// The instance that must be there.
+    pub(crate) fn instance(self) -> Option<InstanceId> {
+        match self {
+            Self::OnInstance(instance, _) | Self::RowsOfInstance(instance) => Some(instance),
+            Self::Nothing | Self::On(_) | Self::Both(..) | Self::Rows => None,
+        }
+    }
+}
+
 /// The yeses to what was asked, in its order.
 #[derive(Debug)]
 pub struct Granted {

@@ -10,6 +10,7 @@ mod message;
 mod metadata;
 mod session;
 mod topic;
+mod usage;
 
 pub use group::{CreateGroupId, DeleteGroupId, ListGroupId};
 pub use instance::{CreateMqttInstance, InstancePage, ListInstances, ListMqttInstance, MqttInstance};
@@ -18,3 +19,4 @@ pub use message::SendMessage;
 pub use metadata::{GetMqttMetaData, MetaData};
 pub use session::{CloseConnection, QuerySessionByClientId};
 pub use topic::{CreateMqttTopic, DeleteMqttTopic, ListMqttTopic, UpdateMqttTopic};
+pub use usage::QueryMqttUsage;

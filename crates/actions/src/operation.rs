@@ -182,7 +182,13 @@ impl Operation {
 async fn handle<A: Act>(context: &ActionContext, params: &Params) -> Result<Reply, ActionError> {
     let input = check_served::<A>(params).and_then(|()| A::read(params));
     let input = input.map_err(|error| gate::hide(context, &A::ROW, error))?;
+    let instance = input.ask(context).instance();
     let output = call(context, input).await?;
+    // Every successful call of the product counts; the console's pages, which call without parameters, are none.
+    // facts/apsaramq-for-mqtt.md section 7.
+    if A::ROW.product == Product::OnsMqtt {
+        context.services.usage.count_call(context.caller().principal(), instance);
+    }
     Ok(Reply(Box::new(output)))
 }
 

@@ -39,6 +39,7 @@ pub static OPERATIONS: &[Operation] = &[
     Operation::of::<onsmqtt::GetMqttInstance>(),
     Operation::of::<onsmqtt::ListMqttInstance>(),
     Operation::of::<onsmqtt::GetMqttMetaData>(),
+    Operation::of::<onsmqtt::QueryMqttUsage>(),
     Operation::of::<onsmqtt::CreateMqttTopic>(),
     Operation::of::<onsmqtt::UpdateMqttTopic>(),
     Operation::of::<onsmqtt::DeleteMqttTopic>(),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use sluice_access::{Access, AccountDraft, Change, Clock, MasterKey};
-use sluice_actions::{ActionContext, ActionError, Need, OPERATIONS, Operation, Params, RequestId, Services};
+use sluice_actions::{ActionContext, ActionError, Need, OPERATIONS, Operation, Params, RequestId, Services, Usage};
 use sluice_broker::Broker;
 use sluice_model::{Compatibility, DenyAction, Durability, Edition, Principal, UnixMs};
 use sluice_policy::SystemTask;
@@ -55,7 +55,8 @@ impl World {
         let table = PolicyTable::default();
         let authority = table.authority();
         let broker = Broker::new(Arc::clone(&access), authority.clone());
-        let services = Services { store, access, authority, broker, endpoints: Arc::default() };
+        let usage = Usage::new(store.clone(), Arc::clone(&broker), NOW);
+        let services = Services { store, access, authority, broker, usage, endpoints: Arc::default() };
         Self { services, table, user: user(account, 1), _folder: folder }
     }
 
@@ -81,6 +82,8 @@ fn parameters(operation: &Operation) -> Params {
             "UserAccessKeyId" => "LTAIsomekey0000000000000",
             "Password" | "NewPassword" | "OldPassword" => "a-good-password",
             "GroupId" => "GID_some",
+            "BeginTime" => "1699999999999",
+            "EndTime" => "1700000000001",
             "ClientId" => "GID_some@@@1",
             "MqttTopic" => "some/topic",
             _ => "something",

@@ -24,7 +24,9 @@ mod recheck;
 mod refusal;
 mod registry;
 mod subscriptions;
+mod usage;
 
 pub use arrival::{Arrival, Door, OpenDoor};
 pub use broker::{Broker, Counts, SendFault};
 pub use client::{Client, Flow};
+pub use usage::{UsageRow, UsageTotals};

@@ -14,6 +14,7 @@ mod log;
 mod operator;
 mod policy_command;
 mod serve;
+mod usage;
 mod wiring;
 
 use std::{fmt::Display, io::Write, process::ExitCode};

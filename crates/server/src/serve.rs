@@ -11,7 +11,7 @@ use axum::{
     routing::any,
 };
 use sluice_access::{Access, Peer};
-use sluice_actions::{Endpoint, Services};
+use sluice_actions::{Endpoint, Services, Usage};
 use sluice_broker::Broker;
 use sluice_openapi::OpenApi;
 use sluice_policy::Authority;
@@ -26,6 +26,7 @@ use crate::{
     first_start::{self, FirstStartError},
     health::{self, Readiness},
     operator,
+    usage::Writer,
     wiring::{self, WiringError},
 };
 
@@ -64,11 +65,13 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let access = Arc::clone(&opened.access);
     let authority = Authority::new(access.policy_source());
     let broker = Broker::new(Arc::clone(&access), authority.clone());
+    let usage = Usage::new(opened.store.clone(), Arc::clone(&broker), access.clock().now());
     let services = Services {
         store: opened.store.clone(),
         access: Arc::clone(&access),
         authority,
         broker: Arc::clone(&broker),
+        usage: Arc::clone(&usage),
         endpoints: endpoints(mqtt_address, http_address),
     };
     let readiness = Readiness::default();
@@ -76,6 +79,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     operator::serve(folder.path(), Arc::clone(&access)).await?;
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let usage_writer = Writer::start(usage, access.clock().clone());
     let mqtt_door = tokio::spawn(sluice_mqtt::serve(mqtt, Arc::clone(&broker)));
     let mut http_door =
         tokio::spawn(
@@ -99,6 +103,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     mqtt_door.abort();
     drain(&broker).await;
     http_door.abort();
+    usage_writer.finish().await;
     opened.store.close().await;
     Ok(ended?)
 }
