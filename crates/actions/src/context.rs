@@ -2,11 +2,24 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use serde::Serialize;
 use sluice_access::{Access, Change};
 use sluice_broker::Broker;
-use sluice_model::{AccountId, NameError, UnixMs};
+use sluice_model::{AccountId, InstanceId, Limits, NameError, UnixMs};
 use sluice_policy::{Authority, Caller};
 use sluice_store::Store;
+
+use crate::{ActionError, Usage};
+
+/// Where a client reaches this node, as `GetMqttInstance` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Endpoint {
+    /// `mqtt`, `mqtts`, `ws`, `wss`, `http`, `https`.
+    pub protocol: &'static str,
+    /// `HOST:PORT`; MQTT over WebSocket is at `/mqtt` there.
+    pub address: String,
+}
 
 /// What every operation works on. Cloned cheaply; one for all doors.
 #[derive(Clone)]
@@ -19,6 +32,10 @@ pub struct Services {
     pub authority: Authority,
     /// Sessions and messages.
     pub broker: Arc<Broker>,
+    /// What is used.
+    pub usage: Arc<Usage>,
+    /// Where clients reach this node.
+    pub endpoints: Arc<[Endpoint]>,
 }
 
 impl fmt::Debug for Services {
@@ -72,6 +89,12 @@ impl ActionContext {
 
     pub(crate) fn access(&self) -> &Arc<Access> {
         &self.services.access
+    }
+
+    /// What an instance may have. One that was deleted since it was asked for is absent.
+    pub(crate) fn limits_of(&self, instance: &InstanceId) -> Result<Limits, ActionError> {
+        let settings = self.access().instance(self.account(), instance);
+        settings.map(|settings| settings.limits).ok_or_else(|| ActionError::AbsentInstance(instance.to_string()))
     }
 
     /// The one way from a write to its effect: puts what was written in force, then has the live side decide again.

@@ -2,7 +2,8 @@
 //!
 //! Codes and statuses are the vendor's (openapi/errors.json; facts/ram.md section 3.4); texts are ours.
 
-use sluice_model::NameError;
+use sluice_model::{InstanceId, NameError};
+use sluice_store::{Entity, StoreError};
 
 use crate::Denial;
 
@@ -99,6 +100,14 @@ impl ActionError {
             NameError::Format { .. } | NameError::Reserved { .. } => Fault::Format,
         };
         Self::Invalid { name, fault }
+    }
+
+    /// The store's refusal, where the instance may have been deleted meanwhile: that reads like any absent one.
+    pub(crate) fn of_instance(error: StoreError, instance: &InstanceId) -> Self {
+        match error {
+            StoreError::NotFound(Entity::Instance) => Self::AbsentInstance(instance.to_string()),
+            other => other.into(),
+        }
     }
 
     /// As the group operations of OnsMqtt say it.

@@ -26,6 +26,16 @@ pub enum Ask {
     Rows,
 }
 
+impl Ask {
+    /// The instance that must be there.
+    pub(crate) fn instance(self) -> Option<InstanceId> {
+        match self {
+            Self::OnInstance(instance, _) | Self::RowsOfInstance(instance) => Some(instance),
+            Self::Nothing | Self::On(_) | Self::Both(..) | Self::Rows => None,
+        }
+    }
+}
+
 /// The yeses to what was asked, in its order.
 #[derive(Debug)]
 pub struct Granted {
@@ -176,7 +186,7 @@ fn absent_instance(context: &ActionContext, row: &Row, instance: &str) -> Action
     absent(context, row, &Action::INSTANCE_ACCESS, resource, DeniedAs::Instance)
 }
 
-/// Completes an error of the input that must read as a refusal.
+/// Completes an error that must read as a refusal: the instance cannot be, or was deleted meanwhile.
 pub(crate) fn hide(context: &ActionContext, row: &Row, error: ActionError) -> ActionError {
     match error {
         ActionError::AbsentInstance(text) => absent_instance(context, row, &text),

@@ -1,4 +1,5 @@
-//! Quotas and lengths of RAM. Sources: facts/ram.md sections 2 and 3.3.
+//! Quotas and lengths of RAM, and of texts. Sources: facts/ram.md sections 2 and 3.3. What an instance may have is
+//! `sluice_model::Limits`.
 
 /// Users of an account.
 pub(crate) const USERS_MAX: i64 = 5_000;
@@ -22,7 +23,3 @@ pub(crate) const EMAIL_CHARACTERS_MAX: usize = 254;
 pub(crate) const MOBILE_PHONE_CHARACTERS_MAX: usize = 32;
 /// Characters of a topic's remark.
 pub(crate) const REMARK_CHARACTERS_MAX: usize = 128;
-/// Parent topics of an instance; the original's 25 are raised by ticket, these are Sluice's.
-pub(crate) const TOPICS_MAX: i64 = 10_000;
-/// Groups of an instance.
-pub(crate) const GROUPS_MAX: i64 = 10_000;

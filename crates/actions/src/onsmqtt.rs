@@ -5,14 +5,18 @@
 
 mod group;
 mod instance;
+mod instance_settings;
 mod message;
 mod metadata;
 mod session;
 mod topic;
+mod usage;
 
 pub use group::{CreateGroupId, DeleteGroupId, ListGroupId};
 pub use instance::{CreateMqttInstance, InstancePage, ListInstances, ListMqttInstance, MqttInstance};
+pub use instance_settings::{DeleteMqttInstance, GetMqttInstance, UpdateMqttInstance};
 pub use message::SendMessage;
 pub use metadata::{GetMqttMetaData, MetaData};
 pub use session::{CloseConnection, QuerySessionByClientId};
-pub use topic::{CreateMqttTopic, DeleteMqttTopic, ListMqttTopic};
+pub use topic::{CreateMqttTopic, DeleteMqttTopic, ListMqttTopic, UpdateMqttTopic};
+pub use usage::QueryMqttUsage;

@@ -114,7 +114,7 @@ pub trait Act: Sized + Send + Sync {
 /// [`ActionError::Denied`] before anything is read; then what the operation answers.
 pub async fn call<A: Act>(context: &ActionContext, input: A) -> Result<A::Output, ActionError> {
     let granted = gate::authorize(context, &A::ROW, &input.ask(context))?;
-    let outcome = input.run(context, granted).await;
+    let outcome = input.run(context, granted).await.map_err(|error| gate::hide(context, &A::ROW, error));
     let (operation, request_id) = (A::ROW.name, context.request_id());
     let principal = context.caller().principal();
     match &outcome {
@@ -182,7 +182,13 @@ impl Operation {
 async fn handle<A: Act>(context: &ActionContext, params: &Params) -> Result<Reply, ActionError> {
     let input = check_served::<A>(params).and_then(|()| A::read(params));
     let input = input.map_err(|error| gate::hide(context, &A::ROW, error))?;
+    let instance = input.ask(context).instance();
     let output = call(context, input).await?;
+    // Every successful call of the product counts; the console's pages, which call without parameters, are none.
+    // facts/apsaramq-for-mqtt.md section 7.
+    if A::ROW.product == Product::OnsMqtt {
+        context.services.usage.count_call(context.caller().principal(), instance);
+    }
     Ok(Reply(Box::new(output)))
 }
 

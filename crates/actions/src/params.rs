@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr};
 
-use sluice_model::{InstanceId, NameError};
+use sluice_model::{InstanceId, NameError, UnixMs};
 
 use crate::{ActionError, error::Fault};
 
@@ -82,6 +82,11 @@ impl Params {
         }
     }
 
+    /// A word of a closed set, if one is given.
+    pub(crate) fn optional_word<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, ActionError> {
+        self.given(name).map(|text| text.parse().map_err(|_| ActionError::invalid(name))).transpose()
+    }
+
     /// A required word of a closed set.
     pub(crate) fn required_word<T: FromStr>(&self, name: &'static str) -> Result<T, ActionError> {
         self.text(name)?.parse().map_err(|_| ActionError::invalid(name))
@@ -114,6 +119,13 @@ impl Params {
         let digits = text.bytes().all(|b| b.is_ascii_digit());
         let number = text.parse().ok().filter(|number| digits && range.contains(number));
         number.ok_or_else(|| ActionError::invalid(name))
+    }
+
+    /// A required instant, Unix milliseconds.
+    pub(crate) fn time(&self, name: &'static str) -> Result<UnixMs, ActionError> {
+        let text = self.text(name)?;
+        let digits = text.bytes().all(|b| b.is_ascii_digit());
+        text.parse().ok().filter(|_| digits).map(UnixMs).ok_or_else(|| ActionError::invalid(name))
     }
 
     /// An optional free text of at most `characters_max`, without control characters. An empty one is given: it clears.

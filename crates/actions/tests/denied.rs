@@ -5,16 +5,18 @@
 
 use std::sync::Arc;
 
-use sluice_access::{Access, AccountDraft, Clock, MasterKey};
-use sluice_actions::{ActionContext, ActionError, Need, OPERATIONS, Operation, Params, RequestId, Services};
+use sluice_access::{Access, AccountDraft, Change, Clock, MasterKey};
+use sluice_actions::{ActionContext, ActionError, Need, OPERATIONS, Operation, Params, RequestId, Services, Usage};
 use sluice_broker::Broker;
-use sluice_model::{Principal, UnixMs};
+use sluice_model::{Compatibility, DenyAction, Durability, Edition, Principal, UnixMs};
 use sluice_policy::SystemTask;
-use sluice_store::Store;
+use sluice_store::{By, Instance, Store};
 use sluice_testkit::{PolicyTable, account, caller, user};
 
 const NOW: UnixMs = UnixMs(1_700_000_000_000);
 const INSTANCE: &str = "mqtt-cn-here";
+/// The instance that is deleted, so that the other operations keep theirs.
+const SECOND_INSTANCE: &str = "mqtt-cn-second";
 const ALLOW_ALL: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 /// A server without doors, and what is in force for its one user.
@@ -38,10 +40,23 @@ impl World {
             ..AccountDraft::default()
         };
         access.create_account(SystemTask::FirstStart, draft).await.unwrap();
+        let second = Instance {
+            id: SECOND_INSTANCE.parse().unwrap(),
+            account,
+            name: "second".parse().unwrap(),
+            edition: Edition::Professional,
+            compatibility: Compatibility::Extended,
+            deny_action: DenyAction::Close,
+            durability: Durability::Sync,
+            created: NOW,
+        };
+        store.create_instance(By::Task(SystemTask::FirstStart), &second).await.unwrap();
+        access.refresh(Change::Instance(account, second.id)).await;
         let table = PolicyTable::default();
         let authority = table.authority();
         let broker = Broker::new(Arc::clone(&access), authority.clone());
-        let services = Services { store, access, authority, broker };
+        let usage = Usage::new(store.clone(), Arc::clone(&broker), NOW);
+        let services = Services { store, access, authority, broker, usage, endpoints: Arc::default() };
         Self { services, table, user: user(account, 1), _folder: folder }
     }
 
@@ -58,6 +73,7 @@ fn parameters(operation: &Operation) -> Params {
     let mut params = Params::default();
     for parameter in operation.row.parameters.iter().filter(|parameter| parameter.need == Need::Required) {
         let value = match parameter.name {
+            "InstanceId" if operation.row.name == "DeleteMqttInstance" => SECOND_INSTANCE,
             "InstanceId" => INSTANCE,
             "PolicyType" => "Custom",
             "PolicyDocument" => ALLOW_ALL,
@@ -66,6 +82,8 @@ fn parameters(operation: &Operation) -> Params {
             "UserAccessKeyId" => "LTAIsomekey0000000000000",
             "Password" | "NewPassword" | "OldPassword" => "a-good-password",
             "GroupId" => "GID_some",
+            "BeginTime" => "1699999999999",
+            "EndTime" => "1700000000001",
             "ClientId" => "GID_some@@@1",
             "MqttTopic" => "some/topic",
             _ => "something",

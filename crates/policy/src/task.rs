@@ -14,6 +14,8 @@ pub enum SystemTask {
     ConsoleSessions,
     /// Ends sessions and what they left behind when their time is over.
     SessionEnd,
+    /// Adds up what is used, and forgets it when it is old.
+    Usage,
 }
 
 impl SystemTask {
@@ -25,6 +27,7 @@ impl SystemTask {
             Self::OperatorCommand => "operator-command",
             Self::ConsoleSessions => "console-sessions",
             Self::SessionEnd => "session-end",
+            Self::Usage => "usage",
         }
     }
 }

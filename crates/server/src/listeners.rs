@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::Router;
+use sluice_actions::Endpoint;
 use sluice_broker::{Broker, Door};
 use sluice_mqtt::{CertificateError, Certificates, ConnectionLimits, Intake, MqttListener, TrustedProxies};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -47,6 +48,24 @@ pub(crate) struct Addresses {
     open_mqtt: Option<SocketAddr>,
     pub(crate) http: SocketAddr,
     https: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// What an instance is reached by. The open listener leads to one instance only, and is the operator's to tell. MQTT over
+    /// WebSocket is on the HTTP ports.
+    pub(crate) fn endpoints(&self) -> Arc<[Endpoint]> {
+        let all = [
+            ("mqtt", Some(self.mqtt)),
+            ("mqtts", self.mqtts),
+            ("ws", Some(self.http)),
+            ("wss", self.https),
+            ("http", Some(self.http)),
+            ("https", self.https),
+        ];
+        let of =
+            |(protocol, address): (_, Option<SocketAddr>)| Some(Endpoint { protocol, address: address?.to_string() });
+        all.into_iter().filter_map(of).collect()
+    }
 }
 
 impl Listeners {

@@ -18,6 +18,7 @@ mod open_files;
 mod operator;
 mod policy_command;
 mod serve;
+mod usage;
 mod wiring;
 
 use std::{fmt::Display, io::Write, process::ExitCode};

@@ -11,7 +11,7 @@ use axum::{
     routing::any,
 };
 use sluice_access::Access;
-use sluice_actions::Services;
+use sluice_actions::{Services, Usage};
 use sluice_broker::{Arrival, Broker};
 use sluice_mqtt::Intake;
 use sluice_openapi::OpenApi;
@@ -26,6 +26,7 @@ use crate::{
     health::{self, Readiness},
     listeners::{Listeners, ListenersError},
     open_files, operator,
+    usage::Writer,
     wiring::{self, WiringError},
 };
 
@@ -60,21 +61,29 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let listeners = Listeners::bind(&config, open_files)?;
 
     let first_start = first_start::run(&opened.access).await?;
+    let addresses = listeners.addresses()?;
     let access = Arc::clone(&opened.access);
     let authority = Authority::new(access.policy_source());
     let broker = Broker::new(Arc::clone(&access), authority.clone());
-    let services =
-        Services { store: opened.store.clone(), access: Arc::clone(&access), authority, broker: Arc::clone(&broker) };
+    let usage = Usage::new(opened.store.clone(), Arc::clone(&broker), access.clock().now());
+    let services = Services {
+        store: opened.store.clone(),
+        access: Arc::clone(&access),
+        authority,
+        broker: Arc::clone(&broker),
+        usage: Arc::clone(&usage),
+        endpoints: addresses.endpoints(),
+    };
     let readiness = Readiness::default();
     let router = routes(&access, services, listeners.intake()).merge(health::routes(readiness.clone(), metrics));
     operator::serve(folder.path(), Arc::clone(&access)).await?;
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let watch = certificate_watch::run(listeners.certificates(), signal(SignalKind::hangup())?);
-    let addresses = listeners.addresses()?;
     let mut doors = listeners.serve(&broker, router);
     doors.http.spawn(watch);
     doors.http.spawn(Arc::clone(&broker).keep_time());
+    let usage_writer = Writer::start(usage, access.clock().clone());
     if let Some(first_start) = first_start {
         first_start.tell(&folder, &addresses.mqtt.to_string(), &addresses.http.to_string())?;
     }
@@ -90,6 +99,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     doors.mqtt.abort_all();
     drain(&broker).await;
     doors.http.abort_all();
+    usage_writer.finish().await;
     opened.store.close().await;
     Ok(())
 }

@@ -20,6 +20,7 @@ pub(crate) enum Target<'a> {
     Policy(&'a str),
     Topic(&'a str, &'a str),
     Group(&'a str, &'a str),
+    Instance(&'a str),
     /// A new instance: permitted on the account's service as a whole.
     NewInstance,
     /// The account's own keys.
@@ -50,6 +51,7 @@ fn names(resource: &Resource, target: &Target<'_>) -> bool {
         (Resource::Group(_, instance, group), Target::Group(row, name)) => {
             instance.as_str() == *row && group.as_str() == *name
         }
+        (Resource::Instance(_, instance), Target::Instance(row)) => instance.as_str() == *row,
         (Resource::Service(..), Target::NewInstance) => true,
         (Resource::Ram(_, RamEntity::All), Target::Account) => true,
         _ => false,

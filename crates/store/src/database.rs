@@ -159,8 +159,13 @@ impl Write {
 
     /// Inserts a row; `taken` when a unique name is.
     pub(crate) async fn insert(&mut self, sql: &str, binds: &[Bind<'_>], taken: Entity) -> Result<(), StoreError> {
+        self.change(sql, binds, taken).await.map(drop)
+    }
+
+    /// Runs a statement that may give a name twice; gives the rows touched.
+    pub(crate) async fn change(&mut self, sql: &str, binds: &[Bind<'_>], taken: Entity) -> Result<u64, StoreError> {
         match query(sql, binds).execute(&mut *self.0).await {
-            Ok(_) => Ok(()),
+            Ok(done) => Ok(done.rows_affected()),
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(StoreError::AlreadyExists(taken)),
             Err(error) => Err(error.into()),
         }

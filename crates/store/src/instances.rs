@@ -27,6 +27,21 @@ pub struct Instance {
     pub created: UnixMs,
 }
 
+/// What an instance's settings become; `None` leaves one as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InstanceChange {
+    /// Its name.
+    pub name: Option<InstanceName>,
+    /// Which presets of limits.
+    pub edition: Option<Edition>,
+    /// Whose limits and gaps.
+    pub compatibility: Option<Compatibility>,
+    /// What a refusal does.
+    pub deny_action: Option<DenyAction>,
+    /// What an acknowledgement promises.
+    pub durability: Option<Durability>,
+}
+
 /// A parent topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
@@ -126,6 +141,57 @@ impl Store {
         row.as_ref().map(|row| instance(&Columns { row, table: "instances" })).transpose()
     }
 
+    /// Changes an instance's settings.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::AlreadyExists`] of the name.
+    pub async fn update_instance(
+        &self,
+        by: By<'_>,
+        (account, id): (AccountId, &InstanceId),
+        change: &InstanceChange,
+    ) -> Result<(), StoreError> {
+        by.check(account, &Target::Instance(id.as_str()))?;
+        let mut write = self.write(account).await?;
+        // COALESCE of a bound text: an empty one, which no setting is, leaves the column as it is.
+        let sql = "UPDATE instances SET name = COALESCE(NULLIF($3, ''), name), \
+                   edition = COALESCE(NULLIF($4, ''), edition), \
+                   compatibility = COALESCE(NULLIF($5, ''), compatibility), \
+                   deny_action = COALESCE(NULLIF($6, ''), deny_action), \
+                   durability = COALESCE(NULLIF($7, ''), durability) WHERE account_id = $1 AND instance_id = $2";
+        let binds = [
+            account.into(),
+            id.as_str().into(),
+            change.name.as_ref().map_or("", InstanceName::as_str).into(),
+            change.edition.map_or("", Edition::as_str).into(),
+            change.compatibility.map_or("", Compatibility::as_str).into(),
+            change.deny_action.map_or("", DenyAction::as_str).into(),
+            change.durability.map_or("", Durability::as_str).into(),
+        ];
+        if write.change(sql, &binds, Entity::Instance).await? == 0 {
+            return Err(StoreError::NotFound(Entity::Instance));
+        }
+        write.commit().await
+    }
+
+    /// Deletes an instance with its topics and groups. What it used stays counted.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn delete_instance(&self, by: By<'_>, account: AccountId, id: &InstanceId) -> Result<(), StoreError> {
+        by.check(account, &Target::Instance(id.as_str()))?;
+        let mut write = self.write(account).await?;
+        let binds = [account.into(), id.as_str().into()];
+        for table in ["topics", "client_groups"] {
+            let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND instance_id = $2");
+            write.run(&sql, &binds).await?;
+        }
+        if write.run("DELETE FROM instances WHERE account_id = $1 AND instance_id = $2", &binds).await? == 0 {
+            return Err(StoreError::NotFound(Entity::Instance));
+        }
+        write.commit().await
+    }
+
     /// How much of each the account has.
     ///
     /// # Errors
@@ -157,6 +223,34 @@ impl Store {
         by.check(place.0, &Target::Topic(place.1.as_str(), topic.name.as_str()))?;
         let row = (topic.name.as_str(), Some(topic.remark.as_str()), topic.created);
         self.create_in_instance(place, Entity::Topic, row, most).await
+    }
+
+    /// Changes a parent topic's remark; `None` leaves it as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn update_topic(
+        &self,
+        by: By<'_>,
+        (account, instance): (AccountId, &InstanceId),
+        topic: &ParentTopic,
+        remark: Option<&str>,
+    ) -> Result<(), StoreError> {
+        by.check(account, &Target::Topic(instance.as_str(), topic.as_str()))?;
+        let mut write = self.write(account).await?;
+        let sql = "UPDATE topics SET remark = CASE WHEN $5 = 1 THEN $4 ELSE remark END \
+                   WHERE account_id = $1 AND instance_id = $2 AND name = $3";
+        let key = [
+            account.into(),
+            instance.as_str().into(),
+            topic.as_str().into(),
+            remark.unwrap_or_default().into(),
+            remark.is_some().into(),
+        ];
+        if write.run(sql, &key).await? == 0 {
+            return Err(StoreError::NotFound(Entity::Topic));
+        }
+        write.commit().await
     }
 
     /// Deletes a parent topic.

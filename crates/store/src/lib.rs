@@ -22,6 +22,7 @@ mod login_profiles;
 mod migrations;
 mod policies;
 mod row;
+mod usage;
 mod users;
 
 pub use accounts::{Account, NewAccount};
@@ -30,8 +31,9 @@ pub use by::By;
 pub use console_sessions::ConsoleSession;
 pub use database::Store;
 pub use error::{Entity, StoreError};
-pub use instances::{Counts, Group, Instance, Topic};
+pub use instances::{Counts, Group, Instance, InstanceChange, Topic};
 pub use keys::{AccessKey, KEYS_PER_OWNER_MAX};
 pub use login_profiles::{LoginProfile, LoginState};
 pub use policies::{CustomPolicy, PolicyVersionRow, VERSIONS_PER_POLICY_MAX};
+pub use usage::{Peak, PeakKey, UsageBy, UsageCounts, UsageItem, UsageKey, UsageQuery};
 pub use users::{NewUser, User, UserChange};

@@ -40,7 +40,13 @@ const CASES: &[(&str, Case)] = cases![Case:
     sign_in::a_session_ends_with_its_time_its_password_and_its_profile,
     instances::instance_ids_are_unique_over_all_accounts,
     instances::topics_and_groups_are_their_instances_own,
+    instances::settings_are_changed_one_by_one,
+    instances::an_instance_goes_with_its_topics_and_groups,
+    instances::a_permit_for_another_instance_changes_nothing,
     instances::an_account_and_its_first_instance_are_made_together_or_not_at_all,
+    usage::counts_add_up_to_the_account_and_peaks_only_rise,
+    usage::usage_is_read_by_instance_and_by_principal,
+    usage::old_usage_is_forgotten_and_a_long_answer_is_cut,
 ];
 
 const SCHEMA_CASES: &[(&str, SchemaCase)] = cases![SchemaCase:

@@ -6,7 +6,7 @@ use sluice_model::{AccountId, Action, GroupId, InstanceId, Resource};
 use sluice_store::{By, Group};
 
 use crate::{
-    Act, ActionContext, ActionError, Ask, Granted, Params, Product, Row, gate, limits,
+    Act, ActionContext, ActionError, Ask, Granted, Params, Product, Row, gate,
     operation::{not_served, required},
     ram::Done,
 };
@@ -53,7 +53,9 @@ impl Act for CreateGroupId {
         let Self { instance, group: id } = self;
         let group = Group { id: id.clone(), created: context.now };
         let (store, by) = (context.store(), By::Permit(granted.permit()?));
-        store.create_group(by, (account, &instance), &group, limits::GROUPS_MAX).await?;
+        let most = context.limits_of(&instance)?.groups_max.into();
+        let created = store.create_group(by, (account, &instance), &group, most).await;
+        created.map_err(|error| ActionError::of_instance(error, &instance))?;
         context.changed(Change::Group(account, instance, id)).await;
         Ok(Done {})
     }

@@ -130,6 +130,21 @@ pub struct MqttInstance {
     pub status: &'static str,
 }
 
+impl From<Instance> for MqttInstance {
+    fn from(instance: Instance) -> Self {
+        Self {
+            instance_id: instance.id.to_string(),
+            instance_name: instance.name.to_string(),
+            edition: instance.edition.as_str(),
+            compatibility: instance.compatibility.as_str(),
+            deny_action: instance.deny_action.as_str(),
+            durability: instance.durability.as_str(),
+            create_time: instance.created.0,
+            status: "Running",
+        }
+    }
+}
+
 /// `{Instances: [], PageNumber, PageSize, TotalCount}`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -165,17 +180,7 @@ impl Act for ListMqttInstance {
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<InstancePage, ActionError> {
         let instances = visible(context, &Self::ROW).await?;
         let total_count = instances.len();
-        let reply = |instance: Instance| MqttInstance {
-            instance_id: instance.id.to_string(),
-            instance_name: instance.name.to_string(),
-            edition: instance.edition.as_str(),
-            compatibility: instance.compatibility.as_str(),
-            deny_action: instance.deny_action.as_str(),
-            durability: instance.durability.as_str(),
-            create_time: instance.created.0,
-            status: "Running",
-        };
-        let instances = self.page.cut(instances).into_iter().map(reply).collect();
+        let instances = self.page.cut(instances).into_iter().map(MqttInstance::from).collect();
         Ok(InstancePage { page_number: self.page.number, page_size: self.page.size, total_count, instances })
     }
 }

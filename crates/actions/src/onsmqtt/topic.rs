@@ -56,8 +56,50 @@ impl Act for CreateMqttTopic {
         let Self { instance, topic: name, remark } = self;
         let topic = Topic { name, remark, created: context.now };
         let (store, by) = (context.store(), By::Permit(granted.permit()?));
-        store.create_topic(by, (account, &instance), &topic, limits::TOPICS_MAX).await?;
+        let most = context.limits_of(&instance)?.parent_topics_max.into();
+        let created = store.create_topic(by, (account, &instance), &topic, most).await;
+        created.map_err(|error| ActionError::of_instance(error, &instance))?;
         context.changed(Change::Topic(account, instance)).await;
+        Ok(Done {})
+    }
+}
+
+/// Changes a parent topic's remark.
+#[derive(Clone, Debug)]
+pub struct UpdateMqttTopic {
+    /// Where.
+    pub instance: InstanceId,
+    /// Its name.
+    pub topic: ParentTopic,
+    /// Free text; an absent one stays as it is, an empty one clears.
+    pub remark: Option<String>,
+}
+
+impl Act for UpdateMqttTopic {
+    const ROW: Row = Row {
+        product: Product::OnsMqtt,
+        name: "UpdateMqttTopic",
+        actions: &[Action::of("mq:UpdateMqttTopic")],
+        resource: "topic/{InstanceId}/{Topic}",
+        parameters: &[required("InstanceId"), required("Topic"), optional("Remark")],
+    };
+    type Output = Done;
+
+    fn read(params: &Params) -> Result<Self, ActionError> {
+        let remark = params.limited("Remark", limits::REMARK_CHARACTERS_MAX).map_err(ActionError::without_rule)?;
+        let topic = params.name("Topic").map_err(ActionError::without_rule)?;
+        Ok(Self { instance: params.instance("InstanceId")?, topic, remark })
+    }
+
+    fn ask(&self, context: &ActionContext) -> Ask {
+        Ask::OnInstance(self.instance.clone(), resource(context.account(), &self.instance, &self.topic))
+    }
+
+    async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {
+        let place = (context.account(), &self.instance);
+        let by = By::Permit(granted.permit()?);
+        // Nothing that is in force reads a remark, so that nobody has to decide again.
+        context.store().update_topic(by, place, &self.topic, self.remark.as_deref()).await?;
         Ok(Done {})
     }
 }

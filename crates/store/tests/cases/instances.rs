@@ -1,6 +1,6 @@
-use sluice_model::{AccountId, Compatibility, DenyAction, Durability, Edition};
-use sluice_policy::SystemTask;
-use sluice_store::{Counts, Entity, Group, Instance, NewAccount, Store, StoreError, Topic};
+use sluice_model::{AccountId, Action, Compatibility, DenyAction, Durability, Edition, Principal, Resource, UnixMs};
+use sluice_policy::{Context, SystemTask};
+use sluice_store::{By, Counts, Entity, Group, Instance, InstanceChange, NewAccount, Store, StoreError, Topic};
 
 use super::{BY, MANY, NOW, new_account};
 
@@ -78,4 +78,84 @@ pub(crate) async fn an_account_and_its_first_instance_are_made_together_or_not_a
     let new = NewAccount { instance: Some(&free), ..new };
     store.create_account(SystemTask::FirstStart, &new).await.unwrap();
     assert_eq!(store.instances(account).await.unwrap().first(), Some(&free));
+}
+
+pub(crate) async fn settings_are_changed_one_by_one(store: Store) {
+    let (one, two) = (new_account(&store, 1).await, new_account(&store, 2).await);
+    let mut mine = instance(one, "mqtt-cn-a", "name");
+    store.create_instance(BY, &mine).await.unwrap();
+    store.create_instance(BY, &instance(one, "mqtt-cn-b", "taken")).await.unwrap();
+    let place = (one, &mine.id.clone());
+    store.update_instance(BY, place, &InstanceChange::default()).await.unwrap();
+    assert_eq!(store.instance(one, place.1).await.unwrap().as_ref(), Some(&mine));
+    let change = InstanceChange { compatibility: Some(Compatibility::Strict), ..InstanceChange::default() };
+    store.update_instance(BY, place, &change).await.unwrap();
+    mine.compatibility = Compatibility::Strict;
+    assert_eq!(store.instance(one, place.1).await.unwrap().as_ref(), Some(&mine));
+    let change = InstanceChange {
+        name: Some("other".parse().unwrap()),
+        edition: Some(Edition::Basic),
+        compatibility: None,
+        deny_action: Some(DenyAction::Close),
+        durability: Some(Durability::Relaxed),
+    };
+    store.update_instance(BY, place, &change).await.unwrap();
+    mine = Instance {
+        name: "other".parse().unwrap(),
+        edition: Edition::Basic,
+        deny_action: DenyAction::Close,
+        durability: Durability::Relaxed,
+        ..mine
+    };
+    assert_eq!(store.instance(one, place.1).await.unwrap().as_ref(), Some(&mine));
+    let taken = InstanceChange { name: Some("taken".parse().unwrap()), ..InstanceChange::default() };
+    let refused = store.update_instance(BY, place, &taken).await;
+    assert!(matches!(refused, Err(StoreError::AlreadyExists(Entity::Instance))));
+    let foreign = store.update_instance(BY, (two, place.1), &change).await;
+    assert!(matches!(foreign, Err(StoreError::NotFound(Entity::Instance))));
+    let topic = Topic { name: "orders".parse().unwrap(), remark: "r".into(), created: NOW };
+    store.create_topic(BY, place, &topic, 1).await.unwrap();
+    for (remark, shown) in [(None, "r"), (Some("new"), "new"), (Some(""), "")] {
+        store.update_topic(BY, place, &topic.name, remark).await.unwrap();
+        assert_eq!(store.topics(one, place.1).await.unwrap()[0].remark, shown);
+    }
+    let foreign = store.update_topic(BY, (two, place.1), &topic.name, Some("x")).await;
+    assert!(matches!(foreign, Err(StoreError::NotFound(Entity::Topic))));
+}
+
+pub(crate) async fn an_instance_goes_with_its_topics_and_groups(store: Store) {
+    let (one, two) = (new_account(&store, 1).await, new_account(&store, 2).await);
+    let mine = instance(one, "mqtt-cn-a", "name");
+    store.create_instance(BY, &mine).await.unwrap();
+    let topic = Topic { name: "orders".parse().unwrap(), remark: String::new(), created: NOW };
+    let group = Group { id: "GID_aaa".parse().unwrap(), created: NOW };
+    store.create_topic(BY, (one, &mine.id), &topic, 1).await.unwrap();
+    store.create_group(BY, (one, &mine.id), &group, 1).await.unwrap();
+    let foreign = store.delete_instance(BY, two, &mine.id).await;
+    assert!(matches!(foreign, Err(StoreError::NotFound(Entity::Instance))));
+    assert_eq!(store.topics(one, &mine.id).await.unwrap().len(), 1);
+    store.delete_instance(BY, one, &mine.id).await.unwrap();
+    assert_eq!(store.counts(one).await.unwrap(), Counts::default());
+    let gone = store.delete_instance(BY, one, &mine.id).await;
+    assert!(matches!(gone, Err(StoreError::NotFound(Entity::Instance))));
+    // The ID is free again, for anyone, and nothing of before is there.
+    store.create_instance(BY, &instance(two, "mqtt-cn-a", "name")).await.unwrap();
+    assert!(store.topics(two, &mine.id).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_permit_for_another_instance_changes_nothing(store: Store) {
+    let account = new_account(&store, 1).await;
+    let (mine, other) = (instance(account, "mqtt-cn-a", "name"), instance(account, "mqtt-cn-b", "other"));
+    store.create_instance(BY, &mine).await.unwrap();
+    store.create_instance(BY, &other).await.unwrap();
+    let root = sluice_testkit::caller(Principal::Account(account));
+    let (action, resource) = (Action::of("mq:DeleteMqttInstance"), Resource::Instance(account, other.id.clone()));
+    let permit = sluice_testkit::allow_all().authorize(&root, &action, &resource, &Context::at(UnixMs(1))).unwrap();
+    let by = By::Permit(&permit);
+    let refused = store.delete_instance(by, account, &mine.id).await;
+    assert!(matches!(refused, Err(StoreError::PermitMismatch { .. })));
+    let refused = store.update_instance(by, (account, &mine.id), &InstanceChange::default()).await;
+    assert!(matches!(refused, Err(StoreError::PermitMismatch { .. })));
+    store.delete_instance(by, account, &other.id).await.unwrap();
+    assert_eq!(store.instances(account).await.unwrap(), [mine]);
 }

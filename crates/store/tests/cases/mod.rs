@@ -7,6 +7,7 @@ pub(crate) mod proof;
 pub(crate) mod schema;
 pub(crate) mod sign_in;
 pub(crate) mod transactions;
+pub(crate) mod usage;
 pub(crate) mod users;
 pub(crate) mod wall;
 
