@@ -31,7 +31,7 @@ pub(crate) enum Pace {
     Due(Schedule),
 }
 
-/// Messages that wait for the end of their acknowledgement, in the order of sending.
+/// Messages that wait for the end of their acknowledgement, in the order in which their identifiers come round again.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     ids: VecDeque<u16>,
@@ -46,9 +46,10 @@ impl InFlight {
         }
         loop {
             self.last = self.last.checked_add(1).unwrap_or(1);
-            // The oldest is the one that a new one runs into, unless acknowledgements came out of order.
-            let is_free = self.ids.front().is_none_or(|first| *first > self.last) || !self.ids.contains(&self.last);
-            if is_free {
+            // Identifiers go round, so the first that is held is the next to be met.
+            if self.ids.front() == Some(&self.last) {
+                self.ids.rotate_left(1);
+            } else {
                 self.ids.push_back(self.last);
                 return Some(self.last);
             }
