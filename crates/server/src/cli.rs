@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::BenchCommand;
+
 /// A self-hosted ApsaraMQ for MQTT with RAM.
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, about, disable_help_subcommand = true)]
@@ -26,6 +28,9 @@ pub(crate) enum Command {
     /// Checks policies and runs decision vectors
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Load generator: connections, fan-in, fan-out and point-to-point, with latency percentiles
+    #[command(subcommand)]
+    Bench(BenchCommand),
 }
 
 /// The settings of `serve`. A flag beats the environment, which beats the file.

@@ -5,6 +5,7 @@
 //! the `Authority`.
 
 mod api_command;
+mod bench;
 mod certificate_watch;
 mod cli;
 mod config;
@@ -86,6 +87,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::MqttLogin(args) => mqtt_login(&args, &mut out).map_err(Failure::of),
         Command::Policy(PolicyCommand::Check { file }) => policy_command::check(&file, &mut out).map_err(Failure::of),
         Command::Policy(PolicyCommand::Test { file }) => policy_command::test(&file, &mut out).map_err(Failure::of),
+        Command::Bench(command) => bench::run(&command, &mut out).map_err(Failure::of),
     }
 }
 
