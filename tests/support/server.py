@@ -36,7 +36,7 @@ def environment():
 
 
 class Server:
-    """A server on a data folder; the first start makes the known account and instance."""
+    """A server on a data folder; the first start makes the known account and instance. `flags` are further arguments of `serve`."""
 
     def __init__(self, folder, *flags):
         self.folder = pathlib.Path(folder)
@@ -66,9 +66,9 @@ class Server:
                 break
         else:
             raise AssertionError(f"the server did not start: {self.log()}")
-        addresses = dict(pair.split("=") for pair in self.stdout[-1].split()[2:])
         # By the names of the ready line: mqtt, mqtts, open-mqtt, http, https.
-        self.ports = {name: int(address.rsplit(":", 1)[1]) for name, address in addresses.items()}
+        self.addresses = dict(pair.split("=") for pair in self.stdout[-1].split()[2:])
+        self.ports = {name: int(address.rsplit(":", 1)[1]) for name, address in self.addresses.items()}
         self.mqtt_port, self.http_port = self.ports["mqtt"], self.ports["http"]
         self.http = f"http://127.0.0.1:{self.http_port}"
 
