@@ -31,17 +31,23 @@ def test_second_connect_closes_the_connection_mqtt_3_1_0_2(broker, version):
     assert client.ended() in ((0x82,) if version == 5 else (None,))
 
 
+# A server that does not know the version of its peer may answer in the form of 3.1.1 or of 5.
+UNSUPPORTED = (bytes.fromhex("20020001"), bytes.fromhex("2003008400"))
+
+
 @pytest.mark.parametrize("name", ["MQTX", "mqtt", "", "MQTTT", "MQIsdp"])
 @pytest.mark.parametrize("version", BOTH)
 def test_protocol_name_that_is_not_mqtt_is_refused_mqtt_3_1_2_1(broker, version, name):
-    assert broker.refusal(version, name=name) in (None, 0x84, 1)
+    client = broker.raw(version)
+    client.send(packets.connect(version, fresh(), name=name))
+    assert client.rest() in (b"", *UNSUPPORTED)
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 6, 127, 255])
 def test_unknown_protocol_version_gets_its_code_and_the_connection_closes_mqtt_3_1_2_2(broker, level):
     client = broker.raw(4)
     client.send(packets.connect(4, fresh(), level=level))
-    assert client.ended() == 1
+    assert client.rest() in UNSUPPORTED
 
 
 @pytest.mark.parametrize("version", BOTH)
