@@ -148,6 +148,19 @@ def test_explanations_never_make_an_answer_too_large_mqtt_3_4_2_2(sluice):
         assert all(answer.size_bytes <= most for answer in answers)
 
 
+def test_pubrel_and_pubcomp_of_unknown_ids_are_never_too_large_mqtt_3_6_2_2(broker):
+    """Also [MQTT-3.6.2-3], [MQTT-3.7.2-2] and -3."""
+    for most in (20, 24, 30):
+        topic, client = fresh(), broker.client(5, props={"maximum_packet_size": most})
+        client.ack(Kind.PUBREL, 321)
+        assert client.expect(Kind.PUBCOMP).size_bytes <= most
+        client.subscribe(topic, qos=2)
+        client.publish(topic, b"", 2)
+        message = client.message(answer=False)
+        client.ack(Kind.PUBREC, message.packet_id)
+        assert client.expect(Kind.PUBREL).size_bytes <= most
+
+
 def test_explanations_never_make_a_disconnect_too_large_mqtt_3_14_2_3(broker):
     """Also [MQTT-3.14.2-4] and [MQTT-3.1.2-24]."""
     for most in (20, 24, 30, 40):

@@ -70,7 +70,7 @@ def test_every_row_says_what_is_demanded_and_names_a_test_that_exists_or_a_reaso
     assert list(faults(version)) == []
 
 
-@pytest.mark.parametrize(("version", "count"), [("3.1.1", 141), ("5.0", 252)])
+@pytest.mark.parametrize(("version", "count"), [("3.1.1", 141), ("5.0", 251)])
 def test_the_lists_have_the_length_of_the_appendices(version, count):
     listed = statements(version)
     assert len(listed) == len(set(listed)) == count
