@@ -22,7 +22,7 @@ def broker(tmp_path_factory):
         yield Broker(host, int(port))
         return
     flags = ["--open-mqtt", "127.0.0.1:0", "--open-instance", INSTANCE, "--open-user", USER]
-    running = Server(tmp_path_factory.mktemp("conformance") / "data", flags)
+    running = Server(tmp_path_factory.mktemp("conformance") / "data", *flags)
     running.api("ram", "CreateUser", UserName=USER)
     running.api("ram", "AttachPolicyToUser", PolicyType="System", PolicyName="AliyunMQFullAccess", UserName=USER)
     running.grant(USER, "no-denied", deny(["mq:PUB", "mq:SUB"], arn(f"topic/{INSTANCE}/{DENIED}")))

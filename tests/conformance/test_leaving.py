@@ -179,7 +179,7 @@ def test_errors_of_a_server_name_no_session_expiry_and_come_last_mqtt_3_14_2_2(b
 
 def test_clients_are_told_when_the_server_ends_mqtt_3_14_4_2(sluice, tmp_path):
     flags = ["--open-mqtt", "127.0.0.1:0", "--open-instance", INSTANCE, "--open-user", "open"]
-    running = Server(tmp_path / "data", flags)
+    running = Server(tmp_path / "data", *flags)
     running.api("ram", "CreateUser", UserName="open")
     running.api("ram", "AttachPolicyToUser", PolicyType="System", PolicyName="AliyunMQFullAccess", UserName="open")
     host, port = running.addresses["open-mqtt"].rsplit(":", 1)
