@@ -1,6 +1,6 @@
 # One way to build and check. `make run` and `make test` do all the set-up.
 
-.PHONY: run test lint setup rust-tests python-tests bench revocation
+.PHONY: run test lint setup rust-tests python-tests bench fuzz revocation
 
 CARGO ?= cargo
 # `make run CONSOLE=no` builds without the console, which needs npm.
@@ -38,6 +38,10 @@ python-tests:
 bench:
 	$(CARGO) bench --workspace
 	$(MAKE) revocation
+
+# Ten million executions of the decoder by libFuzzer; the tests run the same targets for a moment.
+fuzz:
+	scripts/fuzz
 
 revocation: setup
 	$(CARGO) build --release --locked -p sluice-server
