@@ -32,6 +32,7 @@ rust-tests:
 # The binary as a user runs it, driven by the vendor's SDKs, MQTT clients and Chromium.
 python-tests:
 	$(CARGO) build --locked -p sluice-server
+	$(CARGO) build --locked --manifest-path tests/clients/rumqttc/Cargo.toml --target-dir target/rumqttc
 	target/python/bin/pytest -q -x -p no:cacheprovider tests
 
 # Criterion: codec, topic match, policy decision. Then how fast a right is taken back.
