@@ -1,8 +1,11 @@
 //! Who is calling, and what is in force for them.
 //!
 //! Owns: the proof of identity (request signatures, MQTT passwords, console sign-in, the open listener), AccessKey secrets, the in-memory
-//! [`Directory`](directory) that answers the `Authority`, what one session and what one principal's sessions together were
+//! `Directory` that answers the `Authority`, what one session and what one principal's sessions together were
 //! answered on the message path, and the knowledge whom a change touches.
+//! On the message path: the session's own [`DecisionCache`] first, then what its principal's sessions share
+//! ([`TopicDecisions`]), then the `Authority`; every answer under the principal's epoch. A delivery to a covered
+//! subscription takes [`TopicYes::covered`] instead.
 //! Way in: a door hands over what it read from the wire and gets a [`Caller`](sluice_policy::Caller); `actions` calls
 //! `Access::refresh` after each write and hands the answer to `broker`.
 //! Never here: routes, status codes, and the decision itself, which is `policy`'s.

@@ -180,7 +180,7 @@ mod tests {
     use sluice_testkit::{PolicyTable, account, authority_over, user};
 
     use super::*;
-    use crate::DecisionCache;
+    use crate::{DecisionCache, TopicYes};
 
     const ALLOW: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"mq:*","Resource":"*"}]}"#;
     const NOW: UnixMs = UnixMs(1_700_000_000_000);
@@ -331,6 +331,22 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(world.ask(&alice, TopicAction::Publish, &long), (1, Ok(())));
         }
+    }
+
+    #[test]
+    fn a_covered_delivery_is_a_yes_while_the_covering_holds_and_on_its_instance_alone() {
+        let world = World::new(SHARED_YESES_MAX);
+        let alice = caller(1, &key(), [192, 0, 2, 1], false, None);
+        let (place, filter) = ((account(1), &world.instance), "a_1/#".parse().unwrap());
+        let authority = world.decisions.authority();
+        let covering = authority.cover(&alice, TopicAction::Receive.action(), place, &filter, NOW).unwrap();
+        let (topic, other) = (Arc::from("a_1/b"), "mqtt-cn-other".parse().unwrap());
+        let yes = TopicYes::covered(authority, &covering, place, &topic, NOW).unwrap();
+        assert!(yes.covers(TopicAction::Receive, place, &topic) && !yes.covers(TopicAction::Publish, place, &topic));
+        assert!(TopicYes::covered(authority, &covering, (account(1), &other), &topic, NOW).is_none());
+        assert!(TopicYes::covered(authority, &covering, (account(2), &world.instance), &topic, NOW).is_none());
+        world.source.table.set(alice.principal(), &[ALLOW]);
+        assert!(TopicYes::covered(authority, &covering, place, &topic, NOW).is_none());
     }
 
     #[test]

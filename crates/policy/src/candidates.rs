@@ -49,35 +49,36 @@ pub(crate) enum Form {
 
 pub(crate) type Candidates = SmallVec<[Candidate; 3]>;
 
-/// All ARNs that a resource reads as.
+/// All ARNs that a resource reads as: the current form first; in the old forms there is no `/`, which `sieve.rs` relies on.
 pub(crate) fn candidates(resource: &Resource) -> Candidates {
-    let account = resource.account();
-    let own = |service, form, rest: &str| own(service, &account.to_string(), form, rest);
+    let account = resource.account().to_string();
+    let own = |service, form, rest: &[&str]| own(service, &account, form, rest);
     match resource {
-        Resource::Service(_, service) => smallvec![own(*service, Form::Current, "*")],
+        Resource::Service(_, service) => smallvec![own(*service, Form::Current, &["*"])],
         Resource::Instance(_, instance) => smallvec![
-            own(Service::Mq, Form::Current, &format!("instance/{instance}")),
-            own(Service::Mq, Form::Old, instance.as_str()),
+            own(Service::Mq, Form::Current, &["instance/", instance.as_str()]),
+            own(Service::Mq, Form::Old, &[instance.as_str()]),
         ],
         Resource::Topic(_, instance, path) => {
             let parent = path.split('/').next().unwrap_or_default();
             // A first level such as `post-cn-x` or `I%t` would read as another resource in the old forms.
             let form = if parent.parse::<ParentTopic>().is_ok() { Form::Old } else { Form::OldDenyOnly };
-            let mut tree = own(Service::Mq, Form::Current, &format!("topic/{instance}/{path}"));
+            let mut tree = own(Service::Mq, Form::Current, &["topic/", instance.as_str(), "/", path]);
             let from = tree.text.len() - path.len();
             tree.ends = memchr::memchr_iter(b'/', path.as_bytes()).chain([path.len()]).map(|at| from + at).collect();
-            smallvec![tree, own(Service::Mq, form, &format!("{instance}%{parent}")), own(Service::Mq, form, parent)]
+            let named = own(Service::Mq, form, &[instance.as_str(), "%", parent]);
+            smallvec![tree, named, own(Service::Mq, form, &[parent])]
         }
         Resource::Group(_, instance, group) => smallvec![
-            own(Service::Mq, Form::Current, &format!("groupId/{instance}/{group}")),
-            own(Service::Mq, Form::Old, &format!("{instance}%{group}")),
-            own(Service::Mq, Form::Old, group.as_str()),
+            own(Service::Mq, Form::Current, &["groupId/", instance.as_str(), "/", group.as_str()]),
+            own(Service::Mq, Form::Old, &[instance.as_str(), "%", group.as_str()]),
+            own(Service::Mq, Form::Old, &[group.as_str()]),
         ],
         Resource::Ram(_, entity) => smallvec![match entity {
-            RamEntity::User(name) => own(Service::Ram, Form::Current, &format!("user/{name}")),
-            RamEntity::Policy(name) => own(Service::Ram, Form::Current, &format!("policy/{name}")),
-            RamEntity::SystemPolicy(name) => system(&format!("policy/{name}")),
-            RamEntity::All => own(Service::Ram, Form::Current, "*"),
+            RamEntity::User(name) => own(Service::Ram, Form::Current, &["user/", name]),
+            RamEntity::Policy(name) => own(Service::Ram, Form::Current, &["policy/", name]),
+            RamEntity::SystemPolicy(name) => system(&["policy/", name]),
+            RamEntity::All => own(Service::Ram, Form::Current, &["*"]),
         }],
         Resource::Arn(_, arn) => smallvec![literal(arn)],
     }
@@ -86,25 +87,30 @@ pub(crate) fn candidates(resource: &Resource) -> Candidates {
 /// How the ARNs of all topics begin that lie below a path; without one, of all topics of the instance. The old forms have
 /// the parent topic alone: below a path it is known, so that the path's own candidates speak for it.
 pub(crate) fn below(account: AccountId, instance: &InstanceId, path: Option<&str>) -> Candidates {
-    let own = |form, rest: &str| own(Service::Mq, &account.to_string(), form, rest);
+    let (account, id) = (account.to_string(), instance.as_str());
+    let own = |form, rest: &[&str]| own(Service::Mq, &account, form, rest);
     match path {
-        Some(path) => smallvec![own(Form::Current, &format!("topic/{instance}/{path}/"))],
+        Some(path) => smallvec![own(Form::Current, &["topic/", id, "/", path, "/"])],
         None => smallvec![
-            own(Form::Current, &format!("topic/{instance}/")),
-            own(Form::OldDenyOnly, &format!("{instance}%")),
-            own(Form::OldDenyOnly, ""),
+            own(Form::Current, &["topic/", id, "/"]),
+            own(Form::OldDenyOnly, &[id, "%"]),
+            own(Form::OldDenyOnly, &[]),
         ],
     }
 }
 
 /// A system policy belongs to the pseudo account `system`.
-fn system(rest: &str) -> Candidate {
+fn system(rest: &[&str]) -> Candidate {
     own(Service::Ram, "system", Form::Current, rest)
 }
 
-fn own(service: Service, account: &str, form: Form, rest: &str) -> Candidate {
+/// One allocation each: three of these are built for each decision on a topic.
+fn own(service: Service, account: &str, form: Form, rest: &[&str]) -> Candidate {
     let service = service.code();
-    let text = format!("acs:{service}:*:{account}:{rest}");
+    let start = ["acs:", service, ":*:", account, ":"];
+    let pieces = || start.iter().chain(rest).copied();
+    let mut text = String::with_capacity(pieces().map(str::len).sum());
+    text.extend(pieces());
     let region = "acs:".len() + service.len() + 1;
     let account_at = region + "*:".len();
     let parts = Parts { service: 4, region, account: account_at, rest: account_at + account.len() + 1 };

@@ -10,6 +10,7 @@ use crate::{
     candidates::{Candidates, candidates},
     condition::Condition,
     facts::{Facts, Key},
+    sieve::Probe,
     statement::{Asked, all_hold},
 };
 
@@ -154,10 +155,18 @@ impl Question<'_> {
     /// The basic step: a Deny that matches, else an Allow that matches, else nothing.
     fn stage(&self, policies: &[Arc<Policy>], scope: Scope, valid_until: &mut UnixMs) -> Decision {
         let mut tally = Tally::default();
+        let probe = Probe::new(&self.asked, &self.candidates);
         for policy in policies {
-            for (index, statement) in policy.document.statements.iter().enumerate() {
+            let mut read = None;
+            for sieve in policy.document.sieves.iter().filter(|sieve| sieve.lets_through(&probe)) {
+                // One record a pattern; the statement is read once.
+                if read.replace(sieve.statement) == Some(sieve.statement) {
+                    continue;
+                }
+                let statement = &policy.document.statements[sieve.statement];
                 if statement.speaks_of(&self.asked, &self.candidates) {
-                    tally.count(&self.facts, statement.deny, &statement.conditions, (policy, index), valid_until);
+                    let place = (&**policy, sieve.statement);
+                    tally.count(&self.facts, statement.deny, &statement.conditions, place, valid_until);
                 }
             }
             if tally.denied {

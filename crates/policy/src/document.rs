@@ -2,6 +2,7 @@
 
 use crate::{
     Fault, FaultKind, json, parse,
+    sieve::{self, Sieve},
     statement::{Statement, TrustStatement},
 };
 
@@ -46,6 +47,8 @@ pub struct Document {
     text: Box<str>,
     /// In the order of the text; empty for a trust policy.
     pub(crate) statements: Vec<Statement>,
+    /// Which of them a request need not be held against.
+    pub(crate) sieves: Box<[Sieve]>,
     /// In the order of the text; empty but for a trust policy.
     pub(crate) trust: Vec<TrustStatement>,
 }
@@ -88,7 +91,11 @@ impl Document {
         let mut faults = Vec::new();
         json::find_duplicates(&root, "", &mut faults);
         let (statements, trust) = parse::document(kind, &root, &mut faults);
-        if faults.is_empty() { Ok(Self { text: text.into(), statements, trust }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self { text: text.into(), sieves: sieve::sieves(&statements), statements, trust })
+        } else {
+            Err(faults)
+        }
     }
 
     /// The text, byte for byte as given.

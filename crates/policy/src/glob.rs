@@ -30,6 +30,12 @@ impl Glob {
         self.matches_to(text, std::iter::once(text.len()))
     }
 
+    /// How every text begins that the pattern matches: what stands before its first `*` or `?`.
+    pub(crate) fn literal_start(&self) -> &[u8] {
+        let head = &self.head.bytes;
+        &head[..head.iter().position(|&byte| byte == b'?').unwrap_or(head.len())]
+    }
+
     /// Whether the pattern matches every text that begins with `start`: it ends in `*`, and matches `start` itself.
     pub(crate) fn takes_all_after(&self, start: &str) -> bool {
         self.tail.as_ref().is_some_and(Segment::is_empty) && self.matches(start)

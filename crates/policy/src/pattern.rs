@@ -116,6 +116,12 @@ impl ResourcePattern {
         Self { whole: Some(Glob::new(pattern)), by_parts, after_region, has_slash: pattern.contains('/') }
     }
 
+    /// How the last part of every ARN begins that a pattern of five parts matches; `None` for another pattern. A Deny
+    /// matches as one text too, which for an ARN without a further `:` is the same.
+    pub(crate) fn literal_start(&self) -> Option<&[u8]> {
+        self.by_parts.as_ref().map(|parts| parts.rest.literal_start())
+    }
+
     /// Whether an Allow on this pattern reaches the ARN.
     pub(crate) fn allows(&self, candidate: &Candidate) -> bool {
         if candidate.form == Form::OldDenyOnly {

@@ -34,7 +34,7 @@ pub(crate) struct Actions {
 
 impl Actions {
     /// Whether any of the asked actions is meant.
-    fn matches(&self, asked: &[Asked]) -> bool {
+    pub(crate) fn matches(&self, asked: &[Asked]) -> bool {
         asked.iter().any(|asked| {
             self.services.meet(asked.services)
                 && self.patterns.iter().any(|pattern| pattern.matches(&asked.lower)) != self.not
