@@ -53,6 +53,13 @@ impl Broker {
             }
         };
         encode(&Packet::ConnAck(connack), connect.version, out);
+        let properties = connect.properties.as_ref();
+        let most = properties.and_then(|properties| properties.maximum_packet_size).unwrap_or(u32::MAX);
+        if out.len() > usize::try_from(most).unwrap_or(usize::MAX) {
+            // A client that cannot be answered is not a client. [MQTT-3.1.2-24]
+            out.clear();
+            return None;
+        }
         client
     }
 

@@ -138,7 +138,8 @@ impl Broker {
             return Err(SendFault::TooLarge);
         }
         let live = self.instances.of(&InstanceKey { account, instance: instance.clone() });
-        let origin = Origin { caller: caller.clone(), action: TopicAction::Send, publisher: None };
+        let origin =
+            Origin { caller: caller.clone(), action: TopicAction::Send, publisher: None, grant: permit.remember() };
         let frame = PublishFrame::new(topic, payload, None);
         let message = Message::new(frame, Qos::AtLeastOnce, false, now, origin.into());
         self.within(&live, &settings.limits, &message, now).map_err(|_over| SendFault::TooMany)?;

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use sluice_access::{TopicAction, TopicYes};
 use sluice_codec::{PublishFrame, ReasonCode};
 use sluice_model::{AccountId, ClientId, InstanceId, Qos, Resource, TopicName, UnixMs};
-use sluice_policy::{Caller, Credential, Permit};
+use sluice_policy::{Caller, Credential, Grant, Permit};
 use sluice_router::SubscriberId;
 use sluice_session::Incoming;
 use smallvec::SmallVec;
@@ -183,7 +183,7 @@ impl Client {
 
     fn accept(&mut self, incoming: Incoming, now: UnixMs) -> Result<(), NotTaken> {
         let Incoming { topic, qos, retain, packet_id, properties, payload } = incoming;
-        let Self { broker, link, cache, origin, session, settings, .. } = self;
+        let Self { broker, link, cache, origin, session, settings, instance_grant, .. } = self;
         let identity = &link.identity;
         let live = &*identity.instance;
         if !broker.may_name(&identity.caller, live, topic.as_str()) {
@@ -201,7 +201,7 @@ impl Client {
                 log_denied("PUBLISH", identity, &denied);
                 NotTaken::Denied(denied.to_string())
             })?;
-        let origin = origin.get_or_insert_with(|| Origin::of_client(link));
+        let origin = origin.get_or_insert_with(|| Origin::of_client(link, instance_grant));
         let frame = PublishFrame::new(topic, payload, properties);
         let message = Message::new(frame, qos, retain, now, Arc::clone(origin));
         broker.within(live, &settings.limits, &message, now).map_err(NotTaken::OverQuota)?;
@@ -217,8 +217,8 @@ impl Client {
 
 impl Origin {
     /// A client, by its right to publish.
-    fn of_client(link: &Link) -> Arc<Self> {
+    fn of_client(link: &Link, grant: &Grant) -> Arc<Self> {
         let caller = link.identity.caller.clone();
-        Arc::new(Self { caller, action: TopicAction::Publish, publisher: Some(link.id) })
+        Arc::new(Self { caller, action: TopicAction::Publish, publisher: Some(link.id), grant: grant.clone() })
     }
 }

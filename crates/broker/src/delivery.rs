@@ -21,8 +21,8 @@ use crate::{
 /// Bytes that are gathered for one write before the socket is asked again.
 const WRITE_BYTES_MAX: usize = 256 * 1024;
 
-/// A message that waited longer is replayed: its publisher is asked for again. Half of the bound within which a
-/// revocation takes effect. DESIGN section 2, Revocation is live.
+/// A message that waited longer is replayed: its publisher is asked for again, though nothing was changed: a right may have
+/// ended by itself.
 const REPLAY_MS: i64 = 50;
 
 /// Retained messages that a new subscription is still to get.
@@ -157,7 +157,8 @@ impl Client {
     /// Sends a message of an earlier connection again, if both may still; what a client has already is completed in any case.
     fn send_again(&mut self, one: InFlight<Waiting>, now: UnixMs, out: &mut BytesMut) {
         let may = match &one.held {
-            Some(held) => !held.message.is_expired(now) && self.may_receive(held, now),
+            // It does not expire any more: the client may have it. [MQTT-4.3.3-7]
+            Some(held) => self.may_receive(held, now),
             // Nothing was kept: the session began as one that ends with its connection.
             None => false,
         };
@@ -216,7 +217,9 @@ impl Client {
 
     /// Whether the publisher of a message that has waited may still publish it. Attacks 5 and 7.
     fn may_still_come(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
-        if waiting.message.age_ms(now) < REPLAY_MS && waiting.way != Way::Retained {
+        let message = &waiting.message;
+        let is_fresh = message.age_ms(now) < REPLAY_MS && waiting.way != Way::Retained;
+        if is_fresh && self.broker.authority.renew(&message.origin.grant, now) {
             return true;
         }
         match self.broker.publisher_may(&self.link.identity.instance, &waiting.message, now) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sluice_access::TopicAction;
 use sluice_codec::{Delivery, PublishFrame, Version};
 use sluice_model::{Qos, UnixMs};
-use sluice_policy::Caller;
+use sluice_policy::{Caller, Grant};
 use sluice_router::{ShareGroup, SubscriberId};
 use smallvec::SmallVec;
 
@@ -18,6 +18,8 @@ pub(crate) struct Origin {
     pub(crate) action: TopicAction,
     /// The session that published it; none for an operation.
     pub(crate) publisher: Option<SubscriberId>,
+    /// A yes of the publisher's at that time: while it can be renewed, nothing of the publisher's rights has changed.
+    pub(crate) grant: Grant,
 }
 
 /// A message that was permitted, once for all receivers.

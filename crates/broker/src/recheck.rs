@@ -34,7 +34,10 @@ impl Client {
     pub(crate) fn decide_again(&mut self, now: UnixMs) -> Result<(), ReasonCode> {
         let identity = &self.link.identity;
         match self.broker.ask_instance(&identity.caller, &identity.instance, now) {
-            Ok(permit) => self.instance_grant = permit.remember(),
+            Ok(permit) => {
+                self.instance_grant = permit.remember();
+                self.origin = None;
+            }
             Err(denied) => {
                 self.broker.meters.refused.increment(1);
                 log_denied("connection", identity, &denied);

@@ -82,7 +82,12 @@ impl Broker {
             }
         };
         let PendingWill { frame, qos, retain, .. } = will;
-        let origin = Origin { caller: caller.clone(), action: TopicAction::Publish, publisher: Some(link.id) };
+        let origin = Origin {
+            caller: caller.clone(),
+            action: TopicAction::Publish,
+            publisher: Some(link.id),
+            grant: permit.remember(),
+        };
         let message = Message::new(frame, qos, retain, now, origin.into());
         if let Err(over) = self.within_quota(live, &message, now) {
             log_refused("will", &link.identity, over);

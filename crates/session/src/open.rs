@@ -1,6 +1,6 @@
 //! The answer to CONNECT: what is refused because it is not served, and what is agreed.
 
-use sluice_codec::{ConnAck, Connect, Properties, ReasonCode};
+use sluice_codec::{ConnAck, Connect, Properties, ReasonCode, Version};
 use sluice_model::{ClientId, Limits};
 
 use crate::{
@@ -68,7 +68,8 @@ impl<H> Session<H> {
     pub fn open(opening: Opening<'_, H>) -> (Self, ConnAck) {
         let Opening { connect, limits, present, assigned } = opening;
         let agreed = Agreed::of(connect, limits);
-        let session_present = present.is_some();
+        // MQTT 3.1 has no such flag: the byte is reserved.
+        let session_present = present.is_some() && connect.version != Version::V3_1;
         let properties = connect.version.is_v5().then(|| Box::new(announce(connect, limits, &agreed, assigned)));
         let offered = connect.properties.as_ref().and_then(|properties| properties.topic_alias_maximum).unwrap_or(0);
         let state = present.unwrap_or_default();

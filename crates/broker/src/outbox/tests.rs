@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use sluice_access::TopicAction;
 use sluice_codec::{Properties, PublishFrame};
-use sluice_model::{AccountId, Compatibility, Edition, Principal};
+use sluice_model::{AccountId, Action, Compatibility, Edition, Principal, Resource, Service};
+use sluice_policy::Context;
 use smallvec::SmallVec;
 
 use super::*;
@@ -23,7 +24,10 @@ fn waiting(qos: Qos, payload: &str, correlation_bytes: usize) -> Waiting {
     let frame = PublishFrame::new("home/a".parse().unwrap(), payload, Some(Box::new(properties)));
     let account: AccountId = "1234567890123456".parse().unwrap();
     let caller = sluice_testkit::caller(Principal::Account(account));
-    let origin = Arc::new(Origin { caller, action: TopicAction::Publish, publisher: None });
+    let resource = Resource::Service(account, Service::Mq);
+    let asked = sluice_testkit::allow_all().authorize(&caller, &Action::PUB, &resource, &Context::at(UnixMs(0)));
+    let grant = asked.unwrap().remember();
+    let origin = Arc::new(Origin { caller, action: TopicAction::Publish, publisher: None, grant });
     let message = Arc::new(Message::new(frame, qos, false, UnixMs(0), origin));
     Waiting { message, identifiers: SmallVec::new(), share: None, qos, way: Way::Subscribed, retain: false, passes: 0 }
 }
