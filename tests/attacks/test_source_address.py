@@ -18,7 +18,7 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("data") / "data", ["--trusted-proxy", f"{PROXY}/32"])
+    running = Server(tmp_path_factory.mktemp("data") / "data", "--trusted-proxy", f"{PROXY}/32")
     yield running
     assert running.stop() == 0, running.log()
 
