@@ -8,7 +8,7 @@ use std::{
 
 use sluice_model::TopicFilter;
 
-use crate::subscribers::{Hits, Subscribers};
+use crate::interest::{Found, Interest};
 
 /// A filter found by the text of a topic.
 #[derive(Debug)]
@@ -31,35 +31,48 @@ impl Hash for ByText {
     }
 }
 
-/// Exact filters and their subscribers; none is empty.
+/// Exact filters and who has them; none is empty.
 #[derive(Debug, Default)]
-pub(crate) struct ExactTable(HashMap<ByText, Subscribers, ahash::RandomState>);
+pub(crate) struct ExactTable(HashMap<ByText, Interest, ahash::RandomState>);
 
 impl ExactTable {
-    /// The subscribers of `filter`, and the filter as first entered, so that its text is held once.
-    pub(crate) fn entry(&mut self, filter: &TopicFilter) -> (&mut Subscribers, TopicFilter) {
-        let interned =
-            self.0.get_key_value(filter.plain()).map_or_else(|| filter.clone(), |(known, _)| known.0.clone());
+    /// Who has `filter`, and the filter as first entered, so that its text is held once.
+    pub(crate) fn entry(&mut self, filter: &TopicFilter) -> (&mut Interest, TopicFilter) {
+        let mut interned = filter.clone();
+        if let Some((known, _)) = self.0.get_key_value(filter.plain()) {
+            if known.0.share() == filter.share() {
+                interned = known.0.clone();
+            } else if filter.share().is_none()
+                && let Some(interest) = self.0.remove(filter.plain())
+            {
+                // A group came first. From now on the direct subscribers have one text, and it is the key.
+                self.0.insert(ByText(filter.clone()), interest);
+            }
+        }
         (self.0.entry(ByText(interned.clone())).or_default(), interned)
     }
 
-    pub(crate) fn get(&self, filter: &TopicFilter) -> Option<&Subscribers> {
+    pub(crate) fn get(&self, filter: &TopicFilter) -> Option<&Interest> {
         self.0.get(filter.plain())
     }
 
-    /// Runs `change` on the subscribers of `filter` and drops the entry when none are left.
-    pub(crate) fn change(&mut self, filter: &TopicFilter, change: impl FnOnce(&mut Subscribers) -> bool) -> bool {
-        let Some(subscribers) = self.0.get_mut(filter.plain()) else { return false };
-        let changed = change(subscribers);
-        if subscribers.is_empty() {
+    /// Runs `change` on who has `filter` and drops the entry when nobody is left.
+    pub(crate) fn change<R>(
+        &mut self,
+        filter: &TopicFilter,
+        change: impl FnOnce(&mut Interest) -> Option<R>,
+    ) -> Option<R> {
+        let interest = self.0.get_mut(filter.plain())?;
+        let changed = change(interest);
+        if interest.is_empty() {
             self.0.remove(filter.plain());
         }
         changed
     }
 
-    pub(crate) fn collect_into(&self, topic: &str, hits: &mut Hits) {
-        if let Some(subscribers) = self.0.get(topic) {
-            subscribers.collect_into(hits);
+    pub(crate) fn collect_into(&self, topic: &str, found: &mut Found) {
+        if let Some(interest) = self.0.get(topic) {
+            interest.collect_into(found);
         }
     }
 

@@ -1,15 +1,16 @@
 //! The index of one instance.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::RwLock;
 use sluice_model::{Qos, TopicFilter, TopicName};
 use smallvec::SmallVec;
 
 use crate::{
-    RouterError, SubscriberId, SubscriptionOptions,
+    ShareGroup, SubscriberId, SubscriptionOptions,
     exact::ExactTable,
-    subscribers::{Entry, Hits, Packed, Subscribers},
+    interest::{Found, Interest, Left},
+    subscribers::{Entry, Packed},
     trie::Trie,
 };
 
@@ -42,36 +43,29 @@ pub struct Merged {
 }
 
 impl TopicIndex {
-    /// Enters a subscription, or replaces the options of the same filter. Cost: one lookup, or one step a level.
-    ///
-    /// # Errors
-    /// [`RouterError::SharedNotServed`] for `$share/…`; nothing is entered.
+    /// Enters a subscription, or replaces the options of the same filter. `$share/{name}/{filter}` makes the subscriber a
+    /// member of that group. Cost: one lookup, or one step a level.
     pub fn subscribe(
         &self,
         subscriber: SubscriberId,
         filter: &TopicFilter,
         options: SubscriptionOptions,
-    ) -> Result<Subscribed, RouterError> {
-        if filter.share().is_some() {
-            return Err(RouterError::SharedNotServed);
-        }
+    ) -> Subscribed {
         let mut tables = self.tables.write();
-        let (subscribers, interned) = tables.entry(filter);
-        if subscribers.insert(subscriber, options.into()) {
-            return Ok(Subscribed::Replaced);
+        let (interest, interned) = tables.entry(filter);
+        let entered = interest.enter(subscriber, interned, options.into());
+        if entered.replaced {
+            return Subscribed::Replaced;
         }
-        tables.held.entry(subscriber).or_default().push(interned);
+        tables.held.entry(subscriber).or_default().push(entered.filter);
         tables.count += 1;
-        Ok(Subscribed::New)
+        Subscribed::New
     }
 
     /// Takes a subscription away; `false` when there was none. Cost: O(subscriptions of this subscriber).
     pub fn unsubscribe(&self, subscriber: SubscriberId, filter: &TopicFilter) -> bool {
-        if filter.share().is_some() {
-            return false;
-        }
         let mut tables = self.tables.write();
-        if !tables.change(filter, |subscribers| subscribers.remove(subscriber)) {
+        if tables.leave(subscriber, filter).is_none() {
             return false;
         }
         tables.count -= 1;
@@ -91,56 +85,67 @@ impl TopicIndex {
         let mut tables = self.tables.write();
         let held = tables.held.remove(&subscriber).unwrap_or_default();
         for filter in &held {
-            tables.change(filter, |subscribers| subscribers.remove(subscriber));
+            tables.leave(subscriber, filter);
         }
         tables.count -= held.len();
         held.len()
     }
 
-    /// Calls `found` once for each subscriber that wants a message on `topic`, without a lock held, in the order of
-    /// their numbers. A `no_local` subscription of `publisher` does not count. [MQTT-3.8.3-3]
+    /// Calls `direct` once for each subscriber that wants a message on `topic`, in the order of their numbers, then
+    /// `shared` once for each group of which one member is to have it; no lock is held meanwhile. A `no_local`
+    /// subscription of `publisher` does not count. [MQTT-3.8.3-3] Who is in a group and subscribed besides gets both.
     ///
-    /// Cost: one lookup and the part of the trie that fits; no allocation up to 16 hits.
+    /// Cost: one lookup and the part of the trie that fits; no allocation up to 16 hits and 4 groups.
     /// A point-to-point topic matches nobody; its target is named in it.
     pub fn for_each_match(
         &self,
         topic: &TopicName,
         publisher: Option<SubscriberId>,
-        mut found: impl FnMut(SubscriberId, &Merged),
+        mut direct: impl FnMut(SubscriberId, &Merged),
+        shared: impl FnMut(&Arc<ShareGroup>),
     ) {
         if topic.p2p_target().is_some() {
             return;
         }
-        let mut hits = Hits::new();
-        let filters = {
-            let tables = self.tables.read();
-            tables.exact.collect_into(topic.as_str(), &mut hits);
-            usize::from(!hits.is_empty()) + tables.wildcard.collect_into(topic.as_str(), &mut hits)
-        };
-        // The subscribers of one filter are in order and each is there once.
-        if filters > 1 {
-            hits.sort_unstable_by_key(|hit| hit.0);
+        let mut found = Found::default();
+        self.tables.read().collect_into(topic.as_str(), &mut found);
+        if found.filters > 1 {
+            found.hits.sort_unstable_by_key(|hit| hit.0);
         }
-        for same in hits.chunk_by(|a, b| a.0 == b.0) {
+        for same in found.hits.chunk_by(|a, b| a.0 == b.0) {
             let subscriber = same[0].0;
             if let Some(merged) = merge(same, publisher == Some(subscriber)) {
-                found(subscriber, &merged);
+                direct(subscriber, &merged);
             }
         }
+        found.groups.iter().for_each(shared);
     }
 
-    /// The subscriptions of one subscriber, for a sweep after a revocation and for the sessions' API.
+    /// The group of a shared subscription's filter, if it has a member.
+    #[must_use]
+    pub fn share(&self, filter: &TopicFilter) -> Option<Arc<ShareGroup>> {
+        self.tables.read().share(filter)
+    }
+
+    /// The groups that a subscriber is a member of.
+    #[must_use]
+    pub fn shares_of(&self, subscriber: SubscriberId) -> Vec<Arc<ShareGroup>> {
+        let tables = self.tables.read();
+        tables.held_by(subscriber).iter().filter_map(|filter| tables.share(filter)).collect()
+    }
+
+    /// The subscriptions of one subscriber, shared ones too, for a sweep after a revocation and for the sessions' API.
     #[must_use]
     pub fn filters_of(&self, subscriber: SubscriberId) -> Vec<(TopicFilter, SubscriptionOptions)> {
         let tables = self.tables.read();
-        let held = tables.held.get(&subscriber).map_or(&[][..], Vec::as_slice);
-        held.iter().filter_map(|f| Some((f.clone(), tables.get(f)?.get(subscriber)?.into()))).collect()
+        let options = |f: &TopicFilter| Some(tables.get(f)?.get(subscriber, f.share())?.into());
+        tables.held_by(subscriber).iter().filter_map(|f| Some((f.clone(), options(f)?))).collect()
     }
 
     /// Subscriptions of one subscriber.
     #[must_use]
     pub fn count_of(&self, subscriber: SubscriberId) -> usize {
-        self.tables.read().held.get(&subscriber).map_or(0, Vec::len)
+        self.tables.read().held_by(subscriber).len()
     }
 
     /// Subscriptions held.
@@ -160,16 +165,30 @@ struct Tables {
 }
 
 impl Tables {
-    fn entry(&mut self, filter: &TopicFilter) -> (&mut Subscribers, TopicFilter) {
+    fn entry(&mut self, filter: &TopicFilter) -> (&mut Interest, TopicFilter) {
         if filter.has_wildcard() { self.wildcard.entry(filter) } else { self.exact.entry(filter) }
     }
 
-    fn get(&self, filter: &TopicFilter) -> Option<&Subscribers> {
+    fn get(&self, filter: &TopicFilter) -> Option<&Interest> {
         if filter.has_wildcard() { self.wildcard.get(filter) } else { self.exact.get(filter) }
     }
 
-    fn change(&mut self, filter: &TopicFilter, change: impl FnOnce(&mut Subscribers) -> bool) -> bool {
-        if filter.has_wildcard() { self.wildcard.change(filter, change) } else { self.exact.change(filter, change) }
+    fn leave(&mut self, subscriber: SubscriberId, filter: &TopicFilter) -> Option<Left> {
+        let leave = |interest: &mut Interest| interest.leave(subscriber, filter.share());
+        if filter.has_wildcard() { self.wildcard.change(filter, leave) } else { self.exact.change(filter, leave) }
+    }
+
+    fn share(&self, filter: &TopicFilter) -> Option<Arc<ShareGroup>> {
+        self.get(filter)?.group(filter.share()?).map(Arc::clone)
+    }
+
+    fn held_by(&self, subscriber: SubscriberId) -> &[TopicFilter] {
+        self.held.get(&subscriber).map_or(&[], Vec::as_slice)
+    }
+
+    fn collect_into(&self, topic: &str, found: &mut Found) {
+        self.exact.collect_into(topic, found);
+        self.wildcard.collect_into(topic, found);
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Way through: `broker` takes the [`TopicIndex`] of a connection's instance from [`Router::instance`] once, keeps it,
 //! and calls [`TopicIndex::subscribe`], [`TopicIndex::unsubscribe`] and, for every message, [`TopicIndex::for_each_match`].
+//! A shared subscription is entered the same way; a match hands out its [`ShareGroup`], and `broker` chooses among its members.
 //! Inside, filters without a wildcard live in a hash table and cost one lookup; the others live in a trie
 //! (facts/broker-techniques.md, 6).
 //!
@@ -10,12 +11,11 @@
 //! Invariants: the tenant is part of the index's key as a type ([`InstanceKey`]), so no filter reaches another account;
 //! no subscription matches a point-to-point topic `{parent}/p2p/{clientId}` (DESIGN section 2, P2P); a node without
 //! subscribers and children does not exist, so memory follows the subscriptions held.
-//!
-//! Shared subscriptions are a later step: [`TopicIndex::subscribe`] refuses `$share/…` with [`RouterError::SharedNotServed`],
-//! and their groups get a third table beside `exact` and `wildcard`.
 
 mod exact;
 mod index;
+mod interest;
+mod share;
 mod subscribers;
 mod trie;
 
@@ -25,6 +25,7 @@ use parking_lot::RwLock;
 use sluice_model::{AccountId, InstanceId, Qos};
 
 pub use index::{Merged, Subscribed, TopicIndex};
+pub use share::{Member, Rotation, ShareGroup};
 
 /// Which index: the tenant and its instance.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -51,23 +52,6 @@ pub struct SubscriptionOptions {
     /// Subscription identifier, 1 to 268,435,455; 0 counts as none. [MQTT-3.8.2.1.2]
     pub id: Option<u32>,
 }
-
-/// Why a subscription was not entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RouterError {
-    /// Ours: shared subscriptions are not served yet; nothing was entered.
-    SharedNotServed,
-}
-
-impl std::fmt::Display for RouterError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::SharedNotServed => f.write_str("shared subscriptions are not served yet"),
-        }
-    }
-}
-
-impl std::error::Error for RouterError {}
 
 /// The indexes of all instances.
 #[derive(Debug, Default)]

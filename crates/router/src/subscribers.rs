@@ -127,7 +127,7 @@ impl Subscribers {
     }
 }
 
-/// What a match found, before overlapping subscriptions are merged.
+/// Direct subscriptions that match.
 pub(crate) type Hits = SmallVec<[Entry; 16]>;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sluice_model::TopicFilter;
 use smallvec::SmallVec;
 
-use crate::subscribers::{Hits, Subscribers};
+use crate::interest::{Found, Interest};
 
 /// Above this many, the children of a node are found by hash.
 const LISTED_MAX: usize = 8;
@@ -19,9 +19,9 @@ type NodeId = u32;
 /// A filter that ends at a node.
 #[derive(Debug)]
 struct End {
-    /// As first entered, so that its text is held once.
+    /// As first entered, so that its text is held once: a direct subscriber's, if there was one.
     filter: TopicFilter,
-    subscribers: Subscribers,
+    interest: Interest,
 }
 
 /// The literal levels below a node.
@@ -109,7 +109,7 @@ impl Node {
     }
 }
 
-/// Wildcard filters and their subscribers; no node is empty but the root.
+/// Wildcard filters and who has them; no node is empty but the root.
 #[derive(Debug)]
 pub(crate) struct Trie {
     nodes: Vec<Node>,
@@ -124,8 +124,8 @@ impl Default for Trie {
 }
 
 impl Trie {
-    /// The subscribers of `filter`, and the filter as first entered.
-    pub(crate) fn entry(&mut self, filter: &TopicFilter) -> (&mut Subscribers, TopicFilter) {
+    /// Who has `filter`, and the filter as first entered.
+    pub(crate) fn entry(&mut self, filter: &TopicFilter) -> (&mut Interest, TopicFilter) {
         let mut at = ROOT;
         for level in node_levels(filter) {
             at = match self.nodes[at as usize].child(level) {
@@ -135,44 +135,49 @@ impl Trie {
         }
         let end = self.nodes[at as usize]
             .end_mut(filter)
-            .get_or_insert_with(|| Box::new(End { filter: filter.clone(), subscribers: Subscribers::default() }));
-        (&mut end.subscribers, end.filter.clone())
+            .get_or_insert_with(|| Box::new(End { filter: filter.clone(), interest: Interest::default() }));
+        if filter.share().is_none() && end.filter.share().is_some() {
+            end.filter = filter.clone();
+        }
+        let interned = if end.filter.share() == filter.share() { &end.filter } else { filter };
+        (&mut end.interest, interned.clone())
     }
 
-    pub(crate) fn get(&self, filter: &TopicFilter) -> Option<&Subscribers> {
+    pub(crate) fn get(&self, filter: &TopicFilter) -> Option<&Interest> {
         let mut at = ROOT;
         for level in node_levels(filter) {
             at = self.nodes[at as usize].child(level)?;
         }
-        self.nodes[at as usize].end(filter).map(|end| &end.subscribers)
+        self.nodes[at as usize].end(filter).map(|end| &end.interest)
     }
 
-    /// Runs `change` on the subscribers of `filter` and drops the nodes that are left empty.
-    pub(crate) fn change(&mut self, filter: &TopicFilter, change: impl FnOnce(&mut Subscribers) -> bool) -> bool {
+    /// Runs `change` on who has `filter` and drops the nodes that are left empty.
+    pub(crate) fn change<R>(
+        &mut self,
+        filter: &TopicFilter,
+        change: impl FnOnce(&mut Interest) -> Option<R>,
+    ) -> Option<R> {
         let mut path: SmallVec<[NodeId; 16]> = SmallVec::new();
         let mut at = ROOT;
         for level in node_levels(filter) {
             path.push(at);
-            let Some(child) = self.nodes[at as usize].child(level) else { return false };
-            at = child;
+            at = self.nodes[at as usize].child(level)?;
         }
         let slot = self.nodes[at as usize].end_mut(filter);
-        let Some(end) = slot else { return false };
-        let changed = change(&mut end.subscribers);
-        if end.subscribers.is_empty() {
+        let end = slot.as_mut()?;
+        let changed = change(&mut end.interest);
+        if end.interest.is_empty() {
             *slot = None;
             self.prune(filter, at, path);
         }
         changed
     }
 
-    /// Appends the subscribers of every filter that matches; says how many filters did.
-    pub(crate) fn collect_into(&self, topic: &str, hits: &mut Hits) -> usize {
-        let mut filters = 0;
+    /// Appends who has a filter that matches.
+    pub(crate) fn collect_into(&self, topic: &str, found: &mut Found) {
         let mut collect = |end: &Option<Box<End>>| {
             if let Some(end) = end {
-                filters += 1;
-                end.subscribers.collect_into(hits);
+                end.interest.collect_into(found);
             }
         };
         // A node still to visit, and the levels left below it.
@@ -198,7 +203,6 @@ impl Trie {
                 todo.push((child, left));
             }
         }
-        filters
     }
 
     fn add_child(&mut self, parent: NodeId, level: &str) -> NodeId {
