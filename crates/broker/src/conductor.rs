@@ -8,7 +8,7 @@ use sluice_access::{TopicAction, TopicYes};
 use sluice_codec::{Properties, PublishFrame, ReasonCode};
 use sluice_model::{AccountId, Action, ClientId, InstanceId, Qos, Resource, TopicName, UnixMs};
 use sluice_policy::Permit;
-use sluice_router::{InstanceKey, TopicIndex};
+use sluice_router::{InstanceKey, Merged, TopicIndex};
 use sluice_session::{Delivered, Incoming};
 use smallvec::SmallVec;
 
@@ -57,7 +57,7 @@ impl Broker {
             self.route_to_client(target, key, &message);
             return;
         }
-        index.for_each_match(message.frame.topic(), message.publisher, |subscriber, merged| {
+        let direct = |subscriber, merged: &Merged| {
             let Some(link) = self.registry.by_id(subscriber) else { return };
             self.hand_over(
                 &link,
@@ -68,7 +68,9 @@ impl Broker {
                     point_to_point: false,
                 },
             );
-        });
+        };
+        // SUBSCRIBE refuses shared subscriptions, so that no group has a member.
+        index.for_each_match(message.frame.topic(), message.publisher, direct, |_| {});
     }
 
     /// A message to one client by name: once, at the published QoS, without a subscription.

@@ -80,9 +80,7 @@ impl Client {
             retain_as_published: options.retain_as_published,
             id,
         };
-        if self.index.subscribe(self.link.id, filter, options).is_err() {
-            return ReasonCode::SharedSubscriptionsNotSupported;
-        }
+        self.index.subscribe(self.link.id, filter, options);
         self.valid_until = self.valid_until.min(until);
         if qos == Qos::AtMostOnce { ReasonCode::Success } else { ReasonCode::GrantedQos1 }
     }
