@@ -1,12 +1,17 @@
-//! What a match costs: an exact topic, and a topic among 10,000 wildcard filters.
+//! What a match costs: among 1,000,000 subscriptions on ever new topics, and on one topic again and again. Prints what a
+//! subscription takes of memory.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use sluice_model::{Qos, TopicFilter, TopicName};
-use sluice_router::{SubscriberId, SubscriptionOptions, TopicIndex};
+use sluice_router::{SubscriberId, SubscriptionOptions, TopicIndex, TopicTree};
 
 const FILTERS: u64 = 10_000;
+const MANY_FILTERS: u64 = 1_000_000;
+const SITES: u64 = 1_000;
+/// Topics that are published in turn among many filters: more than any cache of a processor holds the way to.
+const TOPICS: u64 = 65_536;
 const OPTIONS: SubscriptionOptions =
     SubscriptionOptions { qos: Qos::AtLeastOnce, no_local: false, retain_as_published: false, id: None };
 
@@ -19,31 +24,105 @@ fn index_of(filters: impl Iterator<Item = String>) -> TopicIndex {
     index
 }
 
+fn topic(text: &str) -> TopicName {
+    text.parse().expect("the benchmark writes legal topics")
+}
+
 fn count(index: &TopicIndex, topic: &TopicName) -> usize {
     let mut found = 0;
     index.for_each_match(black_box(topic), None, |_, _| found += 1, |_| {});
     found
 }
 
-fn routing(c: &mut Criterion) {
-    let topic: TopicName = "site/7/device/4711/temperature".parse().expect("a legal topic");
-
-    let exact = index_of((0..FILTERS).map(|n| format!("site/7/device/{n}/temperature")));
-    assert_eq!(count(&exact, &topic), 1);
-    c.bench_function("match/exact_of_10k", |b| b.iter(|| count(&exact, &topic)));
-
-    let wildcard = index_of((0..FILTERS).map(|n| format!("site/+/device/{n}/#")));
-    assert_eq!(count(&wildcard, &topic), 1);
-    c.bench_function("match/wildcard_of_10k", |b| b.iter(|| count(&wildcard, &topic)));
-
-    let absent: TopicName = "nobody/wants/this".parse().expect("a legal topic");
-    assert_eq!(count(&wildcard, &absent), 0);
-    c.bench_function("match/nobody_of_10k_wildcards", |b| b.iter(|| count(&wildcard, &absent)));
-
-    let fan_out = index_of((0..1_000).map(|_| "site/7/#".to_owned()));
-    assert_eq!(count(&fan_out, &topic), 1_000);
-    c.bench_function("match/fan_out_1k", |b| b.iter(|| count(&fan_out, &topic)));
+/// Memory that this process holds, in KiB; 0 where the system does not say.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches("kB").trim().parse().unwrap_or(0)
 }
 
-criterion_group!(benches, routing);
+/// One topic, published again and again.
+fn hot(c: &mut Criterion) {
+    let hot = topic("site/7/device/4711/temperature");
+    let mut bench = |name: &str, index: &TopicIndex, topic: &TopicName, expected: usize| {
+        assert_eq!(count(index, topic), expected);
+        c.bench_function(&format!("hot/{name}"), |b| b.iter(|| count(index, topic)));
+    };
+
+    let exact = index_of((0..FILTERS).map(|n| format!("site/7/device/{n}/temperature")));
+    bench("exact_of_10k", &exact, &hot, 1);
+
+    let wildcard = index_of((0..FILTERS).map(|n| format!("site/+/device/{n}/#")));
+    bench("wildcard_of_10k", &wildcard, &hot, 1);
+    bench("nobody_of_10k_wildcards", &wildcard, &topic("nobody/wants/this"), 0);
+
+    let overlap =
+        ["site/7/device/4711/temperature", "site/#", "+/7/#", "site/+/device/+/temperature", "+/+/+/+/+", "#"];
+    bench("6_filters_of_6_subscribers", &index_of(overlap.map(str::to_owned).into_iter()), &hot, 6);
+
+    bench("fan_out_1k", &index_of((0..1_000).map(|_| "site/7/#".to_owned())), &hot, 1_000);
+    bench("fan_out_1k_exact", &index_of((0..1_000).map(|_| hot.to_string())), &hot, 1_000);
+}
+
+fn million_filters(kind: u64, n: u64) -> String {
+    let site = n % SITES;
+    match kind {
+        0 => format!("site/{site}/device/{n}/temperature"),
+        1 => format!("site/{site}/+/{n}/temperature"),
+        _ => format!("site/{site}/device/{n}/#"),
+    }
+}
+
+/// 65,536 topics in turn among 1,000,000 subscriptions.
+fn million(c: &mut Criterion) {
+    let topics: Vec<TopicName> = (0..TOPICS)
+        .map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % MANY_FILTERS)
+        .map(|n| topic(&format!("site/{}/device/{n}/temperature", n % SITES)))
+        .collect();
+    type Case = (&'static str, usize, fn(u64) -> String);
+    let cases: [Case; 4] = [
+        ("exact", 1, |n| million_filters(0, n)),
+        ("plus", 1, |n| million_filters(1, n)),
+        ("hash", 1, |n| million_filters(2, n)),
+        ("mixed", 3, |n| match n {
+            // Each message is wanted by a collector of its site and one of all, too.
+            0 => "#".to_owned(),
+            1..=SITES => format!("site/{}/#", n - 1),
+            _ => million_filters(n % 3, n),
+        }),
+    ];
+    for (name, most, filter) in cases {
+        let before_kib = resident_kib();
+        let index = index_of((0..MANY_FILTERS).map(filter));
+        let bytes = (resident_kib() - before_kib) * 1024 / MANY_FILTERS;
+        println!("million/{name}: {bytes} bytes of memory a subscription");
+        let found: usize = topics.iter().map(|topic| count(&index, topic)).sum();
+        assert!(found > topics.len() * (most - 1) && found <= topics.len() * most);
+        let mut turn = topics.iter().cycle();
+        c.bench_function(&format!("million/{name}"), |b| {
+            b.iter(|| turn.next().map(|topic| count(&index, topic)));
+        });
+    }
+}
+
+/// The first 100 matches of a filter among 1,000,000 topic names.
+fn tree(c: &mut Criterion) {
+    let mut tree = TopicTree::default();
+    for n in 0..MANY_FILTERS {
+        let name = million_filters(0, n);
+        tree.insert(name.into(), n);
+    }
+    for (text, expected) in [
+        ("site/7/device/700007/temperature", 1),
+        ("site/7/device/+/temperature", 100),
+        ("site/+/device/7007/#", 1),
+        ("#", 100),
+    ] {
+        let filter: TopicFilter = text.parse().expect("a legal filter");
+        assert_eq!(tree.matching(&filter, None, 100).found.len(), expected, "{text}");
+        c.bench_function(&format!("tree/{text}"), |b| b.iter(|| tree.matching(black_box(&filter), None, 100)));
+    }
+}
+
+criterion_group!(benches, hot, million, tree);
 criterion_main!(benches);

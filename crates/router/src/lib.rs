@@ -6,6 +6,8 @@
 //! Inside, filters without a wildcard live in a hash table and cost one lookup; the others live in a trie
 //! (facts/broker-techniques.md, 6).
 //!
+//! Beside it, [`TopicTree`] holds topic names and finds those that a filter matches: retained messages are kept in one.
+//!
 //! Never here: delivery, deciding who may, sockets, packet identifiers.
 //!
 //! Invariants: the tenant is part of the index's key as a type ([`InstanceKey`]), so no filter reaches another account;
@@ -17,6 +19,7 @@ mod index;
 mod interest;
 mod share;
 mod subscribers;
+mod topic_tree;
 mod trie;
 
 use std::{collections::HashMap, sync::Arc};
@@ -26,6 +29,7 @@ use sluice_model::{AccountId, InstanceId, Qos};
 
 pub use index::{Merged, Subscribed, TopicIndex};
 pub use share::{Member, Rotation, ShareGroup};
+pub use topic_tree::{Matching, STEPS_MAX, TopicTree};
 
 /// Which index: the tenant and its instance.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
