@@ -83,7 +83,7 @@ impl Broker {
         if message.retain {
             live.retained.keep(&message);
         }
-        live.index.for_each_match(
+        live.index.for_each_subscriber(
             topic,
             message.origin.publisher,
             |subscriber, merged| {

@@ -3,14 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::RwLock;
-use sluice_model::{Qos, TopicFilter, TopicName};
-use smallvec::SmallVec;
+use sluice_model::{TopicFilter, TopicName};
 
 use crate::{
-    ShareGroup, SubscriberId, SubscriptionOptions,
+    Merged, ShareGroup, SubscriberId, SubscriptionOptions,
     exact::ExactTable,
     interest::{Found, Interest, Left},
-    subscribers::{Entry, Packed},
+    matches::MatchCache,
+    merge::each_merged,
     trie::Trie,
 };
 
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct TopicIndex {
     tables: RwLock<Tables>,
+    matches: MatchCache,
 }
 
 /// What entering a subscription did.
@@ -28,18 +29,6 @@ pub enum Subscribed {
     New,
     /// The options of its earlier subscription were replaced. [MQTT-3.8.4-3]
     Replaced,
-}
-
-/// The subscriptions of one subscriber that match one topic, as one. DESIGN section 2: overlapping subscriptions of a
-/// client give one message with all their identifiers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Merged {
-    /// The highest granted QoS. [MQTT-3.3.4-2]
-    pub qos: Qos,
-    /// Whether any of them keeps the retain flag.
-    pub retain_as_published: bool,
-    /// All their identifiers, ascending, each once. [MQTT-3.3.4-4]
-    pub ids: SmallVec<[u32; 4]>,
 }
 
 impl TopicIndex {
@@ -54,6 +43,9 @@ impl TopicIndex {
         let mut tables = self.tables.write();
         let (interest, interned) = tables.entry(filter);
         let entered = interest.enter(subscriber, interned, options.into());
+        if entered.changed_matches {
+            self.matches.forget(&entered.filter);
+        }
         if entered.replaced {
             return Subscribed::Replaced;
         }
@@ -65,8 +57,9 @@ impl TopicIndex {
     /// Takes a subscription away; `false` when there was none. Cost: O(subscriptions of this subscriber).
     pub fn unsubscribe(&self, subscriber: SubscriberId, filter: &TopicFilter) -> bool {
         let mut tables = self.tables.write();
-        if tables.leave(subscriber, filter).is_none() {
-            return false;
+        let Some(left) = tables.leave(subscriber, filter) else { return false };
+        if left.changed_matches {
+            self.matches.forget(filter);
         }
         tables.count -= 1;
         if let Some(held) = tables.held.get_mut(&subscriber) {
@@ -85,7 +78,9 @@ impl TopicIndex {
         let mut tables = self.tables.write();
         let held = tables.held.remove(&subscriber).unwrap_or_default();
         for filter in &held {
-            tables.leave(subscriber, filter);
+            if tables.leave(subscriber, filter).is_some_and(|left| left.changed_matches) {
+                self.matches.forget(filter);
+            }
         }
         tables.count -= held.len();
         held.len()
@@ -95,29 +90,43 @@ impl TopicIndex {
     /// `shared` once for each group of which one member is to have it; no lock is held meanwhile. A `no_local`
     /// subscription of `publisher` does not count. [MQTT-3.8.3-3] Who is in a group and subscribed besides gets both.
     ///
-    /// Cost: one lookup and the part of the trie that fits; no allocation up to 16 hits and 4 groups.
+    /// Cost: one lookup and the part of the trie that fits; no allocation up to 16 hits and 4 groups. A topic with many
+    /// that is published again costs one lookup and what is found.
     /// A point-to-point topic matches nobody; its target is named in it.
     pub fn for_each_match(
         &self,
         topic: &TopicName,
         publisher: Option<SubscriberId>,
-        mut direct: impl FnMut(SubscriberId, &Merged),
+        direct: impl FnMut(SubscriberId, &Merged),
         shared: impl FnMut(&Arc<ShareGroup>),
     ) {
-        if topic.p2p_target().is_some() {
-            return;
+        if topic.p2p_target().is_none() {
+            self.for_each_subscriber(topic, publisher, direct, shared);
+        }
+    }
+
+    /// As [`TopicIndex::for_each_match`], for a publisher to whom no topic names a client: one of the open listener.
+    pub fn for_each_subscriber(
+        &self,
+        topic: &TopicName,
+        publisher: Option<SubscriberId>,
+        direct: impl FnMut(SubscriberId, &Merged),
+        shared: impl FnMut(&Arc<ShareGroup>),
+    ) {
+        if let Some(made) = self.matches.get(topic.as_str()) {
+            return made.for_each(publisher, direct, shared);
         }
         let mut found = Found::default();
-        self.tables.read().collect_into(topic.as_str(), &mut found);
+        let version = {
+            let tables = self.tables.read();
+            tables.collect_into(topic.as_str(), &mut found);
+            self.matches.version()
+        };
         if found.filters > 1 {
             found.hits.sort_unstable_by_key(|hit| hit.0);
         }
-        for same in found.hits.chunk_by(|a, b| a.0 == b.0) {
-            let subscriber = same[0].0;
-            if let Some(merged) = merge(same, publisher == Some(subscriber)) {
-                direct(subscriber, &merged);
-            }
-        }
+        self.matches.offer(topic, &found, version);
+        each_merged(&found.hits, publisher, direct);
         found.groups.iter().for_each(shared);
     }
 
@@ -190,25 +199,6 @@ impl Tables {
         self.exact.collect_into(topic, found);
         self.wildcard.collect_into(topic, found);
     }
-}
-
-/// One subscriber's hits as one; `None` when every one is `no_local` and the subscriber is the publisher.
-fn merge(hits: &[Entry], own: bool) -> Option<Merged> {
-    let mut wanted = hits.iter().map(|hit| hit.1).filter(|o: &Packed| !(own && o.no_local));
-    let first = wanted.next()?;
-    let mut merged = Merged {
-        qos: first.qos,
-        retain_as_published: first.retain_as_published,
-        ids: first.id.iter().map(|id| id.get()).collect(),
-    };
-    for other in wanted {
-        merged.qos = merged.qos.max(other.qos);
-        merged.retain_as_published |= other.retain_as_published;
-        merged.ids.extend(other.id.map(std::num::NonZeroU32::get));
-    }
-    merged.ids.sort_unstable();
-    merged.ids.dedup();
-    Some(merged)
 }
 
 #[cfg(test)]

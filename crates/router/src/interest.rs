@@ -37,14 +37,12 @@ pub(crate) struct Entered {
     pub(crate) filter: TopicFilter,
     pub(crate) replaced: bool,
     /// Whether a match of this filter's topics finds something else now.
-    #[expect(dead_code, reason = "the match cache is to read it")]
     pub(crate) changed_matches: bool,
 }
 
 /// What taking a subscription away did.
 pub(crate) struct Left {
     /// Whether a match of this filter's topics finds something else now.
-    #[expect(dead_code, reason = "the match cache is to read it")]
     pub(crate) changed_matches: bool,
 }
 

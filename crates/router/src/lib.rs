@@ -4,7 +4,7 @@
 //! and calls [`TopicIndex::subscribe`], [`TopicIndex::unsubscribe`] and, for every message, [`TopicIndex::for_each_match`].
 //! A shared subscription is entered the same way; a match hands out its [`ShareGroup`], and `broker` chooses among its members.
 //! Inside, filters without a wildcard live in a hash table and cost one lookup; the others live in a trie
-//! (facts/broker-techniques.md, 6).
+//! (facts/broker-techniques.md, 6). What many want is kept finished by topic and dropped when a filter of that topic changes.
 //!
 //! Beside it, [`TopicTree`] holds topic names and finds those that a filter matches: retained messages are kept in one.
 //!
@@ -17,6 +17,8 @@
 mod exact;
 mod index;
 mod interest;
+mod matches;
+mod merge;
 mod share;
 mod subscribers;
 mod topic_tree;
@@ -27,7 +29,8 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::RwLock;
 use sluice_model::{AccountId, InstanceId, Qos};
 
-pub use index::{Merged, Subscribed, TopicIndex};
+pub use index::{Subscribed, TopicIndex};
+pub use merge::Merged;
 pub use share::{Member, Rotation, ShareGroup};
 pub use topic_tree::{Matching, STEPS_MAX, TopicTree};
 

@@ -61,6 +61,12 @@ impl<T> TopicTree<T> {
         self.names.is_empty()
     }
 
+    /// The first name after `after`, in byte order, or the first of all behind the last.
+    pub(crate) fn next_or_first(&self, after: &str) -> Option<&Arc<str>> {
+        let next = self.names.range::<str, _>((Bound::Excluded(after), Bound::Unbounded)).next();
+        next.or_else(|| self.names.first_key_value()).map(|(name, _)| name)
+    }
+
     /// At most `most` names (at least one) after `after` that the filter matches, by its plain part, in byte order. One call looks at
     /// no more than [`STEPS_MAX`] names; [`Matching::resume_after`] says where to go on, also when names came or went
     /// meanwhile.

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use sluice_model::Qos;
+use smallvec::SmallVec;
 
 use super::*;
+
+mod cached;
 
 fn filter(text: &str) -> TopicFilter {
     text.parse().unwrap()
