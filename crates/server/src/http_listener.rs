@@ -1,4 +1,5 @@
-//! HTTP/1.1 on the connections that an [`Intake`] takes in: bounded in number, in the time of a request's head and of the request.
+//! HTTP/1.1 on the connections that an [`Intake`] takes in: bounded in number, in the time of a request's head and of the
+//! request.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
