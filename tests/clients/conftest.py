@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from clients import matrix
-from support import certificates
+from support.certificates import Authority
 from support.server import INSTANCE, REPOSITORY, Server, access, group, topic
 
 # Cells at a time: each is several processes that mostly wait.
@@ -33,9 +33,10 @@ def build():
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clients")
-    ca, cert, key = certificates.make(folder)
+    authority = Authority(folder, "localhost")
+    ca, cert, key = authority.ca, authority.cert, authority.key
     tls = ["--mqtts", "127.0.0.1:0", "--https", "127.0.0.1:0", "--tls-cert", str(cert), "--tls-key", str(key)]
-    server = Server(folder / "server" / "data", tls)
+    server = Server(folder / "server" / "data", *tls)
     server.api("onsmqtt", "CreateMqttTopic", InstanceId=INSTANCE, Topic="matrix")
     server.api("onsmqtt", "CreateGroupId", InstanceId=INSTANCE, GroupId="GID_matrix")
     user = server.new_user("matrix", access(), topic("matrix"), group("GID_matrix"))

@@ -1,22 +1,46 @@
-"""A certificate authority of a test run, and a certificate of it for this machine's loopback."""
+"""A certificate authority of a test's own."""
 
-import subprocess
+import datetime
+import ipaddress
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-def make(folder, names="DNS:localhost,IP:127.0.0.1"):
-    """Writes `ca.pem`, `server.pem` and `server.key` into a folder and gives their paths."""
-    ca, ca_key, cert, key = (folder / name for name in ("ca.pem", "ca.key", "server.pem", "server.key"))
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    openssl("req", "-x509", *curve, "-subj", "/CN=Sluice test authority", "-keyout", ca_key, "-out", ca)
-    request = folder / "server.csr"
-    openssl("req", "-new", *curve[:-2], "-subj", "/CN=localhost", "-keyout", key, "-out", request)
-    extensions = folder / "server.ext"
-    extensions.write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n")
-    openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", cert)
-    key.chmod(0o600)
-    return ca, cert, key
+ONE_DAY = datetime.timedelta(days=1)
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
 
-def openssl(*arguments):
-    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+class Authority:
+    """Signs server certificates; `ca` is the file that clients trust, `cert` and `key` are the server's."""
+
+    def __init__(self, folder, *names):
+        self.names = names
+        self.ca, self.cert, self.key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
+        self.ca_key = ec.generate_private_key(ec.SECP256R1())
+        self.ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test's authority")])
+        certificate = self._sign(self.ca_name, self.ca_key, x509.BasicConstraints(ca=True, path_length=0))
+        self.ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        self.renew()
+
+    def renew(self):
+        """Puts a new certificate and key into the files; its serial number."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.names[0])])
+        alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in self.names] + [x509.IPAddress(LOOPBACK)])
+        certificate = self._sign(name, key, alternative)
+        self.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        self.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return certificate.serial_number
+
+    def _sign(self, subject, key, extension):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.ca_name).public_key(key.public_key())
+        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - ONE_DAY)
+        builder = builder.not_valid_after(now + ONE_DAY).add_extension(extension, critical=False)
+        return builder.sign(self.ca_key, hashes.SHA256())

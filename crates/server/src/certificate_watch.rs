@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use sluice_mqtt::Certificates;
 use tokio::signal::unix::Signal;
 
-/// How often the files are looked at. A change is taken at the first look at which they are as at the look before, so that two files
-/// that are written one after the other are read together.
+/// How often the files are looked at. A change is taken at the first look at which they are as at the look before, so that
+/// two files that are written one after the other are read together.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Reloads until it is dropped; without a certificate a hang-up changes nothing, but does not end the process either.

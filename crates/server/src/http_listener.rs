@@ -1,4 +1,5 @@
-//! HTTP/1.1 on the connections that an [`Intake`] takes in: bounded in number, in the time of a request's head and of the request.
+//! HTTP/1.1 on the connections that an [`Intake`] takes in: bounded in number, in the time of a request's head and of the
+//! request.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -92,5 +93,59 @@ async fn in_time(answering: impl Future<Output = Result<Response, Infallible>>) 
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use sluice_access::Peer;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// A client's end of a connection that is served; `/slow` never answers.
+    fn served() -> DuplexStream {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let router =
+            Router::new().route("/", get(|| async { "hello" })).route("/slow", get(std::future::pending::<()>));
+        let arrival = Arrival::signed(Peer { addr: [127, 0, 0, 1].into(), secure: false });
+        tokio::spawn(speak(ours, router, arrival));
+        theirs
+    }
+
+    async fn answer_to(bytes: &[u8]) -> (String, Duration) {
+        let begin = Instant::now();
+        let mut client = served();
+        client.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        (String::from_utf8(answer).unwrap(), begin.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_end_closes_the_connection_in_time() {
+        for bytes in [&b""[..], b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
+            let (answer, after) = answer_to(bytes).await;
+            assert!(!answer.contains("hello"));
+            assert!(after >= HEAD_WAIT && after < HEAD_WAIT * 2, "{after:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_asks_no_more_is_closed_in_time() {
+        let (answer, after) = answer_to(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("hello"));
+        assert!(after >= HEAD_WAIT && after < HEAD_WAIT * 2, "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_takes_too_long_is_answered_408() {
+        let (answer, after) = answer_to(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(after >= REQUEST_WAIT);
     }
 }
