@@ -60,7 +60,7 @@ impl Broker {
             Err(not_served) => return refused(not_served.reason, not_served.why),
         };
         let key = SessionKey { account: place.0, instance: place.1.clone(), client };
-        let link = Arc::new(Link::new(self.next_id(), key, login.caller.clone()));
+        let link = Arc::new(Link::new(self.next_id(), key, login.caller.clone(), session.version(), now));
         self.take_place(&link, now)?;
         self.meters.connections.increment(1.0);
         let instance_key = link.key.instance_key();

@@ -25,8 +25,10 @@ mod refusal;
 mod registry;
 mod subscriptions;
 mod usage;
+mod views;
 
 pub use arrival::{Arrival, Door, OpenDoor};
 pub use broker::{Broker, Counts, SendFault};
 pub use client::{Client, Flow};
 pub use usage::{UsageRow, UsageTotals};
+pub use views::{SessionView, SubscriptionView};

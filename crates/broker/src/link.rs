@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use parking_lot::Mutex;
-use sluice_codec::ReasonCode;
-use sluice_model::{AccountId, ClientId, InstanceId};
+use sluice_codec::{ReasonCode, Version};
+use sluice_model::{AccountId, ClientId, InstanceId, UnixMs};
 use sluice_policy::Caller;
 use sluice_router::{InstanceKey, SubscriberId};
 use tokio::sync::Notify;
@@ -34,6 +34,8 @@ pub(crate) struct Link {
     pub(crate) id: SubscriberId,
     pub(crate) key: SessionKey,
     pub(crate) caller: Caller,
+    pub(crate) version: Version,
+    pub(crate) connected: UnixMs,
     outbox: Mutex<Outbox>,
     /// The reason code to close with; [`OPEN`] while there is none.
     close: AtomicU8,
@@ -43,11 +45,13 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(id: SubscriberId, key: SessionKey, caller: Caller) -> Self {
+    pub(crate) fn new(id: SubscriberId, key: SessionKey, caller: Caller, version: Version, connected: UnixMs) -> Self {
         Self {
             id,
             key,
             caller,
+            version,
+            connected,
             outbox: Mutex::default(),
             close: AtomicU8::new(OPEN),
             decide_again: AtomicBool::new(false),
