@@ -40,6 +40,7 @@ def generic(server, operation, key=None, version="2020-04-20", **query):
         action=operation, version=version, protocol="HTTP", method="POST", auth_type="AK", style="RPC",
         pathname="/", req_body_type="json", body_type="json",
     )  # fmt: skip
+    query = {name: str(value) for name, value in query.items()}
     return onsmqtt(server, key).call_api(params, OpenApiRequest(query=query), RUNTIME)["body"]
 
 

@@ -225,6 +225,7 @@ pub enum Code {
     NoGroup,
     TopicExists,
     NoTopic,
+    NoSession,
     TooManyTopics,
     TooManyGroups,
     TooManyMessages,
@@ -284,6 +285,7 @@ impl Code {
             Self::NoGroup => ("ResourcePermissionCheckFailed", 400, "The group does not exist."),
             Self::TopicExists => ("TopicAlreadyExisted", 400, "The topic exists already."),
             Self::NoTopic => ("TopicNotFound", 400, "The topic does not exist."),
+            Self::NoSession => ("SessionNotFound", 400, "The client has no session."),
             Self::TooManyTopics => ("LimitExceeded.Topic", 400, "The instance has as many topics as it may."),
             Self::TooManyGroups => ("LimitExceeded.GroupId", 400, "The instance has as many groups as it may."),
         }

@@ -9,6 +9,7 @@ mod instance_settings;
 mod message;
 mod metadata;
 mod session;
+mod sessions;
 mod topic;
 mod usage;
 
@@ -18,5 +19,6 @@ pub use instance_settings::{DeleteMqttInstance, GetMqttInstance, UpdateMqttInsta
 pub use message::SendMessage;
 pub use metadata::{GetMqttMetaData, MetaData};
 pub use session::{CloseConnection, QuerySessionByClientId};
+pub use sessions::{DeleteMqttSession, ListMqttSession, ListMqttSubscription};
 pub use topic::{CreateMqttTopic, DeleteMqttTopic, ListMqttTopic, UpdateMqttTopic};
 pub use usage::QueryMqttUsage;

@@ -50,6 +50,9 @@ pub static OPERATIONS: &[Operation] = &[
     Operation::of::<onsmqtt::SendMessage>(),
     Operation::of::<onsmqtt::QuerySessionByClientId>(),
     Operation::of::<onsmqtt::CloseConnection>(),
+    Operation::of::<onsmqtt::ListMqttSession>(),
+    Operation::of::<onsmqtt::ListMqttSubscription>(),
+    Operation::of::<onsmqtt::DeleteMqttSession>(),
 ];
 
 /// The operation of a version and an action's name; both compared exactly.

@@ -100,6 +100,7 @@ fn frame_writes_what_was_published(publish: Publish, version: Version) {
         retain: publish.retain,
         identifiers: &[],
         waited_s: 0,
+        alias: None,
     };
     let frame = PublishFrame::new(topic, publish.payload.clone(), publish.properties.clone());
     let mut out = BytesMut::new();
