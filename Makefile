@@ -1,6 +1,6 @@
 # One way to build and check. `make run` and `make test` do all the set-up.
 
-.PHONY: run test lint setup rust-tests python-tests bench fuzz revocation
+.PHONY: run test lint setup rust-tests python-tests fuzz bench bench-setup release revocation soak
 
 CARGO ?= cargo
 # `make run CONSOLE=no` builds without the console, which needs npm.
@@ -35,15 +35,30 @@ python-tests:
 	$(CARGO) build --locked --manifest-path tests/clients/rumqttc/Cargo.toml --target-dir target/rumqttc
 	target/python/bin/pytest -q -x -p no:cacheprovider tests
 
-# Criterion: codec, topic match, policy decision. Then how fast a right is taken back.
-bench:
-	$(CARGO) bench --workspace
-	$(MAKE) revocation
+# Writes docs/benchmarks.md: the parts by criterion, the peers' table and the further figures. Takes about an hour.
+BENCH := SLUICE_BIN=target/release/sluice target/python/bin/python tests/bench
+
+bench: bench-setup
+	target/python/bin/python tests/bench/parts.py --write
+	$(BENCH)/revocation.py --write
+	$(BENCH)/permission_cost.py --write
+	$(BENCH)/figures.py all --write
+	$(BENCH)/peers.py --write
+
+bench-setup: setup release
+	scripts/setup-bench
+	$(CARGO) build --release --locked -p sluice-server -p sluice-mqtt --examples
+
+release:
+	$(CARGO) build --release --locked -p sluice-server
+
+revocation: setup release
+	$(BENCH)/revocation.py
+
+# Ten minutes of 10,000 connections; exits 1 on what may not happen.
+soak: setup release
+	$(BENCH)/soak.py --write
 
 # Ten million executions of the decoder by libFuzzer; the tests run the same targets for a moment.
 fuzz:
 	scripts/fuzz
-
-revocation: setup
-	$(CARGO) build --release --locked -p sluice-server
-	SLUICE_BIN=target/release/sluice target/python/bin/python tests/bench/revocation.py

@@ -1,8 +1,9 @@
 """How fast a right is taken back: from the API's reply to the end of each of N connections of one RAM user.
 
-revocation.py [CONNECTIONS]    prints one line a kind of revocation, milliseconds
+revocation.py [CONNECTIONS] [--write]    prints its section, milliseconds; --write puts it into docs/benchmarks.md
 """
 
+import argparse
 import pathlib
 import select
 import socket
@@ -14,6 +15,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from bench import page  # noqa: E402
 from support import sdk  # noqa: E402
 from support.mqtt import password  # noqa: E402
 from support.server import INSTANCE, Server, access, deny, document, group, topic  # noqa: E402
@@ -79,9 +81,9 @@ def kinds(server, key):
     version = lambda number: root("SetDefaultPolicyVersion", PolicyName="fleet", VersionId=number)
     return (
         ("DetachPolicyFromUser", lambda: root("DetachPolicyFromUser", **policy), lambda: root("AttachPolicyToUser", **policy)),
-        ("UpdateAccessKey Inactive", lambda: switch("Inactive"), lambda: switch("Active")),
-        ("SetDefaultPolicyVersion", lambda: version("v2"), lambda: version("v1")),
-        ("attach a Deny", lambda: root("AttachPolicyToUser", **forbid), lambda: root("DetachPolicyFromUser", **forbid)),
+        ("UpdateAccessKey to Inactive", lambda: switch("Inactive"), lambda: switch("Active")),
+        ("SetDefaultPolicyVersion to one that grants less", lambda: version("v2"), lambda: version("v1")),
+        ("attaching a Deny", lambda: root("AttachPolicyToUser", **forbid), lambda: root("DetachPolicyFromUser", **forbid)),
         ("DeleteAccessKey", lambda: root("DeleteAccessKey", UserAccessKeyId=key[0], **user), lambda: None),
     )
 
@@ -102,16 +104,29 @@ def run(server, connections):
         yield name, times
 
 
+def section(connections, rows):
+    return f"""## Revocation
+
+`make revocation`, {page.machine()}: {connections:,} connected and subscribed clients of one RAM user; from the API's reply to the end of each
+connection, release build. Bound: {BOUND_MS} ms.
+
+{page.table(("what takes the right back", "p50", "p99", "longest"), rows)}"""
+
+
 def main():
-    connections = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    parser = argparse.ArgumentParser()
+    parser.add_argument("connections", type=int, nargs="?", default=1000)
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    rows, late = [], 0
     with tempfile.TemporaryDirectory() as folder:
         server = Server(pathlib.Path(folder) / "data")
-        late = 0
-        for name, times in run(server, connections):
+        for name, times in run(server, args.connections):
             p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
             late += p99 > BOUND_MS
-            print(f"{name:26} connections={connections} p50={p50:.1f} ms p99={p99:.1f} ms max={times[-1]:.1f} ms", flush=True)
+            rows.append([name, *(f"{time:.1f} ms" for time in (p50, p99, times[-1]))])
         assert server.stop() == 0
+    page.publish("revocation", section(args.connections, rows), args.write)
     return 1 if late else 0
 
 

@@ -36,9 +36,13 @@ def environment():
 
 
 class Server:
-    """A server on a data folder; the first start makes the known account and instance. `flags` are further arguments of `serve`."""
+    """A server on a data folder; the first start makes the known account and instance.
 
-    def __init__(self, folder, *flags):
+    `flags` are further arguments of `serve`; `cores` pins it, as in "0,1".
+    """
+
+    def __init__(self, folder, *flags, cores=None):
+        self.cores = cores
         self.folder = pathlib.Path(folder)
         self.flags = flags
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +60,8 @@ class Server:
             "SLUICE_INSTANCE_ID": INSTANCE,
         }
         command = [SLUICE, "serve", "--data-dir", str(self.folder), "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.flags]
+        if self.cores:
+            command = ["taskset", "--cpu-list", self.cores, *command]
         self.process = subprocess.Popen(
             command, env=environment() | first, stdout=subprocess.PIPE, stderr=self.log_path.open("ab"), text=True
         )

@@ -30,8 +30,35 @@ impl Product {
     }
 }
 
+/// What the server answered.
+pub(crate) struct Answer {
+    /// Whether it was done.
+    pub(crate) is_success: bool,
+    /// JSON.
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The code of a refusal.
+    pub(crate) fn code(&self) -> Option<String> {
+        let reply = serde_json::from_str::<serde_json::Value>(&self.body).ok()?;
+        Some(reply.get("Code")?.as_str()?.to_owned())
+    }
+}
+
 /// Makes the call and prints the reply; exit 1 and the error's code on stderr when it is refused.
 pub(crate) fn run(args: &ApiArgs, now: jiff::Timestamp, out: &mut impl Write) -> Result<ExitCode, ApiError> {
+    let answer = call(args, now)?;
+    writeln!(out, "{}", answer.body)?;
+    if answer.is_success {
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(std::io::stderr(), "{}", answer.code().as_deref().unwrap_or("the reply has no Code"))?;
+    Ok(ExitCode::FAILURE)
+}
+
+/// Makes the call. Blocks until it is answered.
+pub(crate) fn call(args: &ApiArgs, now: jiff::Timestamp) -> Result<Answer, ApiError> {
     let host = args.endpoint.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
     let host = host.filter(|host| !host.is_empty() && !host.contains('/'));
     let host = host.ok_or_else(|| ApiError::Endpoint(args.endpoint.clone()))?;
@@ -47,15 +74,7 @@ pub(crate) fn run(args: &ApiArgs, now: jiff::Timestamp, out: &mut impl Write) ->
         |error: ureq::Error| ApiError::NoAnswer { endpoint: args.endpoint.clone(), fault: error.to_string() };
     let mut reply = request.send_empty().map_err(no_answer)?;
     let body = reply.body_mut().read_to_string().map_err(no_answer)?;
-    writeln!(out, "{body}")?;
-    if reply.status().is_success() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let code = serde_json::from_str::<serde_json::Value>(&body)
-        .ok()
-        .and_then(|reply| reply.get("Code").and_then(|code| code.as_str().map(str::to_owned)));
-    writeln!(std::io::stderr(), "{}", code.as_deref().unwrap_or("the reply has no Code"))?;
-    Ok(ExitCode::FAILURE)
+    Ok(Answer { is_success: reply.status().is_success(), body })
 }
 
 fn canonical_query(parameters: &[String]) -> Result<String, ApiError> {

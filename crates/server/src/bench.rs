@@ -16,6 +16,7 @@ mod progress;
 mod publisher;
 mod report;
 mod run;
+mod soak;
 mod stamp;
 mod subscriber;
 mod traffic;
@@ -38,6 +39,11 @@ pub(crate) fn run(command: &BenchCommand, out: &mut impl Write) -> Result<ExitCo
         }
         BenchCommand::FanIn(args) => messages(Plan::fan_in(args)?, &args.target, &args.traffic, out),
         BenchCommand::FanOut(args) => messages(Plan::fan_out(args)?, &args.target, &args.traffic, out),
+        BenchCommand::Soak(args) => {
+            let report = runtime(&args.target)?.block_on(soak::run(args))?;
+            report.write(args, out)?;
+            Ok(exit(report.is_breach()))
+        }
         BenchCommand::P2p(args) => messages(Plan::p2p(args)?, &args.target, &args.traffic, out),
     }
 }

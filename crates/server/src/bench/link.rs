@@ -39,6 +39,8 @@ pub(crate) enum LinkError {
     Refused(ReasonCode),
     #[error("SUBSCRIBE was refused with {0:?}")]
     NotSubscribed(ReasonCode),
+    #[error("the server no longer has the stored session")]
+    SessionLost,
     #[error("the server sent what MQTT forbids: {0}")]
     Malformed(#[from] DecodeError),
     #[error("the server sent a packet that does not belong here")]
@@ -66,6 +68,8 @@ pub(crate) struct Start {
 impl Start {
     /// Nothing is kept.
     pub(crate) const CLEAN: Self = Self { clean: true, expiry_s: 0 };
+    /// The session is resumed, and outlives the connection.
+    pub(crate) const STORED: Self = Self { clean: false, expiry_s: 3_600 };
 }
 
 /// A connected client.
@@ -78,6 +82,7 @@ pub(crate) struct Link {
     read_bytes: usize,
     /// Most QoS 1 and 2 messages that the server takes at a time.
     receive_maximum: u64,
+    session_present: bool,
 }
 
 impl Link {
@@ -95,6 +100,7 @@ impl Link {
             version: target.version(),
             read_bytes,
             receive_maximum: u64::from(u16::MAX),
+            session_present: false,
         };
         link.put(&Packet::Connect(Box::new(connect_packet(target, client_id, start))));
         link.flush().await?;
@@ -102,6 +108,7 @@ impl Link {
         if ack.reason.is_failure() {
             return Err(LinkError::Refused(ack.reason));
         }
+        link.session_present = ack.session_present;
         if let Some(most) = ack.properties.and_then(|properties| properties.receive_maximum) {
             link.receive_maximum = u64::from(most);
         }
@@ -184,6 +191,11 @@ impl Link {
 
     pub(crate) fn version(&self) -> Version {
         self.version
+    }
+
+    /// Whether the server resumed a stored session.
+    pub(crate) fn session_present(&self) -> bool {
+        self.session_present
     }
 
     pub(crate) fn receive_maximum(&self) -> u64 {

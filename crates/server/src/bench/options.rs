@@ -24,6 +24,8 @@ pub(crate) enum BenchCommand {
     FanOut(FanOutArgs),
     /// Pairs of a publisher and a subscriber, each with a topic of its own
     P2p(P2pArgs),
+    /// Many connections, churn, stored sessions and policies that change, for long: exits 1 on what may not happen
+    Soak(SoakArgs),
 }
 
 /// Where the server is and how to sign in.
@@ -159,6 +161,44 @@ pub(crate) struct P2pArgs {
     /// Pairs
     #[arg(long, default_value_t = 10, value_parser = value_parser!(u32).range(1..=100_000))]
     pub(crate) pairs: u32,
+}
+
+/// Makes a parent topic, a group and two users of its own, and leaves them there. Signs in as them; the keys given are
+/// of one who may make them.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SoakArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Where the server listens for HTTP
+    #[arg(long, env = "SLUICE_ENDPOINT", default_value = "http://127.0.0.1:8080")]
+    pub(crate) endpoint: String,
+    /// Connections of all kinds together
+    #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(100..=1_000_000))]
+    pub(crate) connections: u32,
+    /// Connections a second that leave and are replaced
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub(crate) churn: u32,
+    /// Seconds
+    #[arg(long, default_value_t = 600, value_parser = value_parser!(u32).range(10..=86_400))]
+    pub(crate) seconds: u32,
+    /// Messages a second of all publishers together
+    #[arg(long, default_value = "2000", value_name = "PER_SECOND")]
+    pub(crate) rate: NonZeroU32,
+    /// Changes of policies and keys a second
+    #[arg(long, default_value = "2", value_name = "PER_SECOND")]
+    pub(crate) changes: NonZeroU32,
+    /// Qualities of service, mixed
+    #[arg(long, default_value = "0,1,2", value_delimiter = ',', value_parser = qos)]
+    pub(crate) qos: Vec<Qos>,
+    /// Stored sessions that come and go [default: one in a hundred connections]
+    #[arg(long)]
+    pub(crate) stored: Option<u32>,
+    /// Most milliseconds from the reply of a revocation to the end of a connection
+    #[arg(long, default_value_t = 100, value_name = "MILLISECONDS")]
+    pub(crate) revocation: u32,
+    /// Most growth of the server's memory after the first minute (at most a third of the run), percent
+    #[arg(long, default_value_t = 5, value_name = "PERCENT")]
+    pub(crate) growth: u32,
 }
 
 fn qos(text: &str) -> Result<Qos, String> {

@@ -122,8 +122,13 @@ impl Run {
 
     /// Notes that a connection ended before its time.
     pub(crate) fn lost_connection(&self, client_id: &str, why: &LinkError) {
+        self.note(&format!("{client_id}: {why}"));
+    }
+
+    /// Notes what went wrong with a connection.
+    pub(crate) fn note(&self, what: &str) {
         self.ended.fetch_add(1, Relaxed);
-        self.first_fault.get_or_init(|| format!("{client_id}: {why}"));
+        self.first_fault.get_or_init(|| what.to_owned());
     }
 
     /// The first connection that was lost, and why.

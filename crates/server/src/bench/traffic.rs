@@ -26,7 +26,7 @@ use super::{
     report::TrafficReport,
     run::{Phase, Run},
     stamp::Template,
-    subscriber::{Ledgers, Subscriber},
+    subscriber::{Inbox, Ledgers, Subscriber},
 };
 
 /// How often progress is looked at.
@@ -41,6 +41,8 @@ pub(crate) enum BenchError {
     NotIn { client_id: String, fault: LinkError },
     #[error("cannot read what process {pid} uses: {fault}")]
     Process { pid: u32, fault: io::Error },
+    #[error("{0}")]
+    Soak(#[from] super::soak::SoakError),
     #[error("a task of the load generator failed: {0}")]
     Task(#[from] tokio::task::JoinError),
     #[error("cannot write the report: {0}")]
@@ -184,8 +186,8 @@ async fn subscribe(
         let first = receiver.first_publisher as usize;
         let flows = flows[first..first + receiver.publishers as usize].to_vec();
         let run = Arc::clone(run);
-        let first_publisher = receiver.first_publisher;
-        receiving.spawn(Subscriber { link, client_id, ledgers, first_publisher, flows, run }.run());
+        let inbox = Inbox::new(ledgers, receiver.first_publisher, flows, Arc::clone(&run));
+        receiving.spawn(Subscriber { link, client_id, inbox, run }.run());
     }
     // In the order of the publishers, as `add_up` reads them.
     all.sort_by_key(|(first, _)| *first);
