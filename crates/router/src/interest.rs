@@ -18,6 +18,8 @@ pub(crate) struct Found {
     pub(crate) groups: SmallVec<[Arc<ShareGroup>; 4]>,
     /// Filters with direct subscribers. Those of one filter are in order, and each is there once.
     pub(crate) filters: usize,
+    /// Whether a filter with a wildcard is among those that match.
+    pub(crate) by_wildcard: bool,
 }
 
 /// Groups in the order of their names; few filters have any, so they are kept apart from the others.

@@ -30,9 +30,8 @@ const TOPICS_MAX: usize = 512;
 const HITS_MAX: usize = 16_384;
 /// Topics of which a shard remembers that they were computed once.
 const SEEN: usize = 256;
-/// Below these a match is computed as fast as it is found here (figures in benches/router.rs).
-const HITS_MIN: usize = 16;
-const FILTERS_MIN: usize = 3;
+/// Below this, what only an exact filter found is computed as fast as it is found here (figures in benches/router.rs).
+const EXACT_HITS_MIN: usize = 16;
 
 /// All that wants the messages of one topic.
 #[derive(Debug)]
@@ -123,7 +122,7 @@ impl MatchCache {
     /// Keeps a match, computed at `version` from hits in the order of subscribers, if it is worth it.
     pub(crate) fn offer(&self, topic: &TopicName, found: &Found, version: u64) {
         let hits = found.hits.len() + found.groups.len();
-        if (hits < HITS_MIN && found.filters < FILTERS_MIN) || hits > HITS_MAX {
+        if (hits < EXACT_HITS_MIN && !found.by_wildcard) || hits > HITS_MAX {
             return;
         }
         let shard = self.shards.get_or_init(Box::default);

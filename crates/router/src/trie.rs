@@ -177,6 +177,7 @@ impl Trie {
     pub(crate) fn collect_into(&self, topic: &str, found: &mut Found) {
         let mut collect = |end: &Option<Box<End>>| {
             if let Some(end) = end {
+                found.by_wildcard = true;
                 end.interest.collect_into(found);
             }
         };
