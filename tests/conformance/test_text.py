@@ -132,6 +132,7 @@ def test_packet_may_be_cut_anywhere_mqtt_4_2_0_1(broker, version):
     client.subscribe(topic, qos=1)
     for byte in packets.publish(version, topic, b"x" * 130, 1, 9):
         client.send(bytes([byte]))
+    assert client.expect(Kind.PUBACK).packet_id == 9
     assert client.message().payload == b"x" * 130
 
 
@@ -140,4 +141,5 @@ def test_packets_may_come_in_one_piece_mqtt_4_2_0_1(broker, version):
     topic, client = fresh(), broker.client(version)
     client.send(packets.subscribe(version, 1, [(topic, 0)]), *(packets.publish(version, topic, f"{n}") for n in range(50)), packets.PINGREQ)
     assert client.expect(Kind.SUBACK).codes == [0]
+    client.expect(Kind.PINGRESP)
     assert [int(message.payload) for message in client.messages(50)] == list(range(50))
