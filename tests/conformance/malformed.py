@@ -1,8 +1,9 @@
 """Malformed and boundary packets with the reaction that each must meet.
 
-A row is: versions, when it is sent, its name, the bytes in hex (spaces are free), the reaction. When: `first` (instead of CONNECT) or `then` (on a
-connection that is up). `{…}` in the bytes: `{e}` is the empty property block of MQTT 5 (nothing in MQTT 3), `{m}` the protocol's name and level.
-Remaining lengths are written by the test where the bytes begin with `XX|`, so that a row says only what is wrong with its body.
+A row is: versions, when it is sent, its name, the bytes in hex (spaces are free), the reaction. When: `first` (instead of
+CONNECT) or `then` (on a connection that is up). In the bytes `{e}` is the empty property block of MQTT 5 (nothing in MQTT 3)
+and `{m}` the protocol's name and level. Where they begin with `XX|`, the test writes the remaining length after that first
+byte, so that a row says only what is wrong with its body.
 
 Reaction: `close` (the connection ends; MQTT 5 may say why with any code of 0x80 or more), a code (as `close`, and MQTT 5 must give this code),
 `alive` (odd and allowed: PINGREQ is answered afterwards), `refused` (an acknowledgement with an error, or `close`).
