@@ -275,7 +275,9 @@ def test_packet_id_of_a_discarded_session_is_a_new_message_mqtt_3_1_2_4(broker, 
     sender.cut()
     again = broker.client(version, sender.client_id, clean=True)
     again.publish(topic, b"two", 2, packet_id=5)
-    assert [watcher.message().payload for _ in range(2)][-1] == b"two"
+    # Whether the first one was routed before its PUBREL is the server's choice.
+    first = watcher.message().payload
+    assert first == b"two" or (first == b"one" and watcher.message().payload == b"two")
 
 
 @pytest.mark.parametrize("version", BOTH)
