@@ -1,8 +1,9 @@
 """Malformed and boundary packets with the reaction that each must meet.
 
-A row is: versions, when it is sent, its name, the bytes in hex (spaces are free), the reaction. When: `first` (instead of CONNECT) or `then` (on a
-connection that is up). `{…}` in the bytes: `{e}` is the empty property block of MQTT 5 (nothing in MQTT 3), `{m}` the protocol's name and level.
-Remaining lengths are written by the test where the bytes begin with `XX|`, so that a row says only what is wrong with its body.
+A row is: versions, when it is sent, its name, the bytes in hex (spaces are free), the reaction. When: `first` (instead of
+CONNECT) or `then` (on a connection that is up). In the bytes `{e}` is the empty property block of MQTT 5 (nothing in MQTT 3)
+and `{m}` the protocol's name and level. Where they begin with `XX|`, the test writes the remaining length after that first
+byte, so that a row says only what is wrong with its body.
 
 Reaction: `close` (the connection ends; MQTT 5 may say why with any code of 0x80 or more), a code (as `close`, and MQTT 5 must give this code),
 `alive` (odd and allowed: PINGREQ is answered afterwards), `refused` (an acknowledgement with an error, or `close`).
@@ -35,8 +36,10 @@ CONNECTS = [
     (ALL, "first", "will topic with a wildcard", "10|{m} 06 0000 {e} 0001 61 {e} 0003 612f23 0001 78", "close"),
     (ALL, "first", "will topic with a null character", "10|{m} 06 0000 {e} 0001 61 {e} 0002 6100 0001 78", "close"),
     (ALL, "first", "will payload of any bytes", "10|{m} 06 0000 {e} 0004 6d616c31 {e} 0003 6d616c 0003 ff00fe", "alive"),
-    (ALL, "first", "user name flag without a name", "10|{m} 82 0000 {e} 0001 61", "close"),
-    (ALL, "first", "password flag without a password", "10|{m} c2 0000 {e} 0001 61 0001 75", "close"),
+    (BOTH, "first", "user name flag without a name", "10|{m} 82 0000 {e} 0001 61", "close"),
+    (BOTH, "first", "password flag without a password", "10|{m} c2 0000 {e} 0001 61 0001 75", "close"),
+    # MQTT 3.1 lets the payload end before a field whose flag is set.
+    (V3, "first", "user name flag without a name in 3.1", "10|{m} 82 0000 0004 6d616c34", "alive"),
     (ALL, "first", "password cut", "10|{m} c2 0000 {e} 0001 61 0001 75 0009 70", "close"),
     (V4, "first", "password without a user name", "10|{m} 42 0000 {e} 0001 61 0001 70", "close"),
     (ALL, "first", "user name with a null character", "10|{m} 82 0000 {e} 0001 61 0002 7500", "close"),

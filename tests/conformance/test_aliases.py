@@ -125,3 +125,18 @@ def test_aliases_of_the_server_end_with_the_connection_mqtt_3_3_2_7(broker):
     held.cut()
     again = broker.session(5, held.client_id, props=props)
     assert [(m.topic, m.payload, m.dup) for m in again.messages(3)] == [(topic, f"{n}".encode(), True) for n in range(3)]
+
+
+def test_message_by_alias_is_kept_with_its_topic_mqtt_3_3_2_12(broker):
+    """For a session that is away, and as a retained message."""
+    topic, held, sender = fresh(), broker.session(), broker.client()
+    held.subscribe(topic, qos=1)
+    held.disconnect()
+    sender.publish(topic, b"one", 1, props={"topic_alias": 1})
+    sender.publish("", b"two", 1, retain=True, props={"topic_alias": 1})
+    assert [(m.topic, m.payload) for m in broker.session(5, held.client_id).messages(2)] == [(topic, b"one"), (topic, b"two")]
+    late = broker.client()
+    late.subscribe(topic)
+    message = late.message()
+    assert (message.topic, message.payload, message.prop("topic_alias")) == (topic, b"two", None)
+    sender.publish(topic, b"", 1, retain=True)

@@ -191,3 +191,32 @@ def test_packet_of_the_servers_maximum_is_served_mqtt_3_2_2_15(sluice, version):
     client.subscribe(topic, qos=1)
     client.publish(topic, b"x" * ((1 << 20) - head), 1)
     assert len(client.message().payload) == (1 << 20) - head
+
+
+def test_receive_maximum_of_a_new_connection_holds_for_what_comes_again_mqtt_3_3_4_9(broker):
+    topic, held, sender = fresh(), broker.session(), broker.client()
+    held.subscribe(topic, qos=2)
+    for number in range(6):
+        sender.publish(topic, f"{number}", 1 + number % 2)
+    ids = [message.packet_id for message in held.messages(6, answer=False)]
+    held.cut()
+    again = broker.session(5, held.client_id, props={"receive_maximum": 2})
+    first = again.messages(2, answer=False)
+    again.quiet(0.2)
+    for message in first:
+        again.answer(message)
+    assert [message.packet_id for message in first + again.messages(4)] == ids
+
+
+def test_message_that_comes_again_too_large_is_dropped_as_if_sent_mqtt_3_1_2_25(broker):
+    topic, held, sender = fresh(), broker.session(), broker.client()
+    held.subscribe(topic, qos=2)
+    for payload in (b"x" * 200, b"small"):
+        sender.publish(topic, payload, 1)
+    held.messages(2, answer=False)
+    held.cut()
+    again = broker.session(5, held.client_id, props={"maximum_packet_size": 100, "receive_maximum": 1})
+    message = again.message()
+    assert (message.payload, message.dup) == (b"small", True)
+    again.publish(topic, b"end", 1)
+    assert again.message().payload == b"end"

@@ -52,7 +52,8 @@ def test_reader_refuses_what_a_server_may_not_send(name):
 
 
 @pytest.mark.parametrize(
-    ("version", "data"), [(4, "20020000"), (5, "2003000000"), (5, "3004000161 00"), (5, "40020001"), (5, "e000"), (5, "e0018e"), (4, "b0020001")]
+    ("version", "data"),
+    [(4, "20020000"), (5, "2003000000"), (5, "3004000161 00"), (5, "40020001"), (5, "e000"), (5, "e0018e"), (4, "b0020001")],
 )
 def test_reader_takes_what_is_right(version, data):
     data = bytes.fromhex(data)

@@ -150,7 +150,14 @@ def test_wildcard_gets_every_retained_message_that_it_matches_mqtt_3_3_1_9(broke
     with contextlib.ExitStack() as stack:
         for name in ("a", "b", "a/c", "a/c/d", "e/c"):
             stack.enter_context(kept(broker, name.encode(), version, topic=f"{base}/{name}"))
-        for one, names in (("#", "a a/c a/c/d b e/c"), ("+", "a b"), ("+/c", "a/c e/c"), ("a/#", "a a/c a/c/d"), ("a/+/d", "a/c/d"), ("b", "b")):
+        for one, names in (
+            ("#", "a a/c a/c/d b e/c"),
+            ("+", "a b"),
+            ("+/c", "a/c e/c"),
+            ("a/#", "a a/c a/c/d"),
+            ("a/+/d", "a/c/d"),
+            ("b", "b"),
+        ):
             client = broker.client(version)
             client.subscribe(f"{base}/{one}", qos=1)
             got = sorted(message.payload.decode() for message in client.messages(len(names.split())))

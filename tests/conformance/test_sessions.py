@@ -3,7 +3,7 @@
 import pytest
 
 from support import packets
-from support.packets import Will
+from support.packets import Kind, Will
 from support.raw import ALL, BOTH, V3, fresh
 from support.together import waits
 
@@ -247,3 +247,54 @@ def test_will_of_a_resumed_connection_replaces_the_old_one_mqtt_3_1_2_7(broker):
     second = broker.session(5, first.client_id, will=Will(topic, b"second"))
     second.cut()
     assert watcher.message().payload == b"second"
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_session_may_be_stored_and_discarded_in_turn_mqtt_3_1_2_4(broker, version):
+    topic, name, sender = fresh(), fresh("c"), broker.client(version)
+    for turn in range(3):
+        clean = broker.client(version, name, clean=True)
+        assert not clean.connack.session_present
+        clean.disconnect()
+        held = broker.session(version, name)
+        assert not held.connack.session_present
+        held.subscribe(topic, qos=1)
+        held.disconnect()
+        sender.publish(topic, f"{turn}", 1)
+        again = broker.session(version, name)
+        assert again.connack.session_present and again.message().payload == f"{turn}".encode()
+        again.disconnect()
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_packet_id_of_a_discarded_session_is_a_new_message_mqtt_3_1_2_4(broker, version):
+    topic, watcher, sender = fresh(), broker.client(version), broker.session(version)
+    watcher.subscribe(topic, qos=2)
+    sender.send(packets.publish(version, topic, b"one", 2, 5))
+    sender.expect(Kind.PUBREC)
+    sender.cut()
+    again = broker.client(version, sender.client_id, clean=True)
+    again.publish(topic, b"two", 2, packet_id=5)
+    # Whether the first one was routed before its PUBREL is the server's choice.
+    first = watcher.message().payload
+    assert first == b"two" or (first == b"one" and watcher.message().payload == b"two")
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_no_message_is_lost_while_connections_take_over_mqtt_3_1_4_3(broker, version):
+    """What comes twice says so; what comes first comes in order."""
+    topic, sender, held = fresh(), broker.client(version), broker.session(version)
+    held.subscribe(topic, qos=1)
+    seen = []
+    for number in range(60):
+        sender.publish(topic, f"{number}", 1)
+        if number % 10 == 9:
+            for message in held.messages(5):
+                seen += [] if message.dup and int(message.payload) in seen else [int(message.payload)]
+            held = broker.session(version, held.client_id)
+            assert held.connack.session_present
+    while len(seen) < 60:
+        message = held.message()
+        assert message.dup or int(message.payload) not in seen
+        seen += [] if int(message.payload) in seen else [int(message.payload)]
+    assert seen == list(range(60))

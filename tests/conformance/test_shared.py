@@ -195,3 +195,24 @@ def test_both_versions_may_share(sluice, version):
     for number in range(6):
         sender.publish(topic, f"{number}", 1)
     assert [len(seen) for seen in collect(clients, 6)] == [3, 3]
+
+
+def test_what_no_member_could_take_waits_for_one_that_returns(sluice):
+    topic, group, sender, held = fresh(), fresh("g"), sluice.client(), sluice.session()
+    held.subscribe(f"$share/{group}/{topic}", qos=1)
+    held.disconnect()
+    for number in range(5):
+        sender.publish(topic, f"{number}", 1)
+    again = sluice.session(5, held.client_id)
+    assert [message.payload for message in again.messages(5)] == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_connected_member_takes_what_an_absent_one_cannot(sluice):
+    topic, group, sender = fresh(), fresh("g"), sluice.client()
+    held, present = sluice.session(), sluice.client()
+    for client in (held, present):
+        client.subscribe(f"$share/{group}/{topic}", qos=1)
+    held.disconnect()
+    for number in range(5):
+        sender.publish(topic, f"{number}", 1)
+    assert [message.payload for message in present.messages(5)] == [b"0", b"1", b"2", b"3", b"4"]

@@ -80,13 +80,13 @@ class WebSocket:
 def server(broker):
     if broker.server is None:
         pytest.skip("WebSocket is tested on Sluice's own HTTP listener")
-    broker.server.api("onsmqtt", "CreateGroupId", InstanceId=INSTANCE, GroupId="GID_ws")
-    broker.server.api("onsmqtt", "CreateMqttTopic", InstanceId=INSTANCE, Topic="ws")
+    broker.server.api("onsmqtt", "CreateGroupId", InstanceId=INSTANCE, GroupId="GID_websocket")
+    broker.server.api("onsmqtt", "CreateMqttTopic", InstanceId=INSTANCE, Topic="websocket")
     return broker.server
 
 
 def connect(version=5):
-    client_id = f"GID_ws@@@{fresh()}"
+    client_id = f"GID_websocket@@@{fresh()}"
     username = f"Signature|{ROOT_KEY}|{INSTANCE}"
     return packets.connect(version, client_id, username=username, password=password(ROOT_SECRET, client_id))
 
@@ -102,7 +102,7 @@ def connected(server, version=5, **options):
 @pytest.mark.parametrize("version", ALL)
 @pytest.mark.parametrize("path", ["/mqtt", "/"])
 def test_mqtt_is_spoken_in_binary_frames_mqtt_6_0_0_1(server, version, path):
-    client, topic = connected(server, version, path=path), f"ws/{fresh()}"
+    client, topic = connected(server, version, path=path), f"websocket/{fresh()}"
     client.frame(packets.subscribe(version, 1, [(topic, 1)]))
     assert client.packet(version).codes == [1]
     client.frame(packets.publish(version, topic, b"x" * 200, 1, 2))
@@ -123,7 +123,7 @@ def test_text_frame_instead_of_connect_closes_the_connection_mqtt_6_0_0_1(server
 
 
 def test_packets_need_not_keep_to_frames_mqtt_6_0_0_2(server):
-    client, topic = WebSocket(server), f"ws/{fresh()}"
+    client, topic = WebSocket(server), f"websocket/{fresh()}"
     data = connect() + packets.subscribe(5, 1, [(topic, 0)]) + packets.publish(5, topic, b"one") + packets.publish(5, topic, b"two")
     for at in range(0, len(data), 7):
         client.frame(data[at : at + 7])

@@ -4,7 +4,7 @@ import pytest
 
 from support import packets
 from support.packets import Will
-from support.raw import ALL, BOTH, fresh
+from support.raw import ALL, BOTH, DENIED, fresh
 from support.together import waits
 
 
@@ -199,3 +199,27 @@ def test_will_reaches_its_own_session_unless_no_local_mqtt_3_8_3_3(broker):
     again = broker.session(5, held.client_id)
     broker.client().publish(topic, b"end", 1)
     assert again.message().payload == b"end"
+
+
+@waits(5)
+def test_will_that_waits_for_a_session_ends_with_its_expiry_mqtt_3_3_2_5(broker, version):
+    topic, held = fresh(), broker.session()
+    held.subscribe(topic, qos=1)
+    held.disconnect()
+    for expiry in (1, 100):
+        broker.client(5, will=Will(topic, f"{expiry}", 1, properties={"message_expiry": expiry})).cut()
+    broker.seconds(2)
+    assert broker.session(5, held.client_id).message().payload == b"100"
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_will_that_its_client_may_not_publish_refuses_the_connection_mqtt_3_1_4_2(sluice, version):
+    assert sluice.refusal(version, will=Will(f"{DENIED}/w")) == (0x87 if version == 5 else 5)
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_refused_connect_leaves_no_will_mqtt_3_1_2_7(sluice, version):
+    watcher, topic = watch(sluice, version)
+    assert sluice.refusal(version, "a@@@b", will=Will(topic, b"no")) == (0x85 if version == 5 else 2)
+    watcher.publish(topic, b"end")
+    assert watcher.message().payload == b"end"

@@ -8,7 +8,7 @@ import threading
 import time
 
 from support import packets
-from support.packets import Kind, Packet, Violation
+from support.packets import Kind
 
 WAIT_S = float(os.environ.get("SLUICE_CONFORMANCE_WAIT_S", 10))
 # What the user of the open listener may neither publish nor subscribe to.
@@ -126,8 +126,7 @@ class Raw:
     def connect(self, client_id=None, **options):
         """Sends CONNECT; the CONNACK, accepted or not."""
         self.client_id = fresh("c") if client_id is None else client_id
-        if self.version == 5:
-            self.alias_maximum = ((options.get("props") or {}) if isinstance(options.get("props"), dict) else {}).get("topic_alias_maximum", 0)
+        self.alias_maximum = (options.get("props") or {}).get("topic_alias_maximum", 0)
         self.send(packets.connect(self.version, self.client_id, **options))
         self.connack = self.expect(Kind.CONNACK)
         return self.connack
@@ -249,8 +248,7 @@ class Broker:
         """The code with which a CONNECT is refused, once the connection is closed."""
         client = self.raw(version)
         client.send(packets.connect(version, fresh("c") if client_id is None else client_id, **options))
-        code = client.ended()
-        return code
+        return client.ended()
 
     def seconds(self, passed):
         """Lets time pass, and a little more: nothing comes to a client that asked for nothing."""

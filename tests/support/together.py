@@ -12,7 +12,10 @@ RUNNING = {}
 
 
 def waits(*versions):
-    """Marks a test that spends its time waiting. Its body runs in a thread together with those of all other such tests; the test gives its outcome."""
+    """Marks a test that spends its time waiting.
+
+    Its body runs in a thread, together with those of all other such tests; the test gives its outcome.
+    """
 
     def mark(body):
         for version in versions or (None,):
