@@ -25,9 +25,9 @@ SCENARIOS = (
 )
 
 
-def run(mode, scenario, seconds):
+def run(arguments, scenario, seconds):
     """Messages per second and broker CPU seconds per million messages."""
-    process = subprocess.Popen([BROKER, mode], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([BROKER, *arguments], stdout=subprocess.PIPE, text=True)
     try:
         port, key, secret, instance = process.stdout.readline().split()
         done = subprocess.run(
@@ -55,7 +55,7 @@ def main():
         results = {mode: [] for mode in MODES}
         for _ in range(args.rounds):
             for mode in MODES:
-                results[mode].append(run(mode, scenario, args.seconds))
+                results[mode].append(run([mode], scenario, args.seconds))
         rate, cpu = ({mode: statistics.median(r[place] for r in results[mode]) for mode in MODES} for place in (0, 1))
         both = [f"{rate[mode] / 1000:,.0f} k msg/s, {cpu[mode]:.3f} s/M" for mode in MODES]
         rows.append([name, *both, *(f"x{of['asked'] / of['allow-all']:.3f}" for of in (rate, cpu))])

@@ -1,5 +1,8 @@
 //! The message path alone, to measure what asking for permission costs: `measured_broker asked` decides by the policies of
 //! a RAM user, `measured_broker allow-all` by an authority that always says yes. Prints `port key secret instance`.
+//!
+//! A second argument chooses the runtime: `work-stealing` (as the server), or `per-core=N`: N current-thread runtimes, each
+//! with its own listener of the same address, so that a connection never leaves the thread that accepted it.
 
 #![allow(clippy::unwrap_used, reason = "a tool that fails by panicking")]
 
@@ -16,6 +19,8 @@ use tokio::net::TcpListener;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+const LOOPBACK: std::net::SocketAddr =
+    std::net::SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0));
 const TASK: SystemTask = SystemTask::FirstStart;
 const MANY: i64 = 1_000;
 /// Policies of the user besides the one that grants, so that a first decision has something to read.
@@ -68,21 +73,76 @@ async fn seed(store: &Store, access: &Arc<Access>, instance: &InstanceId) -> (St
     (id.to_string(), secret.expose_secret().to_owned())
 }
 
-#[tokio::main]
-async fn main() {
+/// What the clients of a run need.
+struct Seeded {
+    broker: Arc<Broker>,
+    login: String,
+    _folder: tempfile::TempDir,
+}
+
+async fn open(authority: &str) -> Seeded {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
     let master_key = MasterKey::from_hex(&MasterKey::generate_hex()).unwrap();
     let access = Arc::new(Access::open(store.clone(), master_key, clock()).await.unwrap());
     let instance: InstanceId = "mqtt-cn-bench".parse().unwrap();
     let (key, secret) = seed(&store, &access, &instance).await;
-    let authority = match std::env::args().nth(1).as_deref() {
-        Some("asked") => sluice_testkit::authority_over(access.policy_source()),
-        Some("allow-all") => sluice_testkit::allow_all(),
-        other => panic!("measured_broker asked|allow-all, not {other:?}"),
+    let authority = match authority {
+        "asked" => sluice_testkit::authority_over(access.policy_source()),
+        "allow-all" => sluice_testkit::allow_all(),
+        other => panic!("measured_broker asked|allow-all, not {other}"),
     };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Seeded { broker: Broker::new(access, authority), login: format!("{key} {secret} {instance}"), _folder: folder }
+}
+
+fn say(listener: &TcpListener, login: &str) {
     let mut out = std::io::stdout();
-    writeln!(out, "{} {key} {secret} {instance}", listener.local_addr().unwrap().port()).unwrap();
-    sluice_mqtt::serve(listener, Broker::new(access, authority)).await;
+    writeln!(out, "{} {login}", listener.local_addr().unwrap().port()).unwrap();
+}
+
+fn work_stealing(authority: &str) {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let seeded = open(authority).await;
+        let listener = sluice_mqtt::bind(LOOPBACK, false).unwrap();
+        say(&listener, &seeded.login);
+        sluice_mqtt::serve(listener, Arc::clone(&seeded.broker)).await;
+    });
+}
+
+fn per_core(authority: &str, cores: usize) {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // What is not a connection runs here, as it would in the server.
+    let first = runtime();
+    let seeded = first.block_on(open(authority));
+    let listener = first.block_on(async { sluice_mqtt::bind(LOOPBACK, true).unwrap() });
+    let address = listener.local_addr().unwrap();
+    let (bound, all_bound) = std::sync::mpsc::channel();
+    for _ in 1..cores {
+        let (broker, bound) = (Arc::clone(&seeded.broker), bound.clone());
+        std::thread::spawn(move || {
+            runtime().block_on(async {
+                let listener = sluice_mqtt::bind(address, true).unwrap();
+                bound.send(()).unwrap();
+                sluice_mqtt::serve(listener, broker).await;
+            });
+        });
+    }
+    for _ in 1..cores {
+        all_bound.recv().unwrap();
+    }
+    say(&listener, &seeded.login);
+    first.block_on(sluice_mqtt::serve(listener, Arc::clone(&seeded.broker)));
+}
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [authority] | [authority, "work-stealing"] => work_stealing(authority),
+        [authority, runtime] => {
+            let cores = runtime.strip_prefix("per-core=").expect("work-stealing or per-core=N");
+            per_core(authority, cores.parse().unwrap());
+        }
+        _ => panic!("measured_broker asked|allow-all [work-stealing|per-core=N]"),
+    }
 }
