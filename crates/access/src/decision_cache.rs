@@ -81,7 +81,8 @@ impl<'q> TopicYes<'q> {
     /// Whether this is a yes to exactly this question.
     #[must_use]
     pub fn covers(&self, action: TopicAction, instance: (AccountId, &InstanceId), topic: &str) -> bool {
-        self.action == action && self.instance == instance && **self.topic == *topic
+        let is_same = std::ptr::eq(self.topic.as_ptr(), topic.as_ptr()) && self.topic.len() == topic.len();
+        self.action == action && self.instance == instance && (is_same || **self.topic == *topic)
     }
 }
 

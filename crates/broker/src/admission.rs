@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use bytes::BytesMut;
-use sluice_access::{AuthRefusal, DecisionCache, MqttLogin, random};
+use sluice_access::{AuthRefusal, MqttLogin, random};
 use sluice_codec::{ConnAck, Connect, Packet, ReasonCode, Version, encode};
 use sluice_model::{ClientId, UnixMs};
 use sluice_router::InstanceKey;
@@ -11,7 +11,6 @@ use sluice_session::{Opening, Session, check, reason_string};
 
 use crate::{
     Arrival, Broker, Client, Door, OpenDoor,
-    leave::Ending,
     link::Identity,
     refusal::{Shown, log_denied, log_denied_at},
     takeover::Placed,
@@ -96,23 +95,7 @@ impl Broker {
         self.meters.connections.increment(1.0);
         let assigned = is_assigned.then_some(&client);
         let (session, connack) = Session::open(Opening { connect, limits: &limits, present, assigned });
-        let mut client = Client {
-            broker: Arc::clone(self),
-            session,
-            settings,
-            cache: DecisionCache::default(),
-            valid_until: permit.valid_until(),
-            instance_grant: permit.remember(),
-            group_grant: None,
-            coverings: Vec::new(),
-            origin: None,
-            taken: std::collections::VecDeque::new(),
-            replays: Vec::new(),
-            will: None,
-            ending: Ending::Lost,
-            last_held_back: None,
-            link,
-        };
+        let mut client = Client::new(self, link, session, settings, &permit);
         // Whatever was taken away since it was asked and before a sweep could see this connection: the right, but also
         // the group or the instance, which no epoch tells. Filters of a session that is resumed are asked again too
         // (attack 13).

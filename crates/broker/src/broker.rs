@@ -144,6 +144,7 @@ impl Broker {
         let message = Message::new(frame, Qos::AtLeastOnce, false, now, origin.into());
         self.within(&live, &settings.limits, &message, now).map_err(|_over| SendFault::TooMany)?;
         live.count_operation(permit.principal(), message.qos, message.bytes);
+        self.meters.accepted.increment(1);
         self.route(&Proof::Permit(permit), &live, message);
         Ok(())
     }

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use sluice_access::{DecisionCache, InstanceSettings};
 use sluice_codec::{Packet, ReasonCode, Version, encode};
 use sluice_model::{DenyAction, UnixMs};
-use sluice_policy::{Covering, Credential, Grant};
+use sluice_policy::{Covering, Credential, Grant, Permit};
 use sluice_session::{Input, Session};
 
 use crate::{
@@ -54,6 +54,16 @@ pub struct Client {
     pub(crate) ending: Ending,
     /// The topic whose delivery was refused last.
     pub(crate) last_held_back: Option<Arc<str>>,
+    /// A parent topic that exists, until something changes: the one published to last.
+    pub(crate) known_parent: Option<Box<str>>,
+    pub(crate) turn: Turn,
+}
+
+/// What one wake-up brought, counted apart from the lines of memory that all cores write.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Turn {
+    pub(crate) accepted: u32,
+    pub(crate) delivered: u32,
 }
 
 impl std::fmt::Debug for Client {
@@ -63,6 +73,35 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
+    /// A connection that was let in and has done nothing yet.
+    pub(crate) fn new(
+        broker: &Arc<Broker>,
+        link: Arc<Link>,
+        session: Session<Waiting>,
+        settings: Arc<InstanceSettings>,
+        permit: &Permit,
+    ) -> Self {
+        Self {
+            broker: Arc::clone(broker),
+            link,
+            session,
+            settings,
+            cache: DecisionCache::default(),
+            instance_grant: permit.remember(),
+            group_grant: None,
+            coverings: Vec::new(),
+            valid_until: permit.valid_until(),
+            origin: None,
+            taken: VecDeque::new(),
+            replays: Vec::new(),
+            will: None,
+            ending: Ending::Lost,
+            last_held_back: None,
+            known_parent: None,
+            turn: Turn::default(),
+        }
+    }
+
     /// The version that both speak.
     #[must_use]
     pub fn version(&self) -> Version {
@@ -106,9 +145,25 @@ impl Client {
         self.link.wake_if_waiting();
     }
 
+    /// The present, for everything that one read brought.
+    #[must_use]
+    pub fn now(&self) -> UnixMs {
+        self.broker.access.clock().now()
+    }
+
+    /// Counts what was done. To be called after everything that one wake-up brought.
+    pub fn end_turn(&mut self) {
+        let Turn { accepted, delivered } = std::mem::take(&mut self.turn);
+        let meters = &self.broker.meters;
+        for (meter, count) in [(&meters.accepted, accepted), (&meters.delivered, delivered)] {
+            if count > 0 {
+                meter.increment(u64::from(count));
+            }
+        }
+    }
+
     /// Does what a packet asks; replies are added to `out`.
-    pub fn handle(&mut self, packet: Packet, out: &mut BytesMut) -> Flow {
-        let now = self.broker.access.clock().now();
+    pub fn handle(&mut self, packet: Packet, now: UnixMs, out: &mut BytesMut) -> Flow {
         if let Err(reason) = self.stay(now) {
             return self.close(reason, None, out);
         }
@@ -132,7 +187,7 @@ impl Client {
 
     /// Delivers what waits and obeys what others marked. To be called when [`Client::wait`] returns.
     pub fn woken(&mut self, out: &mut BytesMut) -> Flow {
-        let now = self.broker.access.clock().now();
+        let now = self.now();
         self.deliver_waiting(now, out)
     }
 
@@ -141,7 +196,7 @@ impl Client {
     /// # Errors
     /// Why it must be closed at once.
     pub fn may_stay(&mut self) -> Result<(), ReasonCode> {
-        let now = self.broker.access.clock().now();
+        let now = self.now();
         self.stay(now).inspect_err(|reason| self.ending = Ending::Closed(*reason))
     }
 

@@ -144,10 +144,10 @@ impl Client {
         self.count(delivered, qos, bytes);
     }
 
-    fn count(&self, delivered: Delivered, qos: Qos, bytes: usize) {
+    fn count(&mut self, delivered: Delivered, qos: Qos, bytes: usize) {
         match delivered {
             Delivered::Written => {
-                self.broker.meters.delivered.increment(1);
+                self.turn.delivered += 1;
                 self.link.tally.message_out(qos, bytes);
             }
             Delivered::TooLarge => self.broker.meters.dropped.increment(1),

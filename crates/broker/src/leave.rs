@@ -36,6 +36,7 @@ pub(crate) enum Ending {
 impl Client {
     /// To be called once, when the connection is over.
     pub(crate) fn leave(&mut self) {
+        self.end_turn();
         let broker = Arc::clone(&self.broker);
         let now = broker.access.clock().now();
         let live = Arc::clone(&self.link.identity.instance);

@@ -39,6 +39,7 @@ mod sweep;
 mod takeover;
 mod usage;
 mod views;
+mod wake;
 mod will;
 
 pub use arrival::{Arrival, Door, OpenDoor};

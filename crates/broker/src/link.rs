@@ -13,13 +13,13 @@ use sluice_codec::{ReasonCode, Version};
 use sluice_model::{ClientId, Limits, UnixMs};
 use sluice_policy::Caller;
 use sluice_router::SubscriberId;
-use tokio::sync::Notify;
 
 use crate::{
     live_instance::LiveInstance,
     message::Waiting,
     outbox::{Bounds, Outbox, Pushed},
     usage::Tally,
+    wake::Wake,
 };
 
 /// No reason to close.
@@ -55,7 +55,7 @@ pub(crate) struct Link {
     /// The reason code to close with; [`OPEN`] while there is none.
     close: AtomicU8,
     marks: AtomicU8,
-    wake: Notify,
+    wake: Wake,
 }
 
 impl Link {
@@ -71,7 +71,7 @@ impl Link {
             is_muted: AtomicBool::new(false),
             close: AtomicU8::new(OPEN),
             marks: AtomicU8::new(0),
-            wake: Notify::new(),
+            wake: Wake::default(),
         }
     }
 
@@ -88,7 +88,7 @@ impl Link {
             (outbox.push(waiting)?, outbox.take_evicted())
         };
         if pushed == Pushed::First {
-            self.wake.notify_one();
+            self.wake.wake();
         }
         Ok((pushed, evicted))
     }
@@ -114,7 +114,7 @@ impl Link {
     /// Has the connection close itself with a reason; the first one counts.
     pub(crate) fn close(&self, reason: ReasonCode) {
         let _first = self.close.compare_exchange(OPEN, reason.byte(), Ordering::AcqRel, Ordering::Acquire);
-        self.wake.notify_one();
+        self.wake.wake();
     }
 
     /// Has the connection close itself, and the session end with it.
@@ -139,7 +139,7 @@ impl Link {
     /// Has the connection decide all its rights again.
     pub(crate) fn decide_again(&self) {
         self.marks.fetch_or(DECIDE_AGAIN, Ordering::AcqRel);
-        self.wake.notify_one();
+        self.wake.wake();
     }
 
     /// Whether it must decide again; asked once.
@@ -152,17 +152,17 @@ impl Link {
     /// As [`Link::wake`], when something waits or is marked.
     pub(crate) fn wake_if_waiting(&self) {
         if self.closing().is_some() || !self.outbox.lock().is_empty() {
-            self.wake.notify_one();
+            self.wake.wake();
         }
     }
 
     /// Has the connection look at its outbox again.
     pub(crate) fn wake(&self) {
-        self.wake.notify_one();
+        self.wake.wake();
     }
 
     /// Returns when there is something to do.
     pub(crate) async fn wait(&self) {
-        self.wake.notified().await;
+        self.wake.wait().await;
     }
 }

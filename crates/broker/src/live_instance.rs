@@ -93,29 +93,43 @@ impl LiveInstance {
 
 /// All instances of which a client was ever here.
 #[derive(Debug, Default)]
-pub(crate) struct LiveInstances(RwLock<AHashMap<InstanceKey, Arc<LiveInstance>>>);
+pub(crate) struct LiveInstances {
+    all: RwLock<AHashMap<InstanceKey, Arc<LiveInstance>>>,
+    /// Deleted ones whose usage was not read since their last connection left.
+    departed: Mutex<Vec<Arc<LiveInstance>>>,
+}
 
 impl LiveInstances {
     /// The live side of an instance that is known to exist.
     pub(crate) fn of(&self, key: &InstanceKey) -> Arc<LiveInstance> {
-        if let Some(live) = self.0.read().get(key) {
+        if let Some(live) = self.all.read().get(key) {
             return Arc::clone(live);
         }
-        let mut all = self.0.write();
+        let mut all = self.all.write();
         Arc::clone(all.entry(key.clone()).or_insert_with(|| Arc::new(LiveInstance::new(key.clone()))))
     }
 
     pub(crate) fn get(&self, key: &InstanceKey) -> Option<Arc<LiveInstance>> {
-        self.0.read().get(key).cloned()
+        self.all.read().get(key).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<LiveInstance>> {
-        self.0.read().values().cloned().collect()
+        self.all.read().values().cloned().collect()
     }
 
-    /// Forgets an instance that was deleted.
-    pub(crate) fn remove(&self, key: &InstanceKey) -> Option<Arc<LiveInstance>> {
-        self.0.write().remove(key)
+    /// Forgets an instance that was deleted, but for its usage.
+    pub(crate) fn remove(&self, key: &InstanceKey) {
+        let departed = self.all.write().remove(key);
+        self.departed.lock().extend(departed);
+    }
+
+    /// All instances, and for the last time those that were deleted and have nobody connected any more.
+    pub(crate) fn with_departed(&self) -> Vec<Arc<LiveInstance>> {
+        let mut all = self.all();
+        let mut departed = self.departed.lock();
+        all.extend(departed.iter().cloned());
+        departed.retain(|live| live.connections.load(Ordering::Relaxed) > 0);
+        all
     }
 }
 

@@ -37,6 +37,7 @@ impl Client {
             Ok(permit) => {
                 self.instance_grant = permit.remember();
                 self.origin = None;
+                self.known_parent = None;
             }
             Err(denied) => {
                 self.broker.meters.refused.increment(1);

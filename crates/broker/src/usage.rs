@@ -61,8 +61,10 @@ impl Tally {
 /// What a principal used in an instance, since the process began; connections and subscriptions are those of now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UsageTotals {
-    /// Published messages, by QoS.
-    pub messages_in: [u64; 3],
+    /// Messages published by sessions that end with their connection and by operations, by QoS.
+    pub messages_in_clean: [u64; 3],
+    /// Messages published by stored sessions, by QoS.
+    pub messages_in_stored: [u64; 3],
     /// Messages delivered to sessions that end with their connection, by QoS.
     pub messages_out_clean: [u64; 3],
     /// Messages delivered to stored sessions, by QoS.
@@ -87,8 +89,8 @@ impl UsageTotals {
         let sum = |sums: &mut [u64; 3], counters: &[AtomicU64; 3]| {
             sums.iter_mut().zip(counters).for_each(|(sum, counter)| *sum += of(counter));
         };
-        sum(&mut self.messages_in, &counters.messages_in);
         let is_stored = link.identity.is_stored;
+        sum(if is_stored { &mut self.messages_in_stored } else { &mut self.messages_in_clean }, &counters.messages_in);
         sum(
             if is_stored { &mut self.messages_out_stored } else { &mut self.messages_out_clean },
             &counters.messages_out,
@@ -120,7 +122,7 @@ impl Broker {
     #[must_use]
     pub fn usage(&self) -> Vec<UsageRow> {
         let mut rows = Vec::new();
-        for live in self.instances.all() {
+        for live in self.instances.with_departed() {
             // One lock over both parts: a session that ends meanwhile is counted once, here or there.
             let retired = live.retired.lock();
             let mut totals: Retired = retired.clone();
@@ -154,7 +156,7 @@ impl LiveInstance {
     pub(crate) fn count_operation(&self, principal: Principal, qos: Qos, bytes: usize) {
         let mut retired = self.retired.lock();
         let totals = retired.entry(principal).or_default();
-        totals.messages_in[usize::from(qos.bits())] += 1;
+        totals.messages_in_clean[usize::from(qos.bits())] += 1;
         totals.bytes_in += u64::try_from(bytes).unwrap_or(u64::MAX);
     }
 }

@@ -93,6 +93,7 @@ impl Broker {
             log_refused("will", &link.identity, over);
             return;
         }
+        self.meters.accepted.increment(1);
         self.route(&Proof::Permit(&permit), live, message);
     }
 }

@@ -58,7 +58,7 @@ impl TopicName {
     /// The first level.
     #[must_use]
     pub fn parent(&self) -> &str {
-        self.0.split('/').next().unwrap_or_default()
+        first_level(&self.0)
     }
 
     /// The third level of `{parent}/p2p/{clientId}`, exactly three levels; the target of a point-to-point message.
@@ -80,12 +80,15 @@ impl TopicName {
 }
 text_name!(TopicName);
 
+fn first_level(topic: &str) -> &str {
+    let end = topic.bytes().position(|b| b == b'/').unwrap_or(topic.len());
+    &topic[..end]
+}
+
+/// Looked at for every message: the second level decides, mostly at its first byte.
 fn p2p_target(topic: &str) -> Option<&str> {
-    let mut levels = topic.split('/');
-    match (levels.next(), levels.next(), levels.next(), levels.next()) {
-        (Some(_), Some("p2p"), Some(target), None) => Some(target),
-        _ => None,
-    }
+    let target = topic[first_level(topic).len()..].strip_prefix("/p2p/")?;
+    (!target.contains('/')).then_some(target)
 }
 
 /// A topic filter as subscribed. `$share/{group}/{filter}` is taken apart. [MQTT-4.7] [MQTT-4.8.2]
@@ -125,7 +128,7 @@ impl TopicFilter {
     /// The first level of the plain filter; may be a wildcard.
     #[must_use]
     pub fn parent(&self) -> &str {
-        self.plain().split('/').next().unwrap_or_default()
+        first_level(self.plain())
     }
 
     /// Whether this filter names the point-to-point topic of a client other than `own`: refused at SUBSCRIBE.

@@ -7,7 +7,7 @@ use sluice_broker::{Arrival, Broker, Client, Flow};
 use sluice_codec::{Connect, DecodeError, ReasonCode, Version, decode, decode_first};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::{HalfOpenGuard, transport::Transport};
+use crate::{HalfOpenGuard, buffers, transport::Transport};
 
 /// Largest CONNECT, bytes.
 const CONNECT_BYTES_MAX: usize = 64 * 1024;
@@ -119,7 +119,7 @@ impl<T: Transport> Connection<T> {
         // What came behind CONNECT in the same read.
         let mut woken = Woken::Read(Ok(true));
         loop {
-            let mut out = BytesMut::new();
+            let mut out = buffers::take();
             let flow = match woken {
                 Woken::Read(Ok(true)) => self.handle_read(&mut out),
                 Woken::Read(Ok(false)) => return,
@@ -130,8 +130,9 @@ impl<T: Transport> Connection<T> {
                 Woken::Marked => self.client.woken(&mut out),
                 Woken::Deadline => self.at_deadline(&mut out),
             };
+            self.client.end_turn();
             match flow {
-                Flow::Continue if out.is_empty() => {}
+                Flow::Continue if out.is_empty() => buffers::give(out),
                 Flow::Continue => {
                     if self.send(out).await == Flow::Close {
                         return;
@@ -145,7 +146,7 @@ impl<T: Transport> Connection<T> {
                     return;
                 }
             }
-            if alarm.is_elapsed() || alarm.deadline() > self.rights_deadline() {
+            if alarm.is_elapsed() || self.rights_deadline().is_some_and(|end| alarm.deadline() > end) {
                 alarm.as_mut().reset(self.next_deadline());
             }
             // In no fixed order: under a flood of deliveries the client is still heard, and its deadline still comes.
@@ -161,11 +162,12 @@ impl<T: Transport> Connection<T> {
     fn handle_read(&mut self, out: &mut BytesMut) -> Flow {
         let mut at = 0;
         let packet_bytes_max = self.client.packet_bytes_max();
+        let now = self.client.now();
         let flow = loop {
             match decode(&self.buffer[at..], self.version, packet_bytes_max) {
                 Ok(Some(decoded)) => {
                     at += decoded.length;
-                    match self.client.handle(decoded.packet, out) {
+                    match self.client.handle(decoded.packet, now, out) {
                         Flow::Continue => {}
                         ended => break ended,
                     }
@@ -182,21 +184,22 @@ impl<T: Transport> Connection<T> {
             self.last_packet = Instant::now();
         }
         if at == self.buffer.len() {
-            self.buffer = BytesMut::new();
+            buffers::give(std::mem::take(&mut self.buffer));
         } else {
             self.buffer.advance(at);
         }
         flow
     }
 
-    fn rights_deadline(&self) -> Instant {
-        Instant::now() + self.client.rights_end_in().unwrap_or(NEVER)
+    /// When a right ends by itself, if any does.
+    fn rights_deadline(&self) -> Option<Instant> {
+        self.client.rights_end_in().map(|left| Instant::now() + left)
     }
 
     /// When to look again: the client's patience or the end of a right, whichever comes first.
     fn next_deadline(&self) -> Instant {
         let lost = self.last_packet + self.client.patience().unwrap_or(NEVER);
-        lost.min(self.rights_deadline())
+        self.rights_deadline().map_or(lost, |end| lost.min(end))
     }
 
     fn at_deadline(&mut self, out: &mut BytesMut) -> Flow {
@@ -207,8 +210,20 @@ impl<T: Transport> Connection<T> {
         self.client.woken(out)
     }
 
-    /// Writes. While the peer does not read, marks are still obeyed: a revocation closes a stuck connection too.
-    async fn send(&mut self, out: BytesMut) -> Flow {
+    /// Writes: mostly at once.
+    async fn send(&mut self, mut out: BytesMut) -> Flow {
+        match self.transport.write_now(&mut out) {
+            Ok(true) => {
+                buffers::give(out);
+                Flow::Continue
+            }
+            Ok(false) => self.send_slowly(out).await,
+            Err(_broken) => Flow::Close,
+        }
+    }
+
+    /// Writes as the peer reads. While it does not, marks are still obeyed: a revocation closes a stuck connection too.
+    async fn send_slowly(&mut self, out: BytesMut) -> Flow {
         let waiter = self.client.waiter();
         let until = Instant::now() + WRITE_WAIT;
         let write = self.transport.write(out);

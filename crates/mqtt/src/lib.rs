@@ -7,6 +7,7 @@
 //! An idle connection holds no buffer: reading begins when the socket is readable, and a buffer lives until what was read
 //! is handled and what is to be written is written.
 
+mod buffers;
 mod connection;
 mod gate;
 mod intake;

@@ -78,6 +78,20 @@ impl Transport for TlsTransport {
         }
     }
 
+    fn write_now(&mut self, bytes: &mut BytesMut) -> io::Result<bool> {
+        self.tls.writer().write_all(bytes)?;
+        bytes.clear();
+        while self.tls.wants_write() {
+            match self.tls.write_tls(&mut Ready(&self.socket)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
     async fn write(&mut self, bytes: BytesMut) -> io::Result<()> {
         self.tls.writer().write_all(&bytes)?;
         drop(bytes);

@@ -1,19 +1,31 @@
 //! What carries bytes: TCP, or WebSocket's binary frames; TLS has a file of its own.
 
-use std::io;
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Poll, ready},
+};
 
 use axum::extract::ws::{Message, WebSocket};
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio_util::io::poll_read_buf;
 
-/// Bytes asked of a socket at once.
-const READ_BYTES: usize = 16 * 1024;
+use crate::buffers::{self, BUFFER_BYTES};
 
 /// A stream of bytes both ways, without regard to the bounds of frames. [MQTT-6.0.0-2]
 pub(crate) trait Transport: Send {
     /// Waits until there is something and adds it to `buffer`; `false` at the end of the stream. Cancel safe; nothing is
     /// allocated while it waits.
     fn read(&mut self, buffer: &mut BytesMut) -> impl Future<Output = io::Result<bool>> + Send;
+
+    /// Writes what can be written without waiting and takes it out of `bytes`; whether nothing is left for
+    /// [`Transport::write`].
+    ///
+    /// # Errors
+    /// As the socket's; the connection is over.
+    fn write_now(&mut self, bytes: &mut BytesMut) -> io::Result<bool>;
 
     /// Writes everything. Not cancel safe: when it is dropped, the connection must be too.
     fn write(&mut self, bytes: BytesMut) -> impl Future<Output = io::Result<()>> + Send;
@@ -24,19 +36,37 @@ pub(crate) trait Transport: Send {
 
 impl Transport for TcpStream {
     async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<bool> {
-        loop {
-            self.readable().await?;
-            buffer.reserve(READ_BYTES);
-            match self.try_read_buf(buffer) {
-                Ok(count) => return Ok(count > 0),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+        poll_fn(|context| {
+            ready!(self.poll_read_ready(context))?;
+            if buffer.is_empty() {
+                *buffer = buffers::take();
+            }
+            buffer.reserve(BUFFER_BYTES);
+            // A read that fills less than it was given leaves the socket marked as read empty, which spares the next one.
+            match poll_read_buf(Pin::new(&mut *self), context, buffer) {
+                Poll::Ready(read) => Poll::Ready(read.map(|count| count > 0)),
+                Poll::Pending => {
                     if buffer.is_empty() {
-                        *buffer = BytesMut::new();
+                        buffers::give(std::mem::take(buffer));
                     }
+                    Poll::Pending
                 }
+            }
+        })
+        .await
+    }
+
+    fn write_now(&mut self, bytes: &mut BytesMut) -> io::Result<bool> {
+        while !bytes.is_empty() {
+            match self.try_write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) if count == bytes.len() => bytes.clear(),
+                Ok(count) => bytes.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
+        Ok(true)
     }
 
     async fn write(&mut self, bytes: BytesMut) -> io::Result<()> {
@@ -71,6 +101,11 @@ impl Transport for WebSocket {
                 Some(Err(error)) => return Err(io::Error::other(error)),
             }
         }
+    }
+
+    fn write_now(&mut self, _bytes: &mut BytesMut) -> io::Result<bool> {
+        // Frames are written by `write`.
+        Ok(false)
     }
 
     async fn write(&mut self, bytes: BytesMut) -> io::Result<()> {

@@ -131,8 +131,8 @@ fn since(now: &UsageTotals, before: &UsageTotals) -> Option<UsageCounts> {
         Some([zero?, one?, two?])
     };
     Some(UsageCounts {
-        in_clean: by_qos(now.messages_in, before.messages_in)?,
-        in_stored: [0; 3],
+        in_clean: by_qos(now.messages_in_clean, before.messages_in_clean)?,
+        in_stored: by_qos(now.messages_in_stored, before.messages_in_stored)?,
         out_clean: by_qos(now.messages_out_clean, before.messages_out_clean)?,
         out_stored: by_qos(now.messages_out_stored, before.messages_out_stored)?,
         stored_pushes: now.stored_pushes.checked_sub(before.stored_pushes)?,
@@ -156,7 +156,7 @@ mod tests {
 
     fn row(n: u64, name: &str, messages: u64, open: u64) -> UsageRow {
         let totals = UsageTotals {
-            messages_in: [messages, 0, 0],
+            messages_in_clean: [messages, 0, 0],
             messages_out_stored: [0, messages, 0],
             bytes_in: 10 * messages,
             connections: open,

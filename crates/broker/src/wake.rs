@@ -1,0 +1,44 @@
+//! Wakes one task: a mark that is set until it is seen, and whom to tell.
+
+use std::{
+    future::poll_fn,
+    sync::atomic::{AtomicBool, Ordering},
+    task::Poll,
+};
+
+use futures_util::task::AtomicWaker;
+
+/// One task waits, any may wake it. A wake-up while nobody waits is kept, once. Lighter than a queue of waiters: waiting
+/// costs two atomic operations and no lock.
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    is_set: AtomicBool,
+    waiter: AtomicWaker,
+}
+
+impl Wake {
+    /// Has the task that waits, or will wait next, go on.
+    pub(crate) fn wake(&self) {
+        if !self.is_set.swap(true, Ordering::AcqRel) {
+            self.waiter.wake();
+        }
+    }
+
+    /// Returns when somebody woke. Cancel safe: what was not seen is kept.
+    pub(crate) async fn wait(&self) {
+        poll_fn(|context| {
+            if self.take() {
+                return Poll::Ready(());
+            }
+            self.waiter.register(context.waker());
+            // Somebody may have woken between the look and the registration.
+            if self.take() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    fn take(&self) -> bool {
+        // A plain load first, since mostly nothing is there.
+        self.is_set.load(Ordering::Acquire) && self.is_set.swap(false, Ordering::AcqRel)
+    }
+}
