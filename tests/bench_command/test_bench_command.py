@@ -9,6 +9,7 @@ BRIEF = ("--seconds", "1", "--warmup", "0")
 RUNS = {
     "p2p": (("p2p", "--pairs", "3"), 1, (3, 3)),
     "fan-in": (("fan-in", "--publishers", "5", "--subscribers", "2"), 2, (5, 2)),
+    "shared": (("fan-in", "--publishers", "5", "--subscribers", "3", "--shared"), 1, (5, 3)),
     "fan-out": (("fan-out", "--publishers", "2", "--subscribers", "7"), 7, (2, 7)),
 }
 
@@ -30,7 +31,7 @@ def bench(server, key, *arguments, check=True):
 
 
 @pytest.mark.parametrize("version", ((), ("--v5",)), ids=("v3.1.1", "v5"))
-@pytest.mark.parametrize("qos", (0, 1))
+@pytest.mark.parametrize("qos", (0, 1, 2))
 @pytest.mark.parametrize("run", RUNS)
 def test_every_message_is_counted_once_at_each_receiver(server, key, run, qos, version):
     arguments, fan, clients = RUNS[run]

@@ -172,13 +172,10 @@ impl Link {
         &mut self.outbound
     }
 
-    /// Sends all that was put, in one write where the socket takes it.
+    /// Sends all that was put, in one write where the socket takes it. May be dropped while it waits: what was sent is
+    /// not sent again.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        if !self.outbound.is_empty() {
-            self.stream.write_all(&self.outbound).await?;
-            self.outbound.clear();
-        }
-        Ok(())
+        self.stream.write_all_buf(&mut self.outbound).await
     }
 
     /// Says DISCONNECT and closes. A server that is gone already is left alone.

@@ -155,6 +155,8 @@ impl Subscriber {
     async fn work(&mut self) -> Result<(), LinkError> {
         let mut phase = self.run.phase();
         loop {
+            // First what came together with SUBACK.
+            self.inbox.take_all(&mut self.link).await?;
             tokio::select! {
                 filled = self.link.fill() => filled?,
                 _ = phase.changed() => {
@@ -163,7 +165,6 @@ impl Subscriber {
                     }
                 }
             }
-            self.inbox.take_all(&mut self.link).await?;
         }
     }
 }

@@ -170,12 +170,12 @@ impl Member {
 
     async fn work(&mut self) -> Result<(), LinkError> {
         loop {
+            self.inbox.take_all(&mut self.link).await?;
             tokio::select! {
                 filled = self.link.fill() => filled?,
                 _ = &mut self.asked => return Ok(()),
                 () = self.run.end() => return Ok(()),
             }
-            self.inbox.take_all(&mut self.link).await?;
         }
     }
 }

@@ -210,11 +210,12 @@ impl Stored {
 
     async fn receive(&mut self, link: &mut Link) -> Result<(), LinkError> {
         loop {
+            // First what came together with CONNACK: nothing may follow it.
+            self.inbox.take_all(link).await?;
             tokio::select! {
                 filled = link.fill() => filled?,
                 () = self.run.end() => return Ok(()),
             }
-            self.inbox.take_all(link).await?;
         }
     }
 }
