@@ -164,9 +164,9 @@ def test_14_a_session_outlives_its_key_and_not_its_right(server, place):
     server.grant(name, f"{name}-right", topic("home", "mq:SUB") | {"Condition": condition})
     for version in (4, 5):
         device = f"GID_mine@@@{name}-{version}"
-        subscribed(server, key, device, f"home/{name}", f"yard/{name}", version=version, stored=True).disconnect()
-    for path, text in (("home", "until the end"), ("yard", "without an end")):
-        publisher.publish(f"{path}/{name}", text, 1)
+        subscribed(server, key, device, f"home/{name}", f"yard/{name}/{version}", version=version, stored=True).disconnect()
+        publisher.publish(f"home/{name}", "until the end", 1)
+        publisher.publish(f"yard/{name}/{version}", "without an end", 1)
     switch_off(server, name, key)
     has_passed(end)
     for version in (4, 5):
@@ -174,7 +174,7 @@ def test_14_a_session_outlives_its_key_and_not_its_right(server, place):
         assert refusal(server, key, device, version=version, stored=True) == {4: 4, 5: 0x86}[version]
         back = connected(server, rotated, device, version=version, stored=True)
         assert back.connack.session_present
-        assert heard(server, back, f"yard/{name}") == ["without an end"]
+        assert heard(server, back, f"yard/{name}/{version}") == ["without an end"]
 
 
 @BOTH

@@ -143,10 +143,7 @@ def test_the_corpus_of_malformed_packets_meets_the_expected_reactions(server, tm
     )  # fmt: skip
     outcome = json.loads(result.read_text())
     outcome = outcome.get("summary", outcome)
-    # QoS 2 and wills are announced as not served; the corpus has two packets of each that expect them.
-    not_served = ("PUBREL unknown packet id", "will with empty payload")
-    failing = [name for name in outcome["failing"] if not any(part in name for part in not_served)]
-    assert outcome["total"] == 485 and failing == []
+    assert outcome["total"] == 485 and outcome["failing"] == []
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
 pub use error::{DecodeError, Malformation};
 pub use frame::{Delivery, OutgoingAlias, PublishFrame};
-pub use packet::{Decoded, Packet, decode, decode_first, encode};
+pub use packet::{Decoded, Packet, decode, decode_first, encode, packet_length};
 pub use properties::Properties;
 pub use publish::Publish;
 pub use reason::ReasonCode;

@@ -74,6 +74,12 @@ pub fn decode(bytes: &[u8], version: Version, most_bytes: usize) -> Result<Optio
     Ok(Some(Decoded { packet, length }))
 }
 
+/// Bytes of the packet at the start of `bytes`, by its fixed header alone; `None` while it is not all there, and for what is no packet.
+#[must_use]
+pub fn packet_length(bytes: &[u8]) -> Option<usize> {
+    frame(bytes, usize::MAX).ok().flatten().map(|frame| frame.length)
+}
+
 /// One packet's bytes.
 struct Frame<'a> {
     /// Type and flags.

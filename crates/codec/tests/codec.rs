@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use sluice_codec::{
     Ack, ConnAck, Connect, Decoded, Delivery, Disconnect, FilterOptions, OutgoingAlias, Packet, Properties, Publish,
     PublishFrame, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe, Version, Will, decode, decode_first, encode,
+    packet_length,
 };
 use sluice_model::Qos;
 
@@ -125,6 +126,18 @@ fn a_packet_that_is_cut_anywhere_is_waited_for() {
             }
         }
     }
+}
+
+#[test]
+fn the_length_of_a_packet_is_known_once_it_is_all_there() {
+    for packet in packets(Version::V5) {
+        let mut bytes = bytes_of(&packet, Version::V5);
+        let length = bytes.len();
+        assert_eq!(packet_length(&bytes[..length - 1]), None, "{packet:?}");
+        bytes.extend_from_slice(&[0xC0, 0]);
+        assert_eq!(packet_length(&bytes), Some(length), "{packet:?}");
+    }
+    assert_eq!(packet_length(&[0x30, 0x80, 0x80, 0x80, 0x80, 0x01]), None);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::{
 
 use axum::extract::ws::{Message, WebSocket};
 use bytes::{Buf, BytesMut};
+use futures_util::SinkExt;
+use sluice_codec::packet_length;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_util::io::poll_read_buf;
 
@@ -108,8 +110,14 @@ impl Transport for WebSocket {
         Ok(false)
     }
 
-    async fn write(&mut self, bytes: BytesMut) -> io::Result<()> {
-        self.send(Message::Binary(bytes.freeze())).await.map_err(io::Error::other)
+    async fn write(&mut self, mut bytes: BytesMut) -> io::Result<()> {
+        // A packet a frame, all of them in one flush: Paho C 1.3.12 waits for its socket before it looks at the rest of a frame, so
+        // that the second packet of one, a retained message behind its SUBACK, would lie there until something else came.
+        while !bytes.is_empty() {
+            let length = packet_length(&bytes).unwrap_or(bytes.len());
+            self.feed(Message::Binary(bytes.split_to(length).freeze())).await.map_err(io::Error::other)?;
+        }
+        self.flush().await.map_err(io::Error::other)
     }
 
     async fn finish(&mut self) {

@@ -1,6 +1,11 @@
 //! The short form of `make fuzz`: inputs bred from the corpora, the same ones in every run.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod oracle;
 mod targets;
+
+use std::collections::BTreeSet;
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
@@ -92,12 +97,25 @@ fn a_hundred_thousand_inputs_bred_from_the_corpora_break_no_promise() {
 }
 
 #[test]
+fn the_oracle_refuses_nothing_that_is_accepted_here() {
+    let mut random = SmallRng::seed_from_u64(SEED);
+    let seeds = corpus(PACKETS);
+    let mut seen = BTreeSet::new();
+    for number in 0..EXECUTIONS {
+        let mut input = seeds[number % seeds.len()].clone();
+        if number >= seeds.len() {
+            mutate(&mut input, &seeds, &mut random);
+        }
+        let _shown = Shown("the oracle", &input);
+        oracle::compare(&input, &mut seen);
+    }
+    oracle::check(&seen);
+}
+
+#[test]
 fn the_corpora_hold_packets_of_every_kind() {
     let kinds = |text: &str| {
-        corpus(text)
-            .iter()
-            .filter_map(|input| input.first().map(|byte| byte >> 4))
-            .collect::<std::collections::BTreeSet<_>>()
+        corpus(text).iter().filter_map(|input| input.first().map(|byte| byte >> 4)).collect::<BTreeSet<_>>()
     };
     assert!((2..=15).all(|kind| kinds(PACKETS).contains(&kind)));
     assert!(kinds(CONNECTS).contains(&1));
