@@ -7,7 +7,7 @@ use sluice_model::UnixMs;
 use sluice_router::SubscriberId;
 use tokio::sync::Notify;
 
-use crate::Broker;
+use crate::{Broker, outbox::Parked};
 
 /// The longest sleep: a clock that jumps ahead is noticed within this time.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -32,9 +32,13 @@ impl Agenda {
         }
     }
 
-    /// Takes an entry out again.
-    pub(crate) fn leave(&self, at: UnixMs, session: SubscriberId) {
-        self.due.lock().remove(&(at, session));
+    /// Takes out what was entered for a session that is not parked any more.
+    pub(crate) fn forget(&self, parked: &Parked, session: SubscriberId) {
+        let mut due = self.due.lock();
+        due.remove(&(parked.until, session));
+        if let Some(will) = &parked.will {
+            due.remove(&(will.at, session));
+        }
     }
 
     fn next(&self) -> Option<UnixMs> {

@@ -64,6 +64,8 @@ pub struct Client {
 pub(crate) struct Turn {
     pub(crate) accepted: u32,
     pub(crate) delivered: u32,
+    /// The client acknowledged something: what waits may be delivered.
+    pub(crate) has_room: bool,
 }
 
 impl std::fmt::Debug for Client {
@@ -153,7 +155,7 @@ impl Client {
 
     /// Counts what was done. To be called after everything that one wake-up brought.
     pub fn end_turn(&mut self) {
-        let Turn { accepted, delivered } = std::mem::take(&mut self.turn);
+        let Turn { accepted, delivered, .. } = std::mem::take(&mut self.turn);
         let meters = &self.broker.meters;
         for (meter, count) in [(&meters.accepted, accepted), (&meters.delivered, delivered)] {
             if count > 0 {
@@ -173,7 +175,10 @@ impl Client {
             Ok(Some(Input::Subscribe(subscribe))) => self.subscribe(subscribe, now, out),
             Ok(Some(Input::Unsubscribe(unsubscribe))) => self.unsubscribe(&unsubscribe, out),
             Ok(Some(Input::Reply(packet))) => self.write(Some(packet), out),
-            Ok(Some(Input::Acknowledged)) => self.deliver_waiting(now, out),
+            Ok(Some(Input::Acknowledged)) => {
+                self.turn.has_room = true;
+                Flow::Continue
+            }
             Ok(Some(Input::Disconnect { with_will })) => {
                 self.ending = Ending::Left { with_will };
                 Flow::Left
@@ -183,6 +188,11 @@ impl Client {
                 self.close(violation.reason, Some(violation.why), out)
             }
         }
+    }
+
+    /// Delivers what the packets of one read made room for. To be called after the last of them.
+    pub fn read_ends(&mut self, now: UnixMs, out: &mut BytesMut) -> Flow {
+        if std::mem::take(&mut self.turn.has_room) { self.deliver_waiting(now, out) } else { Flow::Continue }
     }
 
     /// Delivers what waits and obeys what others marked. To be called when [`Client::wait`] returns.

@@ -36,6 +36,11 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
+    /// Whether it is of this filter: there is one a subscription, so that they are bounded as these are.
+    pub(crate) fn is_of(&self, filter: &TopicFilter) -> bool {
+        self.filter == *filter
+    }
+
     /// Of a subscription that was entered; none where it asked for none, or is shared. [MQTT-3.3.1-9 to -11]
     pub(crate) fn of(
         filter: &TopicFilter,

@@ -111,6 +111,9 @@ impl Broker {
     pub(crate) fn end_session(&self, link: &Arc<Link>) -> Ended {
         let live = &link.identity.instance;
         let (waiting, parked) = link.with_outbox(Outbox::end);
+        if let Some(parked) = &parked {
+            self.agenda.forget(parked, link.id);
+        }
         let shares = live.index.shares_of(link.id);
         self.retire(link, || {
             self.registry.leave(link);

@@ -229,4 +229,4 @@ fn size(waiting: &Waiting) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -78,6 +78,7 @@ impl Client {
     /// Remembers that every topic of a filter is allowed, where it is; only wildcards are worth it.
     pub(crate) fn cover(&mut self, filter: &TopicFilter, now: UnixMs) {
         let Identity { caller, instance, .. } = &self.link.identity;
+        self.coverings.retain(|covering| covering.filter() != filter);
         if filter.has_wildcard() && self.coverings.len() < COVERINGS_MAX {
             let place = (instance.key.account, &instance.key.instance);
             self.coverings.extend(self.broker.authority.cover(caller, &Action::SUB, place, filter, now));

@@ -75,3 +75,56 @@ pub(crate) struct Slice {
 fn size(message: &Message) -> u64 {
     u64::try_from(message.bytes).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use sluice_model::{Compatibility, Edition, Qos};
+
+    use super::*;
+    use crate::outbox::tests::message;
+
+    fn limits(messages: u32, bytes: u64) -> Limits {
+        let extended = Limits::of(Edition::Professional, Compatibility::Extended);
+        Limits { retained_messages_max: messages, retained_bytes_max: bytes, ..extended }
+    }
+
+    #[test]
+    fn a_topic_keeps_its_last_message_and_an_empty_one_takes_it_away_mqtt_3_3_1_5() {
+        let retained = Retained::default();
+        let filter: TopicFilter = "home/#".parse().unwrap();
+        let payloads = |retained: &Retained| -> Vec<Vec<u8>> {
+            let slice = retained.next(&filter, None, UnixMs(0));
+            slice.messages.iter().map(|message| message.frame.payload().to_vec()).collect()
+        };
+        retained.keep(&message(Qos::AtLeastOnce, "first", 0));
+        retained.keep(&message(Qos::AtLeastOnce, "second", 0));
+        assert_eq!(payloads(&retained), [b"second"]);
+        retained.keep(&message(Qos::AtLeastOnce, "", 0));
+        assert!(payloads(&retained).is_empty());
+        assert_eq!(retained.0.read().bytes, 0);
+    }
+
+    #[test]
+    fn there_is_room_for_one_in_the_place_of_another_but_not_for_one_more() {
+        let retained = Retained::default();
+        let first = message(Qos::AtLeastOnce, "first", 0);
+        assert!(retained.has_room("home/a", first.bytes, &limits(1, 1_000)));
+        retained.keep(&first);
+        assert!(retained.has_room("home/a", first.bytes, &limits(1, 1_000)));
+        assert!(!retained.has_room("home/b", first.bytes, &limits(1, 1_000)));
+        assert!(!retained.has_room("home/b", first.bytes, &limits(2, size(&first))));
+        assert!(!retained.has_room("home/a", 2_000, &limits(1, 1_000)));
+    }
+
+    #[test]
+    fn one_that_was_replaced_meanwhile_is_not_forgotten_in_the_place_of_its_successor() {
+        let retained = Retained::default();
+        let (first, second) = (message(Qos::AtLeastOnce, "first", 0), message(Qos::AtLeastOnce, "second", 0));
+        retained.keep(&first);
+        retained.keep(&second);
+        retained.forget(&first);
+        assert_eq!(retained.0.read().tree.len(), 1);
+        retained.forget(&second);
+        assert!(retained.0.read().tree.is_empty());
+    }
+}

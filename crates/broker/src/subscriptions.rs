@@ -101,6 +101,7 @@ impl Client {
         let entered = index.subscribe(self.link.id, filter, options);
         self.valid_until = self.valid_until.min(until);
         self.cover(filter, now);
+        self.replays.retain(|replay| !replay.is_of(filter));
         self.replays.extend(Replay::of(filter, retain_handling, entered == Subscribed::New, qos, id));
         if filter.share().is_some() {
             self.broker.drain_backlog(&self.link.identity.instance, filter);
@@ -125,6 +126,7 @@ impl Client {
     /// Takes one filter away; whether it was there.
     pub(crate) fn take_subscription(&mut self, filter: &TopicFilter) -> bool {
         self.coverings.retain(|covering| covering.filter() != filter);
+        self.replays.retain(|replay| !replay.is_of(filter));
         let live = &self.link.identity.instance;
         let was_there = live.index.unsubscribe(self.link.id, filter);
         if filter.share().is_some() {

@@ -111,10 +111,7 @@ impl Broker {
         });
         match placed {
             Ok((link, parked)) => {
-                self.agenda.leave(parked.until, link.id);
-                if let Some(will) = &parked.will {
-                    self.agenda.leave(will.at, link.id);
-                }
+                self.agenda.forget(&parked, link.id);
                 Try::Placed(Placed { link, present: Some(parked.state) })
             }
             Err(Try::Wait(told)) => {

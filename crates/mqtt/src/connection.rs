@@ -172,7 +172,7 @@ impl<T: Transport> Connection<T> {
                         ended => break ended,
                     }
                 }
-                Ok(None) => break Flow::Continue,
+                Ok(None) => break self.client.read_ends(now, out),
                 Err(error) => {
                     tracing::info!(client = ?self.client, %error, "a connection is closed for its bytes");
                     break self.client.close(error.reason(), Some(&error.to_string()), out);

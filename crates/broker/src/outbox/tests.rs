@@ -18,7 +18,8 @@ fn outbox(is_stored: bool) -> Outbox {
     Outbox::new(Bounds::of(&limits, is_stored), VecDeque::new())
 }
 
-fn waiting(qos: Qos, payload: &str, correlation_bytes: usize) -> Waiting {
+/// A message on `home/a`.
+pub(crate) fn message(qos: Qos, payload: &str, correlation_bytes: usize) -> Arc<Message> {
     let properties = Properties { correlation_data: Some(vec![0; correlation_bytes].into()), ..Properties::default() };
     let payload = payload.to_owned().into_bytes().into();
     let frame = PublishFrame::new("home/a".parse().unwrap(), payload, Some(Box::new(properties)));
@@ -28,7 +29,11 @@ fn waiting(qos: Qos, payload: &str, correlation_bytes: usize) -> Waiting {
     let asked = sluice_testkit::allow_all().authorize(&caller, &Action::PUB, &resource, &Context::at(UnixMs(0)));
     let grant = asked.unwrap().remember();
     let origin = Arc::new(Origin { caller, action: TopicAction::Publish, publisher: None, grant });
-    let message = Arc::new(Message::new(frame, qos, false, UnixMs(0), origin));
+    Arc::new(Message::new(frame, qos, false, UnixMs(0), origin))
+}
+
+fn waiting(qos: Qos, payload: &str, correlation_bytes: usize) -> Waiting {
+    let message = message(qos, payload, correlation_bytes);
     Waiting { message, identifiers: SmallVec::new(), share: None, qos, way: Way::Subscribed, retain: false, passes: 0 }
 }
 

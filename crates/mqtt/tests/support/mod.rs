@@ -33,6 +33,9 @@ pub const ANSWERS: &str = "mqtt-cn-answers";
 /// The instance with the original's limits and gaps.
 pub const STRICT: &str = "mqtt-cn-strict";
 
+/// The instance of the smallest edition.
+pub const BASIC: &str = "mqtt-cn-basic";
+
 /// A user with a key.
 #[derive(Clone, Debug)]
 pub struct Key {
@@ -70,22 +73,31 @@ impl World {
         let world = Self { store, access, broker, account, port, time, _folder: folder };
         world.instance(account, CLOSES, DenyAction::Close).await;
         world.instance(account, ANSWERS, DenyAction::Respond).await;
-        world.instance_like(account, STRICT, DenyAction::Close, Compatibility::Strict).await;
+        let strict = (Edition::Professional, Compatibility::Strict);
+        world.instance_like(account, STRICT, DenyAction::Close, strict).await;
+        world.instance_like(account, BASIC, DenyAction::Respond, (Edition::Basic, Compatibility::Extended)).await;
         world
     }
 
     /// An instance with topics and groups.
     pub async fn instance(&self, account: AccountId, id: &str, deny_action: DenyAction) {
-        self.instance_like(account, id, deny_action, Compatibility::Extended).await;
+        let roomy = (Edition::Professional, Compatibility::Extended);
+        self.instance_like(account, id, deny_action, roomy).await;
     }
 
-    async fn instance_like(&self, account: AccountId, id: &str, deny_action: DenyAction, compatibility: Compatibility) {
+    async fn instance_like(
+        &self,
+        account: AccountId,
+        id: &str,
+        deny_action: DenyAction,
+        (edition, compatibility): (Edition, Compatibility),
+    ) {
         let id: InstanceId = id.parse().unwrap();
         let instance = Instance {
             id: id.clone(),
             account,
             name: id.as_str().parse().unwrap(),
-            edition: Edition::Professional,
+            edition,
             compatibility,
             deny_action,
             durability: Durability::Sync,
