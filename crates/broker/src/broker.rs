@@ -19,6 +19,7 @@ use crate::{
     live_instance::LiveInstances,
     message::{Message, Origin},
     registry::Registry,
+    wake::Wakes,
 };
 
 /// Connections and subscriptions of an account.
@@ -145,7 +146,7 @@ impl Broker {
         self.within(&live, &settings.limits, &message, now).map_err(|_over| SendFault::TooMany)?;
         live.count_operation(permit.principal(), message.qos, message.bytes);
         self.meters.accepted.increment(1);
-        self.route(&Proof::Permit(permit), &live, message);
+        self.route(&Proof::Permit(permit), &live, message, &mut Wakes::default());
         Ok(())
     }
 

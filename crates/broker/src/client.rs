@@ -15,6 +15,7 @@ use crate::{
     leave::Ending,
     link::Link,
     message::{Origin, Waiting},
+    wake::Wakes,
     will::PendingWill,
 };
 
@@ -60,8 +61,10 @@ pub struct Client {
 }
 
 /// What one wake-up brought, counted apart from the lines of memory that all cores write.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Turn {
+    /// Receivers to be woken at its end.
+    pub(crate) wakes: Wakes,
     pub(crate) accepted: u32,
     pub(crate) delivered: u32,
     /// The client acknowledged something: what waits may be delivered.
@@ -155,7 +158,9 @@ impl Client {
 
     /// Counts what was done. To be called after everything that one wake-up brought.
     pub fn end_turn(&mut self) {
-        let Turn { accepted, delivered, .. } = std::mem::take(&mut self.turn);
+        self.turn.wakes.pay();
+        let accepted = std::mem::take(&mut self.turn.accepted);
+        let delivered = std::mem::take(&mut self.turn.delivered);
         let meters = &self.broker.meters;
         for (meter, count) in [(&meters.accepted, accepted), (&meters.delivered, delivered)] {
             if count > 0 {

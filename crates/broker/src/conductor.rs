@@ -2,7 +2,7 @@
 //!
 //! A PUBLISH, a SendMessage, a will and a replayed message go through [`Broker::route`] and the receivers' own tasks.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use bytes::BytesMut;
 use sluice_access::{TopicAction, TopicYes};
@@ -21,6 +21,7 @@ use crate::{
     outbox::Pushed,
     quota::OverQuota,
     refusal::{Shown, log_denied, log_refused},
+    wake::Wakes,
 };
 
 /// How often a message follows a session that goes from one connection to the next.
@@ -65,7 +66,7 @@ impl Broker {
     }
 
     /// Hands a permitted message to whoever wants it.
-    pub(crate) fn route(&self, proof: &Proof<'_>, live: &LiveInstance, message: Message) {
+    pub(crate) fn route(&self, proof: &Proof<'_>, live: &LiveInstance, message: Message, wakes: &mut Wakes) {
         let (key, topic) = (&live.key, message.frame.topic());
         if !proof.covers(key.account, &key.instance, topic, message.origin.action) {
             tracing::error!(account = %key.account, instance = %key.instance, "a message came without the proof for its topic; it is dropped");
@@ -76,12 +77,14 @@ impl Broker {
         // The open listener knows no point to point. DESIGN section 1.
         let has_names = *message.origin.caller.credential() != Credential::Listener;
         if let Some(target) = topic.p2p_target().filter(|_| has_names) {
-            self.route_to_client(target, live, &message);
+            self.route_to_client(target, live, &message, wakes);
             return;
         }
         if message.retain {
             live.retained.keep(&message);
         }
+        // Both callbacks hand over, one after the other.
+        let wakes = RefCell::new(wakes);
         live.index.for_each_subscriber(
             topic,
             message.origin.publisher,
@@ -95,14 +98,14 @@ impl Broker {
                     retain: message.retain && merged.retain_as_published,
                     passes: 0,
                 };
-                self.hand_over(subscriber, waiting);
+                self.hand_over(subscriber, waiting, &mut wakes.borrow_mut());
             },
-            |group| self.hand_to_share(live, group, &message),
+            |group| self.hand_to_share(live, group, &message, &mut wakes.borrow_mut()),
         );
     }
 
     /// A message to one client by name: once, at the published QoS, without a subscription.
-    fn route_to_client(&self, target: &str, live: &LiveInstance, message: &Arc<Message>) {
+    fn route_to_client(&self, target: &str, live: &LiveInstance, message: &Arc<Message>, wakes: &mut Wakes) {
         let Ok(client) = target.parse::<ClientId>() else { return };
         let Some(link) = live.sessions.get(&client) else { return };
         let waiting = Waiting {
@@ -114,18 +117,18 @@ impl Broker {
             retain: false,
             passes: 0,
         };
-        self.hand_over(link.id, waiting);
+        self.hand_over(link.id, waiting, wakes);
     }
 
     /// Hands a message to a session, wherever it goes meanwhile.
-    pub(crate) fn hand_over(&self, session: SubscriberId, mut waiting: Waiting) {
+    fn hand_over(&self, session: SubscriberId, mut waiting: Waiting, wakes: &mut Wakes) {
         let qos = waiting.qos;
         for _ in 0..MOVES_MAX {
             let Some(link) = self.registry.get(session) else { return };
             match link.push(waiting) {
                 Ok((pushed, evicted)) => {
                     self.count_evicted(&link, evicted);
-                    return self.pushed(&link, pushed, qos);
+                    return self.pushed(link, pushed, qos, wakes);
                 }
                 Err(moved) => waiting = moved,
             }
@@ -134,9 +137,10 @@ impl Broker {
 
     /// A receiver that cannot keep up loses QoS 0 messages; at QoS 1 and 2, where none may be lost in silence, one that has
     /// no stored session is closed.
-    fn pushed(&self, link: &Link, pushed: Pushed, qos: Qos) {
+    fn pushed(&self, link: Arc<Link>, pushed: Pushed, qos: Qos, wakes: &mut Wakes) {
         match pushed {
-            Pushed::First | Pushed::Behind => {}
+            Pushed::First => wakes.owe(link),
+            Pushed::Behind => {}
             Pushed::Stored => link.tally.stored(),
             Pushed::NotKept if qos == Qos::AtMostOnce && !link.is_here() => {}
             Pushed::NotKept => self.meters.dropped.increment(1),
@@ -215,7 +219,7 @@ impl Client {
         }
         link.tally.message_in(qos, message.bytes);
         turn.accepted += 1;
-        broker.route(&Proof::Topic(yes), live, message);
+        broker.route(&Proof::Topic(yes), live, message, &mut turn.wakes);
         Ok(())
     }
 }

@@ -130,7 +130,7 @@ impl Client {
         if !self.may_receive(&waiting, now) {
             if waiting.share.is_some() {
                 let live = Arc::clone(&self.link.identity.instance);
-                self.broker.pass_on(&live, waiting, self.link.id);
+                self.broker.pass_on(&live, waiting, self.link.id, &mut self.turn.wakes);
             }
             return;
         }

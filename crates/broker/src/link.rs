@@ -75,7 +75,8 @@ impl Link {
         }
     }
 
-    /// Hands over a message; says too how many older ones made room for it.
+    /// Hands over a message; says too how many older ones made room for it. Whoever pushed the first one must have the
+    /// connection woken: see [`Wakes`](crate::wake::Wakes).
     ///
     /// # Errors
     /// The message, when the session is not under this link any more.
@@ -87,9 +88,6 @@ impl Link {
             let mut outbox = self.outbox.lock();
             (outbox.push(waiting)?, outbox.take_evicted())
         };
-        if pushed == Pushed::First {
-            self.wake.wake();
-        }
         Ok((pushed, evicted))
     }
 

@@ -14,6 +14,7 @@ use crate::{
     live_instance::LiveInstance,
     message::{Message, Waiting, Way},
     outbox::Pushed,
+    wake::Wakes,
 };
 
 /// How often a message is passed on from a member that may not have it, at most.
@@ -27,18 +28,24 @@ pub(crate) fn goes_to_another(stage: Stage, waiting: &Waiting) -> bool {
 
 impl Broker {
     /// Hands a message to the member whose turn it is; without a connected one it waits, if any member's session is stored.
-    pub(crate) fn hand_to_share(&self, live: &LiveInstance, group: &Arc<ShareGroup>, message: &Arc<Message>) {
-        self.hand_to_member(live, group, message, 0, None);
+    pub(crate) fn hand_to_share(
+        &self,
+        live: &LiveInstance,
+        group: &Arc<ShareGroup>,
+        message: &Arc<Message>,
+        wakes: &mut Wakes,
+    ) {
+        self.hand_to_member(live, group, message, (0, None), wakes);
     }
 
     /// Hands on what a member had and did not finish.
-    pub(crate) fn pass_on(&self, live: &LiveInstance, waiting: Waiting, from: SubscriberId) {
+    pub(crate) fn pass_on(&self, live: &LiveInstance, waiting: Waiting, from: SubscriberId, wakes: &mut Wakes) {
         let Some(group) = &waiting.share else { return };
         if waiting.passes >= PASSES_MAX {
             self.meters.held_back.increment(1);
             return;
         }
-        self.hand_to_member(live, group, &waiting.message, waiting.passes + 1, Some(from));
+        self.hand_to_member(live, group, &waiting.message, (waiting.passes + 1, Some(from)), wakes);
     }
 
     fn hand_to_member(
@@ -46,14 +53,14 @@ impl Broker {
         live: &LiveInstance,
         group: &Arc<ShareGroup>,
         message: &Arc<Message>,
-        passes: u8,
-        except: Option<SubscriberId>,
+        (passes, except): (u8, Option<SubscriberId>),
+        wakes: &mut Wakes,
     ) {
         let mut is_stored = false;
         for (member, options) in group.rotation() {
             let Some(link) = self.registry.get(member).filter(|_| Some(member) != except) else { continue };
             is_stored |= link.identity.is_stored;
-            if link.is_here() && self.offer(&link, for_member(group, message, (member, options), passes)) {
+            if link.is_here() && self.offer(&link, for_member(group, message, (member, options), passes), wakes) {
                 return;
             }
         }
@@ -65,10 +72,13 @@ impl Broker {
     }
 
     /// Whether a connected member took it.
-    fn offer(&self, link: &Link, waiting: Waiting) -> bool {
+    fn offer(&self, link: &Arc<Link>, waiting: Waiting, wakes: &mut Wakes) -> bool {
         match link.push(waiting) {
-            Ok((Pushed::First | Pushed::Behind, evicted)) => {
+            Ok((pushed @ (Pushed::First | Pushed::Behind), evicted)) => {
                 self.count_evicted(link, evicted);
+                if pushed == Pushed::First {
+                    wakes.owe(Arc::clone(link));
+                }
                 true
             }
             Ok((Pushed::Stored | Pushed::NotKept | Pushed::Full, _)) | Err(_) => false,
@@ -95,9 +105,10 @@ impl Broker {
     pub(crate) fn drain_backlog(&self, live: &LiveInstance, filter: &TopicFilter) {
         let Some(backlog) = live.backlogs.lock().remove(filter) else { return };
         let Some(group) = live.index.share(filter) else { return };
+        let mut wakes = Wakes::default();
         for message in backlog.waiting {
             // What no member takes waits again, behind nothing: the backlog was taken out whole.
-            self.hand_to_share(live, &group, &message);
+            self.hand_to_share(live, &group, &message, &mut wakes);
         }
     }
 
@@ -118,10 +129,11 @@ impl Broker {
             *waiting = own;
             others.extend(shared);
         }
+        let mut wakes = Wakes::default();
         for mut waiting in others {
             // A new way, not a refusal.
             waiting.passes = 0;
-            self.pass_on(live, waiting, link.id);
+            self.pass_on(live, waiting, link.id, &mut wakes);
         }
     }
 }

@@ -1,12 +1,47 @@
-//! Wakes one task: a mark that is set until it is seen, and whom to tell.
+//! Wakes one task: a mark that is set until it is seen, and whom to tell; and the wake-ups that one turn owes.
 
 use std::{
     future::poll_fn,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
 };
 
 use futures_util::task::AtomicWaker;
+
+use crate::link::Link;
+
+/// Receivers that got their first waiting message and are to be woken once everything that one read brought is handed
+/// over: each finds the whole batch, and writes it in one call (facts/broker-techniques.md, 5). Dropping it wakes them.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes(Vec<Arc<Link>>);
+
+impl Wakes {
+    /// Room that is kept from one turn to the next.
+    const KEPT_MAX: usize = 16;
+
+    pub(crate) fn owe(&mut self, link: Arc<Link>) {
+        self.0.push(link);
+    }
+
+    /// Wakes all.
+    pub(crate) fn pay(&mut self) {
+        for link in self.0.drain(..) {
+            link.wake();
+        }
+        if self.0.capacity() > Self::KEPT_MAX {
+            self.0 = Vec::new();
+        }
+    }
+}
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.pay();
+    }
+}
 
 /// One task waits, any may wake it. A wake-up while nobody waits is kept, once. Lighter than a queue of waiters: waiting
 /// costs two atomic operations and no lock.

@@ -12,6 +12,7 @@ use crate::{
     live_instance::LiveInstance,
     message::{Message, Origin},
     refusal::{log_denied, log_refused},
+    wake::Wakes,
 };
 
 /// A will that is not published yet.
@@ -94,7 +95,7 @@ impl Broker {
             return;
         }
         self.meters.accepted.increment(1);
-        self.route(&Proof::Permit(&permit), live, message);
+        self.route(&Proof::Permit(&permit), live, message, &mut Wakes::default());
     }
 }
 
