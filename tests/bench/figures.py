@@ -1,7 +1,7 @@
 """Further figures, each a section of docs/benchmarks.md.
 
 figures.py NAME... [--rounds 5] [--seconds 4] [--connections 10000] [--subscribers 9000] [--write]
-NAME: connects, latency, many-statements, broadcast, cores, or all
+NAME: connects, latency, tenants, many-statements, broadcast, cores, or all
 """
 
 import argparse
@@ -22,6 +22,10 @@ from support.server import REPOSITORY  # noqa: E402
 CONNECT_CPU_S_MOST = 0.8
 LATENCY_RATE = 2000
 LATENCY_ABOVE_US_MOST = 50
+FLOOD_RATE = 200_000
+# The flood goes on around the run that it disturbs.
+FLOOD_MORE_S = 3
+TENANTS_SHARE_MOST = 1.2
 STATEMENTS = 200
 STATEMENTS_SHARE_MOST = 1.10
 BROADCAST_TIMES_MOST = 1.5
@@ -96,6 +100,61 @@ def latency(folder, args):
 {args.rounds} rounds of {args.seconds} s, the two in turn. Asked: p50 at most {LATENCY_ABOVE_US_MOST} us above the floor's; {said(reached)}.
 
 {page.table(head, rows)}"""
+
+
+def tenants(folder, args):
+    """One tenant's latency while another floods."""
+    broker = Sluice(folder)
+    rates = {"alone": None, f"{FLOOD_RATE:,} messages a second": str(FLOOD_RATE), "as many as go": "0"}
+    found = {name: [] for name in rates}
+    with broker:
+        flooder = second_tenant(broker)
+        for _ in range(args.rounds):
+            for name, rate in rates.items():
+                flood = flooder.start(rate, args.seconds + FLOOD_MORE_S) if rate else None
+                run = load.mqload(broker, "p2p", "--pairs", "20", "--rate", str(LATENCY_RATE), "--seconds", str(args.seconds))
+                if flood:
+                    flood.communicate()
+                found[name].append((run["lat_p50_us"], run["lat_p99_us"], run["lost"]))
+                print(f"{name}: {found[name][-1]}", file=sys.stderr, flush=True)
+    alone = medians(found["alone"])
+    rows = [
+        [name, f"{p50:.0f} us", f"{p99:.0f} us", f"x{p99 / alone[1]:.2f}"]
+        for name, (p50, p99, _) in ((name, medians(runs)) for name, runs in found.items())
+    ]
+    share = medians(found[f"{FLOOD_RATE:,} messages a second"])[1] / alone[1]
+    return f"""## One tenant's flood
+
+`tests/bench/figures.py tenants`, {page.machine()}: the latency of one account's 20 pairs at {LATENCY_RATE:,} messages a second while another account's
+20 pairs send what the first column says, from a second load generator on the same cores. Medians of {args.rounds} rounds of {args.seconds} s. Asked: p99 moves
+by at most a fifth; {said(share <= TENANTS_SHARE_MOST)}.
+
+{page.table(("the other tenant", "p50", "p99", "p99 against alone"), rows)}"""
+
+
+class Flooder:
+    """A second account's load on the same server."""
+
+    def __init__(self, broker, login):
+        self.broker, self.login = broker, login
+
+    def start(self, rate, seconds):
+        paced = ["--rate", rate] if rate != "0" else ["--window", "64"]
+        command = [str(load.MQLOAD), "p2p", "--pairs", "20", *paced, "--seconds", str(seconds), "--warmup", "0",
+                   "--port", str(self.broker.port), *self.login, "--quiet"]  # fmt: skip
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def second_tenant(broker):
+    """Another account with an instance, a topic and a group."""
+    account = broker.server.new_account("flooder")
+    key, instance = (account["AccessKeyId"], account["AccessKeySecret"]), "mqtt-cn-flood"
+    call = lambda operation, **parameters: broker.server.api("onsmqtt", operation, key=key, **parameters)
+    call("CreateMqttInstance", InstanceName="flood", InstanceId=instance)
+    call("CreateMqttTopic", InstanceId=instance, Topic="bench")
+    call("CreateGroupId", InstanceId=instance, GroupId="GID_bench")
+    return Flooder(broker, ["--access-key", key[0], "--auth-secret", key[1], "--instance", instance,
+                            "--client-id", "GID_bench@@@{r}{i}", "--topic-prefix", "bench/x/"])  # fmt: skip
 
 
 def many_statements(folder, args):
@@ -190,6 +249,7 @@ def cores(folder, args):
 FIGURES = {
     "connects": connects,
     "latency": latency,
+    "tenants": tenants,
     "many-statements": many_statements,
     "broadcast": broadcast,
     "cores": cores,

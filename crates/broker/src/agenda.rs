@@ -69,7 +69,7 @@ impl Broker {
     }
 
     /// Looks at every session whose time has come.
-    pub fn do_what_is_due(&self, now: UnixMs) {
+    fn do_what_is_due(&self, now: UnixMs) {
         while let Some(session) = self.agenda.take_due(now) {
             if let Some(link) = self.registry.get(session) {
                 self.look_at_parked(&link, now);

@@ -40,6 +40,9 @@ pub enum SendFault {
     /// Larger than a packet or a payload may be.
     #[error("the message is too large")]
     TooLarge,
+    /// The topic is longer or deeper than the instance takes.
+    #[error("the topic is too long or has too many levels")]
+    Topic,
     /// More messages in this second than the instance may have.
     #[error("the instance has as many messages in this second as it may")]
     TooMany,
@@ -132,6 +135,9 @@ impl Broker {
             return Err(SendFault::Refused);
         }
         let Some(settings) = self.access.instance(account, instance) else { return Err(SendFault::Refused) };
+        if !settings.limits.admits_topic(&topic) {
+            return Err(SendFault::Topic);
+        }
         let most = |most: u32| usize::try_from(most).unwrap_or(usize::MAX);
         if payload.len() > most(settings.limits.payload_bytes_max)
             || payload.len() + topic.as_str().len() + 16 > most(settings.limits.packet_bytes_max)
@@ -143,7 +149,10 @@ impl Broker {
             Origin { caller: caller.clone(), action: TopicAction::Send, publisher: None, grant: permit.remember() };
         let frame = PublishFrame::new(topic, payload, None);
         let message = Message::new(frame, Qos::AtLeastOnce, false, now, origin.into());
-        self.within(&live, &settings.limits, &message, now).map_err(|_over| SendFault::TooMany)?;
+        self.within(&live, &settings.limits, &message, now).map_err(|over| {
+            tracing::warn!(target: "sluice::denied", what = "SendMessage", %account, %instance, principal = %permit.principal(), reason = %over, "refused");
+            SendFault::TooMany
+        })?;
         live.count_operation(permit.principal(), message.qos, message.bytes);
         self.meters.accepted.increment(1);
         self.route(&Proof::Permit(permit), &live, message, &mut Wakes::default());

@@ -20,13 +20,15 @@ pub(crate) enum OverQuota {
     Messages,
     #[error("the instance keeps as many retained messages as it may")]
     Retained,
+    #[error("the client or the instance has as many subscriptions as it may")]
+    Subscriptions,
 }
 
 impl OverQuota {
     /// What MQTT 5 is told.
     pub(crate) fn reason(self) -> ReasonCode {
         match self {
-            Self::Connections | Self::Messages | Self::Retained => ReasonCode::QuotaExceeded,
+            Self::Connections | Self::Messages | Self::Retained | Self::Subscriptions => ReasonCode::QuotaExceeded,
             Self::Connects => ReasonCode::ConnectionRateExceeded,
         }
     }
@@ -37,11 +39,12 @@ impl OverQuota {
             Self::Connects => "connects",
             Self::Messages => "messages",
             Self::Retained => "retained",
+            Self::Subscriptions => "subscriptions",
         }
     }
 
     /// Counts the refusal.
-    fn counted(self) -> Self {
+    pub(crate) fn counted(self) -> Self {
         counter!("sluice_over_quota_total", "limit" => self.name()).increment(1);
         self
     }

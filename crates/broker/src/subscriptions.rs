@@ -2,10 +2,10 @@
 
 use bytes::BytesMut;
 use sluice_codec::{FilterOptions, Packet, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe};
-use sluice_model::{Qos, TopicFilter, UnixMs, level_count};
+use sluice_model::{Qos, TopicFilter, UnixMs};
 use sluice_router::{Subscribed, SubscriptionOptions};
 
-use crate::{Client, Flow, delivery::Replay, recheck::NotSubscribed, refusal::log_refused};
+use crate::{Client, Flow, delivery::Replay, quota::OverQuota, recheck::NotSubscribed, refusal::log_refused};
 
 /// One filter's answer when it is not entered.
 struct Refused {
@@ -28,7 +28,7 @@ impl Client {
         let mut answers = Vec::with_capacity(packet.filters.len().min(most));
         for (place, (filter, options)) in packet.filters.iter().enumerate() {
             // One packet has room for hundreds of thousands: what cannot be entered is not asked either.
-            let answer = if place < most { self.ask(filter, *options, now) } else { over_quota() };
+            let answer = if place < most { self.ask(filter, *options, now) } else { self.over_quota() };
             if let Err(Refused { is_denied: true, why, .. }) = &answer
                 && self.closes_when_denied()
             {
@@ -59,8 +59,8 @@ impl Client {
         if filter.share().is_some() && !limits.serves_shared {
             return refuse(ReasonCode::SharedSubscriptionsNotSupported, "shared subscriptions are not served");
         }
-        if level_count(filter.as_str()) > usize::from(limits.topic_levels_max) {
-            return refuse(ReasonCode::TopicFilterInvalid, "the filter has too many levels");
+        if !limits.admits_filter(filter) {
+            return refuse(ReasonCode::TopicFilterInvalid, "the filter is too long or has too many levels");
         }
         if options.qos == Qos::ExactlyOnce && self.link.identity.is_stored && !limits.serves_stored_qos2 {
             let why = "QoS 2 is not served for a stored session";
@@ -94,7 +94,7 @@ impl Client {
             || (limits.subscriptions_max < u32::MAX && index.subscription_count() >= most(limits.subscriptions_max));
         // A filter that is held already is replaced and takes no room. [MQTT-3.8.4-3]
         if is_full && !index.filters_of(self.link.id).iter().any(|(held, _)| held == filter) {
-            return over_quota();
+            return self.over_quota();
         }
         let FilterOptions { qos, no_local, retain_as_published, retain_handling } = options;
         let options = SubscriptionOptions { qos, no_local, retain_as_published, id };
@@ -111,6 +111,12 @@ impl Client {
             Qos::AtLeastOnce => ReasonCode::GrantedQos1,
             Qos::ExactlyOnce => ReasonCode::GrantedQos2,
         })
+    }
+
+    fn over_quota<T>(&self) -> Result<T, Refused> {
+        let over = OverQuota::Subscriptions.counted();
+        log_refused("SUBSCRIBE", &self.link.identity, over);
+        refuse(over.reason(), &over.to_string())
     }
 
     /// Takes filters away; needs no right.
@@ -134,8 +140,4 @@ impl Client {
         }
         was_there
     }
-}
-
-fn over_quota<T>() -> Result<T, Refused> {
-    refuse(ReasonCode::QuotaExceeded, "more subscriptions than the instance allows")
 }

@@ -7,7 +7,7 @@
 //!
 //! Strict: whatever the specification forbids is a [`DecodeError`] with the reason code to close with. Nothing that a peer
 //! sends panics or is buffered beyond the limit that the caller gives. Checked by this room's tests, against its own
-//! encoder, against arbitrary bytes and against a corpus of malformed packets.
+//! encoder, against another codec and by a fuzzer with corpora in `fuzz/`; on the wire by `tests/conformance`.
 //!
 //! Sources: MQTT 5.0 (OASIS, 2019), MQTT 3.1.1 (OASIS, 2014), MQTT V3.1 (IBM, 2010).
 

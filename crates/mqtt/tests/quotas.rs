@@ -7,7 +7,7 @@ mod support;
 use bytes::BytesMut;
 use sluice_access::Peer;
 use sluice_broker::Arrival;
-use sluice_codec::{FilterOptions, Packet, ReasonCode, Version, decode};
+use sluice_codec::{FilterOptions, Packet, ReasonCode, Subscribe, Version, decode};
 use sluice_model::{Compatibility, Edition, Limits, Qos};
 
 use support::{
@@ -73,6 +73,61 @@ async fn more_subscriptions_than_a_client_may_have_are_refused_one_by_one() {
     assert_eq!(client.subscribe("home/over").await, ReasonCode::QuotaExceeded);
     // One that is held already takes no room.
     assert_eq!(client.subscribe("home/0").await, ReasonCode::GrantedQos1);
+}
+
+#[tokio::test]
+async fn more_subscriptions_than_the_instance_may_have_are_refused() {
+    let world = World::new().await;
+    let key = world.user("alice", &member()).await;
+    let each = basic().client_subscriptions_max;
+    let mut clients = Vec::new();
+    for n in 0..basic().subscriptions_max / each {
+        let mut client = Client::open(&world, &key, BASIC, &format!("GID_one@@@{n}")).await;
+        let filter = |m| (format!("home/{m}").parse().unwrap(), FilterOptions::of(Qos::AtMostOnce));
+        let filters = (0..each).map(filter).collect();
+        client.send(Packet::Subscribe(Subscribe { packet_id: 1, properties: None, filters })).await;
+        let Some(Packet::SubAck(suback)) = client.receive().await else { panic!("not a SUBACK") };
+        assert!(suback.reasons.iter().all(|reason| *reason == ReasonCode::Success));
+        clients.push(client);
+    }
+    let mut last = Client::open(&world, &key, BASIC, "GID_one@@@last").await;
+    assert_eq!(last.subscribe("home/over").await, ReasonCode::QuotaExceeded);
+    clients.pop();
+    // The place of one that has left is free.
+    while last.subscribe("home/over").await == ReasonCode::QuotaExceeded {}
+}
+
+#[tokio::test]
+async fn more_connections_than_the_instance_may_have_are_refused() {
+    let world = World::new().await;
+    let key = world.user("alice", &member()).await;
+    let mut clients = Vec::new();
+    for n in 0..basic().connections_max {
+        if n % basic().connects_per_s_max == 0 {
+            world.pass(1_000);
+        }
+        clients.push(Client::open(&world, &key, BASIC, &format!("GID_one@@@{n}")).await);
+    }
+    world.pass(1_000);
+    for (version, refusal) in
+        [(Version::V5, ReasonCode::QuotaExceeded), (Version::V3_1_1, ReasonCode::ServerUnavailable)]
+    {
+        let (_client, connack) = Client::try_open(&world, connect(version, &key, BASIC, "GID_one@@@over")).await;
+        assert_eq!(connack.reason, refusal);
+    }
+}
+
+#[tokio::test]
+async fn a_topic_longer_than_the_originals_closes_but_one_that_names_a_client_does_not() {
+    let world = World::new().await;
+    let key = world.user("alice", &member()).await;
+    let target = format!("GID_one@@@{}", "x".repeat(54));
+    let mut long = Client::open(&world, &key, STRICT, &target).await;
+    assert_eq!(long.publish(&format!("home/p2p/{target}"), "to myself").await, ReasonCode::Success);
+    assert_eq!(long.hears().await, "to myself");
+    assert_eq!(long.subscribe(&format!("home/{}", "y".repeat(64))).await, ReasonCode::TopicFilterInvalid);
+    long.put(&format!("home/{}", "y".repeat(64)), "x").await;
+    assert_eq!(long.closing_reason().await, ReasonCode::TopicNameInvalid);
 }
 
 #[tokio::test]

@@ -21,10 +21,6 @@ pub(crate) struct Agreed {
     pub(crate) session_expiry_s: u32,
     /// Aliases that the client may name.
     pub(crate) topic_alias_maximum_in: u16,
-    pub(crate) payload_bytes_max: u32,
-    pub(crate) topic_bytes_max: u16,
-    pub(crate) topic_levels_max: u16,
-    pub(crate) serves_retained: bool,
 }
 
 impl Agreed {
@@ -42,10 +38,6 @@ impl Agreed {
             problem_information: properties.and_then(|p| p.request_problem_information).unwrap_or(true),
             session_expiry_s: session_expiry_s(connect, limits),
             topic_alias_maximum_in: limits.topic_alias_maximum,
-            payload_bytes_max: limits.payload_bytes_max,
-            topic_bytes_max: limits.topic_bytes_max,
-            topic_levels_max: limits.topic_levels_max,
-            serves_retained: limits.serves_retained,
         }
     }
 }

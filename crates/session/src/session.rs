@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use sluice_codec::{Ack, Delivery, Disconnect, Packet, Properties, Publish, PublishFrame, ReasonCode, Version, encode};
-use sluice_model::{Limits, Qos, level_count};
+use sluice_model::{Limits, Qos};
 
 use crate::{
     InFlight, Incoming, Input, Stage, Violation,
@@ -108,7 +108,7 @@ impl<H> Session<H> {
     /// [`Violation`]: the connection must be closed.
     pub fn receive(&mut self, packet: Packet, limits: &Limits) -> Result<Option<Input>, Violation> {
         match packet {
-            Packet::Publish(publish) => self.receive_publish(publish).map(Some),
+            Packet::Publish(publish) => self.receive_publish(publish, limits).map(Some),
             Packet::PubAck(ack) => acknowledged(self.outbound.finish(ack.packet_id, Stage::Acknowledge)),
             Packet::PubComp(ack) => acknowledged(self.outbound.finish(ack.packet_id, Stage::Complete)),
             Packet::PubRec(ack) => self.receive_pubrec(&ack),
@@ -129,8 +129,8 @@ impl<H> Session<H> {
         }
     }
 
-    fn receive_publish(&mut self, publish: Publish) -> Result<Input, Violation> {
-        if publish.retain && !self.agreed.serves_retained {
+    fn receive_publish(&mut self, publish: Publish, limits: &Limits) -> Result<Input, Violation> {
+        if publish.retain && !limits.serves_retained {
             // [MQTT-3.2.2-14]
             let why = "retained messages are not served";
             return Err(Violation { reason: ReasonCode::RetainNotSupported, why });
@@ -141,13 +141,11 @@ impl<H> Session<H> {
             return Err(Violation::protocol("a subscription identifier from a client"));
         }
         let topic = self.aliases_in.resolve(publish.topic, alias, self.agreed.topic_alias_maximum_in)?;
-        if topic.as_str().len() > usize::from(self.agreed.topic_bytes_max)
-            || level_count(topic.as_str()) > usize::from(self.agreed.topic_levels_max)
-        {
+        if !limits.admits_topic(&topic) {
             let why = "the topic is too long or has too many levels";
             return Err(Violation { reason: ReasonCode::TopicNameInvalid, why });
         }
-        if publish.payload.len() > usize::try_from(self.agreed.payload_bytes_max).unwrap_or(usize::MAX) {
+        if publish.payload.len() > usize::try_from(limits.payload_bytes_max).unwrap_or(usize::MAX) {
             return Err(Violation { reason: ReasonCode::PacketTooLarge, why: "the payload is too large" });
         }
         let Publish { qos, retain, packet_id, properties, payload, .. } = publish;

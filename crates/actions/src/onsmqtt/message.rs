@@ -76,6 +76,7 @@ impl Act for SendMessage {
         match broker.send_message((permit, context.caller()), &self.instance, self.topic, self.payload, context.now) {
             Ok(()) => Ok(SentMessage { msg_id: format!("{:032X}", rand::rng().random::<u128>()) }),
             Err(SendFault::Refused) => Err(refused()),
+            Err(SendFault::Topic) => Err(ActionError::invalid("MqttTopic")),
             Err(SendFault::TooMany) => Err(Code::TooManyMessages.into()),
             Err(SendFault::TooLarge) => Err(ActionError::invalid("Payload")),
         }
