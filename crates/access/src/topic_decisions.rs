@@ -22,9 +22,9 @@ use crate::decision_cache::{HASHER, TopicAction};
 /// Yeses that are shared, at most.
 pub const SHARED_YESES_MAX: usize = 65_536;
 
-/// Longest topic that is shared, in bytes; with [`SHARED_YESES_MAX`] it bounds the table to about 75 MB of hostile
+/// Longest topic that is remembered, in bytes; with [`SHARED_YESES_MAX`] it bounds the table to about 75 MB of hostile
 /// topics, and to 15 MB of usual ones.
-const TOPIC_BYTES_MAX: usize = 1_024;
+pub(crate) const TOPIC_BYTES_MAX: usize = 1_024;
 
 /// Places that one hash may be found in.
 const WAYS: usize = 4;

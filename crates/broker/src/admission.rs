@@ -57,6 +57,9 @@ impl Broker {
         if out.len() > usize::try_from(most).unwrap_or(usize::MAX) {
             // A client that cannot be answered is not a client. [MQTT-3.1.2-24]
             out.clear();
+            if let Some(mut client) = client {
+                client.will = None;
+            }
             return None;
         }
         client
@@ -89,7 +92,9 @@ impl Broker {
         let limits = settings.limits;
         check(connect, &limits).or_else(|not_served| refused(not_served.reason, not_served.why))?;
         let will = self.check_will(connect, &identity, now)?;
-        self.has_room_for_connection(&live, &limits, now).or_else(|over| refused(over.reason(), over.to_string()))?;
+        let replaces = live.sessions.get(&client).is_some_and(|held| held.is_here());
+        self.has_room_for_connection(&live, &limits, replaces, now)
+            .or_else(|over| refused(over.reason(), over.to_string()))?;
         let Placed { link, present } = self.take_place(connect, &limits, identity).await?;
         live.connections.fetch_add(1, Ordering::Relaxed);
         self.meters.connections.increment(1.0);

@@ -145,9 +145,10 @@ impl Client {
         Waiter(Arc::clone(&self.link))
     }
 
-    /// Looks at the outbox again: a wake-up may have been taken while a write was under way.
+    /// Has the connection look again at everything: a wake-up may have been taken while a write was under way, and what it
+    /// spoke of need not be in the outbox.
     pub fn rewake(&self) {
-        self.link.wake_if_waiting();
+        self.link.wake();
     }
 
     /// The present, for everything that one read brought.
@@ -230,10 +231,15 @@ impl Client {
     }
 
     pub(crate) fn write(&self, packet: Option<Packet>, out: &mut BytesMut) -> Flow {
-        if let Some(packet) = packet {
-            encode(&packet, self.session.version(), out);
+        let Some(packet) = packet else { return Flow::Continue };
+        let before = out.len();
+        encode(&packet, self.session.version(), out);
+        if self.session.takes(out.len() - before) {
+            return Flow::Continue;
         }
-        Flow::Continue
+        // What the client does not take is not sent; without an answer that it waits for, it cannot go on. [MQTT-3.1.2-24]
+        out.truncate(before);
+        Flow::Close
     }
 }
 

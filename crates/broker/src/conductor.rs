@@ -8,14 +8,14 @@ use bytes::BytesMut;
 use sluice_access::{TopicAction, TopicYes};
 use sluice_codec::{PublishFrame, ReasonCode};
 use sluice_model::{AccountId, ClientId, InstanceId, Qos, Resource, TopicName, UnixMs};
-use sluice_policy::{Caller, Credential, Grant, Permit};
+use sluice_policy::{Caller, Credential, Grant, Permit, Reason};
 use sluice_router::SubscriberId;
 use sluice_session::Incoming;
 use smallvec::SmallVec;
 
 use crate::{
     Broker, Client, Flow,
-    link::Link,
+    link::{Identity, Link},
     live_instance::LiveInstance,
     message::{Message, Origin, Waiting, Way},
     outbox::Pushed,
@@ -24,6 +24,8 @@ use crate::{
     wake::Wakes,
 };
 
+/// Messages of one read after which receivers are woken, though more are to come.
+const WAKE_AFTER: u32 = 256;
 /// How often a message follows a session that goes from one connection to the next.
 const MOVES_MAX: usize = 4;
 
@@ -96,7 +98,7 @@ impl Broker {
                     qos: merged.qos.min(message.qos),
                     way: Way::Subscribed,
                     retain: message.retain && merged.retain_as_published,
-                    passes: 0,
+                    refused_by: Vec::new(),
                 };
                 self.hand_over(subscriber, waiting, &mut wakes.borrow_mut());
             },
@@ -108,6 +110,10 @@ impl Broker {
     fn route_to_client(&self, target: &str, live: &LiveInstance, message: &Arc<Message>, wakes: &mut Wakes) {
         let Ok(client) = target.parse::<ClientId>() else { return };
         let Some(link) = live.sessions.get(&client) else { return };
+        if !self.may_be_named(&link, message) {
+            self.meters.held_back.increment(1);
+            return;
+        }
         let waiting = Waiting {
             message: Arc::clone(message),
             identifiers: SmallVec::new(),
@@ -115,9 +121,24 @@ impl Broker {
             qos: message.qos,
             way: Way::PointToPoint,
             retain: false,
-            passes: 0,
+            refused_by: Vec::new(),
         };
         self.hand_over(link.id, waiting, wakes);
+    }
+
+    /// Whether a client has the rights of a message to its name; asked before it takes room in the client's queue, and again
+    /// at delivery. Of a client that is away with a key that is gone nothing can be asked: then it waits until the client is back.
+    fn may_be_named(&self, link: &Link, message: &Message) -> bool {
+        let Identity { caller, instance, .. } = &link.identity;
+        let (place, now) = ((instance.key.account, &instance.key.instance), message.accepted);
+        let parent = message.frame.topic().parent().into();
+        let topic = self.decisions.check(caller, TopicAction::Receive, place, &parent, now);
+        // A connected one looks at its queue at once, and asks for its group then.
+        let group = if link.is_here() { Ok(()) } else { self.ask_group(&link.identity, now).map(|_permit| ()) };
+        match topic.and(group) {
+            Ok(()) => true,
+            Err(denied) => denied.reason == Reason::NoPrincipal && !link.is_here(),
+        }
     }
 
     /// Hands a message to a session, wherever it goes meanwhile.
@@ -219,6 +240,9 @@ impl Client {
         }
         link.tally.message_in(qos, message.bytes);
         turn.accepted += 1;
+        if turn.accepted.is_multiple_of(WAKE_AFTER) {
+            turn.wakes.pay();
+        }
         broker.route(&Proof::Topic(yes), live, message, &mut turn.wakes);
         Ok(())
     }

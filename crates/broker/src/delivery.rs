@@ -7,6 +7,7 @@ use sluice_access::{TopicAction, TopicYes};
 use sluice_codec::RetainHandling;
 use sluice_model::{Qos, TopicFilter, UnixMs};
 use sluice_policy::{Covering, Denied};
+use sluice_router::SubscriptionOptions;
 use sluice_session::{Delivered, InFlight, Outgoing, Stage};
 use smallvec::SmallVec;
 
@@ -29,8 +30,7 @@ const REPLAY_MS: i64 = 50;
 #[derive(Debug)]
 pub(crate) struct Replay {
     filter: TopicFilter,
-    qos: Qos,
-    identifier: Option<u32>,
+    options: SubscriptionOptions,
     /// Where to go on.
     after: Option<Arc<str>>,
 }
@@ -46,15 +46,14 @@ impl Replay {
         filter: &TopicFilter,
         handling: RetainHandling,
         is_new: bool,
-        qos: Qos,
-        identifier: Option<u32>,
+        options: SubscriptionOptions,
     ) -> Option<Self> {
         let is_wanted = match handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
         };
-        (is_wanted && filter.share().is_none()).then(|| Self { filter: filter.clone(), qos, identifier, after: None })
+        (is_wanted && filter.share().is_none()).then(|| Self { filter: filter.clone(), options, after: None })
     }
 }
 
@@ -94,12 +93,17 @@ impl Client {
         if !taken.is_empty() {
             return true;
         }
+        if self.broker.drain_backlogs_of(&self.link) {
+            // Some of it may be for this client, which is woken then.
+            return false;
+        }
         // Nothing waits: the memory goes back.
         self.taken = VecDeque::new();
         let Some(replay) = self.replays.last_mut() else { return false };
         let Slice { messages, resume_after } =
             self.link.identity.instance.retained.next(&replay.filter, replay.after.as_deref(), now);
-        let (qos, identifier) = (replay.qos, replay.identifier);
+        let SubscriptionOptions { qos, id, no_local, .. } = replay.options;
+        let own = Some(self.link.id);
         replay.after = resume_after;
         if replay.after.is_none() {
             self.replays.pop();
@@ -111,14 +115,15 @@ impl Client {
             }
             return false;
         }
-        self.taken.extend(messages.into_iter().map(|message| Waiting {
+        let wanted = messages.into_iter().filter(|message| !(no_local && message.origin.publisher == own));
+        self.taken.extend(wanted.map(|message| Waiting {
             qos: qos.min(message.qos),
             message,
-            identifiers: identifier.into_iter().collect(),
+            identifiers: id.into_iter().collect(),
             share: None,
             way: Way::Retained,
             retain: true,
-            passes: 0,
+            refused_by: Vec::new(),
         }));
         true
     }
@@ -246,6 +251,10 @@ impl Broker {
     /// Asks for the publisher of a message that has waited, by the action with which it came.
     fn publisher_may(&self, live: &LiveInstance, message: &Message, now: UnixMs) -> Result<(), Box<Denied>> {
         let origin = &message.origin;
+        // Topic rights do nothing without the instance right; while the yes of then holds, it holds too.
+        if !self.authority.renew(&origin.grant, now) {
+            let _may_be_there = self.ask_instance(&origin.caller, live, now)?;
+        }
         let topic = message.frame.topic().shared();
         self.decisions.check(&origin.caller, origin.action, (live.key.account, &live.key.instance), &topic, now)
     }

@@ -48,7 +48,7 @@ impl Client {
         let expiry_s = if self.link.must_end() || is_gone { 0 } else { self.session.expiry_s() };
         let mut waiting = std::mem::take(&mut self.taken);
         if expiry_s == 0 {
-            waiting.extend(broker.end_session(&self.link).waiting);
+            waiting.extend(broker.end_session(&self.link).into_iter().flat_map(|ended| ended.waiting));
             broker.redistribute(&self.link, in_flight, &mut waiting);
             if let Some(will) = will {
                 // [MQTT-3.1.3-9]: the session's end does not wait for the delay.
@@ -69,9 +69,11 @@ impl Client {
         if let Some(will) = at_once {
             broker.publish_will(&self.link, *will, now);
         }
+        // Marked after it was looked at: whoever marked it may have found the connection still here.
         if self.link.must_end() {
-            // Said after it was looked at above: whoever said it may have found the connection still here.
-            broker.end_parked(&self.link, now);
+            let _was_there = broker.end_parked(&self.link, now);
+        } else if self.link.must_decide_again() {
+            broker.decide_for_parked(&self.link, now);
         }
     }
 
@@ -100,17 +102,18 @@ fn after(now: UnixMs, seconds: u32) -> UnixMs {
 }
 
 /// What a session that ended leaves behind.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) waiting: VecDeque<Waiting>,
     pub(crate) parked: Option<Box<Parked>>,
 }
 
 impl Broker {
-    /// Ends a session: nobody finds it any more, and its subscriptions are gone.
-    pub(crate) fn end_session(&self, link: &Arc<Link>) -> Ended {
+    /// Ends a session: nobody finds it any more, and its subscriptions are gone. `None` when it ended before, or goes on
+    /// under another link, which keeps its number.
+    pub(crate) fn end_session(&self, link: &Arc<Link>) -> Option<Ended> {
         let live = &link.identity.instance;
-        let (waiting, parked) = link.with_outbox(Outbox::end);
+        let (waiting, parked) = link.with_outbox(Outbox::end)?;
         if let Some(parked) = &parked {
             self.agenda.forget(parked, link.id);
         }
@@ -123,16 +126,17 @@ impl Broker {
         for group in shares {
             self.forget_backlog(live, group.filter());
         }
-        Ended { waiting, parked }
+        Some(Ended { waiting, parked })
     }
 
     /// Ends a session whose client is away, its will published. What its client had of shared subscriptions has gone to others
-    /// when it left.
-    pub(crate) fn end_parked(&self, link: &Arc<Link>, now: UnixMs) {
-        let Ended { parked, .. } = self.end_session(link);
+    /// when it left. Whether there was one.
+    pub(crate) fn end_parked(&self, link: &Arc<Link>, now: UnixMs) -> bool {
+        let Some(Ended { parked, .. }) = self.end_session(link) else { return false };
         if let Some(will) = parked.and_then(|parked| parked.will) {
             self.publish_will(link, *will, now);
         }
+        true
     }
 
     /// Does what is due of a session whose client is away: its will, its end.
@@ -146,7 +150,7 @@ impl Broker {
             self.publish_will(link, *will, now);
         }
         if ends {
-            self.end_parked(link, now);
+            let _was_there = self.end_parked(link, now);
         }
     }
 }

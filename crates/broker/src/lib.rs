@@ -19,6 +19,7 @@
 mod admission;
 mod agenda;
 mod arrival;
+mod backlog;
 mod broker;
 mod client;
 mod conductor;

@@ -147,13 +147,6 @@ impl Link {
             && self.marks.fetch_and(!DECIDE_AGAIN, Ordering::AcqRel) & DECIDE_AGAIN != 0
     }
 
-    /// As [`Link::wake`], when something waits or is marked.
-    pub(crate) fn wake_if_waiting(&self) {
-        if self.closing().is_some() || !self.outbox.lock().is_empty() {
-            self.wake.wake();
-        }
-    }
-
     /// Has the connection look at its outbox again.
     pub(crate) fn wake(&self) {
         self.wake.wake();

@@ -1,19 +1,16 @@
 //! One instance's live side: its sessions, topic index, retained messages and what is counted against its limits.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use ahash::AHashMap;
 use parking_lot::{Mutex, RwLock};
-use sluice_model::{ClientId, TopicFilter, UnixMs};
+use sluice_model::{ClientId, UnixMs};
 use sluice_router::{InstanceKey, TopicIndex};
 
-use crate::{link::Link, message::Message, registry::Sharded, retained::Retained, usage::Retired};
+use crate::{backlog::Backlogs, link::Link, registry::Sharded, retained::Retained, usage::Past};
 
 /// Parts of an instance's table of sessions.
 const SHARDS: usize = 16;
@@ -26,19 +23,12 @@ pub(crate) struct LiveInstance {
     /// Connected and stored, by client ID. DESIGN section 2, Session key.
     pub(crate) sessions: Sharded<ClientId, Arc<Link>>,
     pub(crate) retained: Retained,
-    /// What waits for a member of a shared subscription none of whose members is connected.
-    pub(crate) backlogs: Mutex<AHashMap<TopicFilter, Backlog>>,
+    /// What waits for members of shared subscriptions.
+    pub(crate) backlogs: Mutex<Backlogs>,
     pub(crate) connections: AtomicU32,
     pub(crate) connects: Rate,
     pub(crate) messages: Rate,
-    pub(crate) retired: Mutex<Retired>,
-}
-
-/// What waits for the members of a shared subscription, in order.
-#[derive(Debug, Default)]
-pub(crate) struct Backlog {
-    pub(crate) waiting: VecDeque<Arc<Message>>,
-    pub(crate) bytes: u64,
+    pub(crate) past: Mutex<Past>,
 }
 
 impl LiveInstance {
@@ -52,7 +42,7 @@ impl LiveInstance {
             connections: AtomicU32::new(0),
             connects: Rate::default(),
             messages: Rate::default(),
-            retired: Mutex::default(),
+            past: Mutex::default(),
         }
     }
 
@@ -62,11 +52,13 @@ impl LiveInstance {
     /// Whoever holds the ID otherwise; nothing was changed.
     pub(crate) fn enter(&self, link: &Arc<Link>, expected: Option<&Arc<Link>>) -> Result<(), Arc<Link>> {
         let client = &link.identity.client;
+        let mut past = self.past.lock();
         let mut shard = self.sessions.shard(client);
         match shard.get(client) {
             Some(held) if expected.is_none_or(|expected| !Arc::ptr_eq(held, expected)) => Err(Arc::clone(held)),
             _ => {
-                shard.insert(client.clone(), Arc::clone(link));
+                // Whoever is replaced is counted until it has left.
+                past.leaving.extend(shard.insert(client.clone(), Arc::clone(link)));
                 Ok(())
             }
         }

@@ -81,6 +81,6 @@ pub(crate) struct Waiting {
     pub(crate) way: Way,
     /// The retain flag to be written.
     pub(crate) retain: bool,
-    /// How often a member of its shared subscription passed it on.
-    pub(crate) passes: u8,
+    /// Members of its shared subscription that may not have it; mostly none.
+    pub(crate) refused_by: Vec<SubscriberId>,
 }

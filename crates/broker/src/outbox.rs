@@ -146,10 +146,6 @@ impl Outbox {
         self.waiting.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     /// Moves everything that waits into `into`, which is empty.
     pub(crate) fn take(&mut self, into: &mut VecDeque<Waiting>) {
         std::mem::swap(&mut self.waiting, into);
@@ -185,14 +181,16 @@ impl Outbox {
         shared
     }
 
-    /// The session is over, or goes on elsewhere; gives back what waited, and what was parked.
-    pub(crate) fn end(&mut self) -> (VecDeque<Waiting>, Option<Box<Parked>>) {
+    /// The session is over, or goes on elsewhere; gives back what waited, and what was parked. `None` when it was gone already:
+    /// what is under its number now is not this link's.
+    pub(crate) fn end(&mut self) -> Option<(VecDeque<Waiting>, Option<Box<Parked>>)> {
         self.bytes = 0;
         let parked = match self.leave(Standing::Gone) {
             Standing::Away(parked) => Some(parked),
-            Standing::Here(_) | Standing::Gone => None,
+            Standing::Here(_) => None,
+            Standing::Gone => return None,
         };
-        (std::mem::take(&mut self.waiting), parked)
+        Some((std::mem::take(&mut self.waiting), parked))
     }
 
     fn leave(&mut self, next: Standing) -> Standing {
@@ -216,8 +214,8 @@ impl Outbox {
                 Handover::Wait(told)
             }
             Standing::Away(_) => match self.end() {
-                (waiting, Some(parked)) => Handover::Parked(parked, waiting),
-                (_, None) => Handover::Gone,
+                Some((waiting, Some(parked))) => Handover::Parked(parked, waiting),
+                Some((_, None)) | None => Handover::Gone,
             },
             Standing::Gone => Handover::Gone,
         }

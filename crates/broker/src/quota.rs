@@ -62,17 +62,18 @@ impl Broker {
         self.settings_of(live).map_or_else(of_none, |settings| settings.limits)
     }
 
-    /// Whether the instance has room for another connection.
+    /// Whether the instance has room for another connection; one that takes the place of another needs none.
     pub(crate) fn has_room_for_connection(
         &self,
         live: &LiveInstance,
         limits: &Limits,
+        replaces: bool,
         now: UnixMs,
     ) -> Result<(), OverQuota> {
         if !live.connects.allows(limits.connects_per_s_max, now) {
             return Err(OverQuota::Connects.counted());
         }
-        if live.connections.load(Ordering::Relaxed) >= limits.connections_max {
+        if !replaces && live.connections.load(Ordering::Relaxed) >= limits.connections_max {
             return Err(OverQuota::Connections.counted());
         }
         Ok(())

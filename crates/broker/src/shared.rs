@@ -10,15 +10,13 @@ use smallvec::SmallVec;
 
 use crate::{
     Broker,
+    backlog::Held,
     link::Link,
     live_instance::LiveInstance,
     message::{Message, Waiting, Way},
     outbox::Pushed,
     wake::Wakes,
 };
-
-/// How often a message is passed on from a member that may not have it, at most.
-const PASSES_MAX: u8 = 16;
 
 /// Whether a message in flight to a member that leaves goes to another: at QoS 1 it does; a QoS 2 message stays with the
 /// session that has it. [MQTT-4.8.2-4] [MQTT-4.8.2-5]
@@ -35,17 +33,14 @@ impl Broker {
         message: &Arc<Message>,
         wakes: &mut Wakes,
     ) {
-        self.hand_to_member(live, group, message, (0, None), wakes);
+        self.hand_to_member(live, group, message, Vec::new(), wakes);
     }
 
-    /// Hands on what a member had and did not finish.
+    /// Hands on what a member may not have, to one that was not asked yet.
     pub(crate) fn pass_on(&self, live: &LiveInstance, waiting: Waiting, from: SubscriberId, wakes: &mut Wakes) {
-        let Some(group) = &waiting.share else { return };
-        if waiting.passes >= PASSES_MAX {
-            self.meters.held_back.increment(1);
-            return;
-        }
-        self.hand_to_member(live, group, &waiting.message, (waiting.passes + 1, Some(from)), wakes);
+        let Waiting { message, share: Some(group), mut refused_by, .. } = waiting else { return };
+        refused_by.push(from);
+        self.hand_to_member(live, &group, &message, refused_by, wakes);
     }
 
     fn hand_to_member(
@@ -53,69 +48,89 @@ impl Broker {
         live: &LiveInstance,
         group: &Arc<ShareGroup>,
         message: &Arc<Message>,
-        (passes, except): (u8, Option<SubscriberId>),
+        mut refused_by: Vec<SubscriberId>,
         wakes: &mut Wakes,
     ) {
-        let mut is_stored = false;
+        let (mut is_stored, mut any_here) = (false, false);
         for (member, options) in group.rotation() {
-            let Some(link) = self.registry.get(member).filter(|_| Some(member) != except) else { continue };
+            if refused_by.contains(&member) {
+                continue;
+            }
+            let Some(link) = self.registry.get(member) else { continue };
             is_stored |= link.identity.is_stored;
-            if link.is_here() && self.offer(&link, for_member(group, message, (member, options), passes), wakes) {
-                return;
+            if link.is_here() {
+                any_here = true;
+                match self.offer(&link, for_member(group, message, (member, options), refused_by), wakes) {
+                    None => return,
+                    Some(back) => refused_by = back,
+                }
             }
         }
-        if is_stored && message.qos != Qos::AtMostOnce {
-            self.wait_for_a_member(live, group.filter(), message);
-        } else {
-            self.meters.dropped.increment(1);
+        if !is_stored || message.qos == Qos::AtMostOnce {
+            // Nobody may have it, or nobody is there to keep it.
+            let meter = if refused_by.is_empty() { &self.meters.dropped } else { &self.meters.held_back };
+            meter.increment(1);
+            return;
+        }
+        let may_come = |member: &SubscriberId| !refused_by.contains(member);
+        let members: SmallVec<[SubscriberId; 8]> =
+            group.members().iter().map(|(member, _)| *member).filter(may_come).collect();
+        self.wait_for_a_member(live, group.filter(), Held { message: Arc::clone(message), refused_by });
+        // A member that came between the look and the wait would not be told.
+        let is_here = |member: &SubscriberId| self.registry.get(*member).is_some_and(|link| link.is_here());
+        if !any_here && members.iter().any(is_here) {
+            self.drain_backlog(live, group.filter());
         }
     }
 
-    /// Whether a connected member took it.
-    fn offer(&self, link: &Arc<Link>, waiting: Waiting, wakes: &mut Wakes) -> bool {
+    /// Offers a message to a connected member; gives back who refused it before, when it is not taken.
+    fn offer(&self, link: &Arc<Link>, waiting: Waiting, wakes: &mut Wakes) -> Option<Vec<SubscriberId>> {
+        let refused_by = waiting.refused_by.clone();
         match link.push(waiting) {
             Ok((pushed @ (Pushed::First | Pushed::Behind), evicted)) => {
                 self.count_evicted(link, evicted);
                 if pushed == Pushed::First {
                     wakes.owe(Arc::clone(link));
                 }
-                true
+                None
             }
-            Ok((Pushed::Stored | Pushed::NotKept | Pushed::Full, _)) | Err(_) => false,
+            Ok((Pushed::Stored | Pushed::NotKept | Pushed::Full, _)) | Err(_) => Some(refused_by),
         }
     }
 
-    fn wait_for_a_member(&self, live: &LiveInstance, filter: &TopicFilter, message: &Arc<Message>) {
+    fn wait_for_a_member(&self, live: &LiveInstance, filter: &TopicFilter, held: Held) {
         let limits = self.limits_of(live);
-        let mut backlogs = live.backlogs.lock();
-        let backlog = backlogs.entry(filter.clone()).or_default();
-        backlog.waiting.push_back(Arc::clone(message));
-        backlog.bytes += size(message);
-        let messages_max = usize::try_from(limits.queue_messages_max).unwrap_or(usize::MAX);
-        while backlog.waiting.len() > messages_max
-            || (backlog.bytes > limits.queue_bytes_max && backlog.waiting.len() > 1)
-        {
-            let Some(oldest) = backlog.waiting.pop_front() else { break };
-            backlog.bytes -= size(&oldest);
-            self.meters.dropped.increment(1);
-        }
+        let dropped = live.backlogs.lock().push(filter, held, &limits);
+        self.meters.dropped.increment(dropped);
     }
 
     /// A member is here: what waited for one goes out, in order.
     pub(crate) fn drain_backlog(&self, live: &LiveInstance, filter: &TopicFilter) {
-        let Some(backlog) = live.backlogs.lock().remove(filter) else { return };
+        let Some(waiting) = live.backlogs.lock().take(filter) else { return };
         let Some(group) = live.index.share(filter) else { return };
         let mut wakes = Wakes::default();
-        for message in backlog.waiting {
+        for Held { message, refused_by } in waiting {
             // What no member takes waits again, behind nothing: the backlog was taken out whole.
-            self.hand_to_share(live, &group, &message, &mut wakes);
+            self.hand_to_member(live, &group, &message, refused_by, &mut wakes);
         }
+    }
+
+    /// A member has nothing to do: what waits for one of its groups, because all were full, goes out. Whether there was any.
+    pub(crate) fn drain_backlogs_of(&self, link: &Link) -> bool {
+        let live = &link.identity.instance;
+        if live.backlogs.lock().is_empty() {
+            return false;
+        }
+        let waits = |group: &Arc<ShareGroup>| live.backlogs.lock().holds_for(group.filter(), link.id);
+        let groups: Vec<_> = live.index.shares_of(link.id).into_iter().filter(waits).collect();
+        groups.iter().for_each(|group| self.drain_backlog(live, group.filter()));
+        !groups.is_empty()
     }
 
     /// The last member of a shared subscription left: nobody will come for what waits.
     pub(crate) fn forget_backlog(&self, live: &LiveInstance, filter: &TopicFilter) {
         if live.index.share(filter).is_none() {
-            live.backlogs.lock().remove(filter);
+            live.backlogs.lock().take(filter);
         }
     }
 
@@ -130,15 +145,20 @@ impl Broker {
             others.extend(shared);
         }
         let mut wakes = Wakes::default();
-        for mut waiting in others {
-            // A new way, not a refusal.
-            waiting.passes = 0;
-            self.pass_on(live, waiting, link.id, &mut wakes);
+        for waiting in others {
+            // A new way, not a refusal: without another member it waits for this one.
+            let Waiting { message, share: Some(group), .. } = waiting else { continue };
+            self.hand_to_member(live, &group, &message, Vec::new(), &mut wakes);
         }
     }
 }
 
-fn for_member(group: &Arc<ShareGroup>, message: &Arc<Message>, (_, options): Member, passes: u8) -> Waiting {
+fn for_member(
+    group: &Arc<ShareGroup>,
+    message: &Arc<Message>,
+    (_, options): Member,
+    refused_by: Vec<SubscriberId>,
+) -> Waiting {
     Waiting {
         message: Arc::clone(message),
         identifiers: options.id.into_iter().collect::<SmallVec<_>>(),
@@ -147,10 +167,6 @@ fn for_member(group: &Arc<ShareGroup>, message: &Arc<Message>, (_, options): Mem
         qos: options.qos.min(message.qos),
         way: Way::Subscribed,
         retain: message.retain && options.retain_as_published,
-        passes,
+        refused_by,
     }
-}
-
-fn size(message: &Message) -> u64 {
-    u64::try_from(message.bytes).unwrap_or(u64::MAX)
 }

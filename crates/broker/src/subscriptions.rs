@@ -93,7 +93,7 @@ impl Client {
         let is_full = index.count_of(self.link.id) >= most(limits.client_subscriptions_max)
             || (limits.subscriptions_max < u32::MAX && index.subscription_count() >= most(limits.subscriptions_max));
         // A filter that is held already is replaced and takes no room. [MQTT-3.8.4-3]
-        if is_full && !index.filters_of(self.link.id).iter().any(|(held, _)| held == filter) {
+        if is_full && !index.holds(self.link.id, filter) {
             return self.over_quota();
         }
         let FilterOptions { qos, no_local, retain_as_published, retain_handling } = options;
@@ -101,8 +101,10 @@ impl Client {
         let entered = index.subscribe(self.link.id, filter, options);
         self.valid_until = self.valid_until.min(until);
         self.cover(filter, now);
-        self.replays.retain(|replay| !replay.is_of(filter));
-        self.replays.extend(Replay::of(filter, retain_handling, entered == Subscribed::New, qos, id));
+        if entered == Subscribed::Replaced {
+            self.replays.retain(|replay| !replay.is_of(filter));
+        }
+        self.replays.extend(Replay::of(filter, retain_handling, entered == Subscribed::New, options));
         if filter.share().is_some() {
             self.broker.drain_backlog(&self.link.identity.instance, filter);
         }
@@ -131,6 +133,10 @@ impl Client {
 
     /// Takes one filter away; whether it was there.
     pub(crate) fn take_subscription(&mut self, filter: &TopicFilter) -> bool {
+        if !self.link.identity.instance.index.holds(self.link.id, filter) {
+            // One packet may name hundreds of thousands.
+            return false;
+        }
         self.coverings.retain(|covering| covering.filter() != filter);
         self.replays.retain(|replay| !replay.is_of(filter));
         let live = &self.link.identity.instance;

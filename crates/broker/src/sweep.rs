@@ -9,7 +9,11 @@ use sluice_model::{AccountId, InstanceId, Principal, UnixMs};
 use sluice_policy::Reason;
 use sluice_router::InstanceKey;
 
-use crate::{Broker, link::Link, recheck::NotSubscribed};
+use crate::{
+    Broker,
+    link::{Identity, Link},
+    recheck::NotSubscribed,
+};
 
 impl Broker {
     /// Has everyone whom a change touched decide again. To be called after the change is in force.
@@ -29,9 +33,9 @@ impl Broker {
         };
         self.registry.for_each(|link| {
             if is_touched(&link) {
-                if link.is_here() {
-                    link.decide_again();
-                } else {
+                link.decide_again();
+                // A connection that leaves now finds the mark, or was away before it was set.
+                if !link.is_here() && link.must_decide_again() {
                     self.decide_for_parked(&link, now);
                 }
             }
@@ -48,19 +52,18 @@ impl Broker {
     ///
     /// A key that is gone decides nothing: sessions belong to the principal, so that keys can be rotated, and everything is
     /// asked again when the client is back (DESIGN section 2, Session key).
-    fn decide_for_parked(&self, link: &Arc<Link>, now: UnixMs) {
+    pub(crate) fn decide_for_parked(&self, link: &Arc<Link>, now: UnixMs) {
         let identity = &link.identity;
         let live = &identity.instance;
-        let principal = identity.caller.principal();
-        let owner_is_gone = matches!(principal, Principal::User(..)) && self.access.user_name(principal).is_none();
-        if owner_is_gone || self.settings_of(live).is_none() || !self.group_stands(identity) {
-            self.end_parked(link, now);
+        if !self.owner_exists(identity) || self.settings_of(live).is_none() || !self.group_stands(identity) {
+            let _was_there = self.end_parked(link, now);
             return;
         }
         match self.ask_instance(&identity.caller, live, now) {
             Ok(_may_be_there) => link.mute(false),
-            Err(denied) => {
-                link.mute(denied.reason != Reason::NoPrincipal);
+            Err(denied) if denied.reason == Reason::NoPrincipal => return,
+            Err(_denied) => {
+                link.mute(true);
                 return;
             }
         }
@@ -73,6 +76,12 @@ impl Broker {
                 self.forget_backlog(live, &filter);
             }
         }
+    }
+
+    /// Whether the owner of a session is still there, whatever became of its keys.
+    pub(crate) fn owner_exists(&self, identity: &Identity) -> bool {
+        let principal = identity.caller.principal();
+        matches!(principal, Principal::Account(_)) || self.access.user_name(principal).is_some()
     }
 
     /// Has every connection tell its client that the server shuts down (0x8B) and close.

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use sluice_codec::{Connect, ReasonCode};
 use sluice_model::{Limits, UnixMs};
+use sluice_policy::Reason;
 use sluice_session::{SessionState, session_expiry_s};
 use tokio::{sync::oneshot, time::timeout};
 
@@ -50,7 +51,8 @@ impl Broker {
         for _ in 0..TRIES_MAX {
             match self.try_place(connect, limits, &identity)? {
                 Try::Placed(placed) => return Ok(placed),
-                Try::Again => {}
+                // Whoever was faster has its turn.
+                Try::Again => tokio::task::yield_now().await,
                 Try::Wait(told) => {
                     // An heir before this one may have been told; it is looked at again in any case.
                     if timeout(LEAVE_WAIT, told).await.is_err() {
@@ -78,17 +80,25 @@ impl Broker {
         Ok(self.resume(limits, identity, &held))
     }
 
-    /// A new session, in the place of `held`, which ends.
+    /// A new session, in the place of `held`, which ends. Under the lock of `held`, so that it is not resumed meanwhile.
     fn enter_new(&self, limits: &Limits, identity: &Identity, held: Option<&Arc<Link>>) -> Try {
         let link = Arc::new(Link::new(self.next_id(), identity.clone(), limits, VecDeque::new()));
-        if identity.instance.enter(&link, held).is_err() {
+        let enter = || {
+            identity.instance.enter(&link, held)?;
+            self.registry.enter(&link);
+            Ok::<_, Arc<Link>>(())
+        };
+        let entered = match held {
+            Some(held) => held.with_outbox(|_held_still| enter()),
+            None => enter(),
+        };
+        if entered.is_err() {
             return Try::Again;
         }
-        self.registry.enter(&link);
         if let Some(held) = held {
             held.close_and_end(ReasonCode::SessionTakenOver);
             if !held.is_here() {
-                self.end_parked(held, identity.connected);
+                let _was_there = self.end_parked(held, identity.connected);
             }
         }
         Try::Placed(Placed { link, present: None })
@@ -96,17 +106,24 @@ impl Broker {
 
     /// The owner's own session goes on. A will that waited is not published. [MQTT-3.1.3-9]
     fn resume(&self, limits: &Limits, identity: &Identity, held: &Arc<Link>) -> Try {
-        let placed = held.with_outbox(|outbox: &mut Outbox| match outbox.hand_over() {
-            Handover::Wait(told) => Err(Try::Wait(told)),
-            Handover::Gone => Err(Try::Again),
-            Handover::Parked(parked, waiting) => {
-                // Entered before anybody can see that the old link is gone, so that no message falls between.
-                let link = Arc::new(Link::new(held.id, identity.clone(), limits, waiting));
-                self.retire(held, || {
-                    identity.instance.replace(held, &link);
-                    self.registry.enter(&link);
-                });
-                Ok((link, parked))
+        let placed = held.with_outbox(|outbox: &mut Outbox| {
+            let holder = identity.instance.sessions.get(&identity.client);
+            if !holder.is_some_and(|holder| Arc::ptr_eq(&holder, held)) {
+                // Somebody began anew meanwhile.
+                return Err(Try::Again);
+            }
+            match outbox.hand_over() {
+                Handover::Wait(told) => Err(Try::Wait(told)),
+                Handover::Gone => Err(Try::Again),
+                Handover::Parked(parked, waiting) => {
+                    // Entered before anybody can see that the old link is gone, so that no message falls between.
+                    let link = Arc::new(Link::new(held.id, identity.clone(), limits, waiting));
+                    self.retire(held, || {
+                        identity.instance.replace(held, &link);
+                        self.registry.enter(&link);
+                    });
+                    Ok((link, parked))
+                }
             }
         });
         match placed {
@@ -125,7 +142,15 @@ impl Broker {
     /// A principal with `mq:SUB` on the group takes over from one without.
     fn outranks(&self, newcomer: &Identity, held: &Identity) -> bool {
         let now: UnixMs = newcomer.connected;
-        let holds_group = |identity: &Identity| matches!(self.ask_group(identity, now), Ok(Some(_)));
-        holds_group(newcomer) && !holds_group(held)
+        matches!(self.ask_group(newcomer, now), Ok(Some(_))) && !self.may_hold_group(held, now)
+    }
+
+    /// Whether the holder of a session still has its group, or may have it: with a key that is gone nothing can be asked, and
+    /// sessions belong to the principal, so that keys can be rotated.
+    fn may_hold_group(&self, held: &Identity, now: UnixMs) -> bool {
+        match self.ask_group(held, now) {
+            Ok(permit) => permit.is_some(),
+            Err(denied) => denied.reason == Reason::NoPrincipal && self.owner_exists(held),
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! sums over sessions, and over those that have ended. Source: facts/apsaramq-for-mqtt.md section 7.
 
 use std::sync::{
-    OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -102,7 +102,15 @@ impl UsageTotals {
 }
 
 /// The figures of sessions that ended and of operations, by principal.
-pub(crate) type Retired = AHashMap<Principal, UsageTotals>;
+type Retired = AHashMap<Principal, UsageTotals>;
+
+/// What is not among the sessions any more, or not yet.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    retired: Retired,
+    /// Sessions whose client ID has another one now, and whose connections are still to leave.
+    pub(crate) leaving: Vec<Arc<Link>>,
+}
 
 /// What one principal used in one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,15 +132,17 @@ impl Broker {
         let mut rows = Vec::new();
         for live in self.instances.with_departed() {
             // One lock over both parts: a session that ends meanwhile is counted once, here or there.
-            let retired = live.retired.lock();
-            let mut totals: Retired = retired.clone();
-            live.sessions.for_each(|link| {
+            let past = live.past.lock();
+            let mut totals: Retired = past.retired.clone();
+            let mut count = |link: Arc<Link>| {
                 let of_principal = totals.entry(link.identity.caller.principal()).or_default();
                 of_principal.add(&link);
                 of_principal.connections += u64::from(link.is_here());
                 of_principal.subscriptions += u64::try_from(live.index.count_of(link.id)).unwrap_or(u64::MAX);
-            });
-            drop(retired);
+            };
+            past.leaving.iter().cloned().for_each(&mut count);
+            live.sessions.for_each(&mut count);
+            drop(past);
             rows.extend(totals.into_iter().map(|(principal, totals)| UsageRow {
                 account: live.key.account,
                 instance: live.key.instance.clone(),
@@ -145,8 +155,9 @@ impl Broker {
 
     /// Keeps the figures of a link that is taken out by `take_out`.
     pub(crate) fn retire(&self, link: &Link, take_out: impl FnOnce()) {
-        let mut retired = link.identity.instance.retired.lock();
-        retired.entry(link.identity.caller.principal()).or_default().add(link);
+        let mut past = link.identity.instance.past.lock();
+        past.retired.entry(link.identity.caller.principal()).or_default().add(link);
+        past.leaving.retain(|leaving| !std::ptr::eq(&raw const **leaving, link));
         take_out();
     }
 }
@@ -154,8 +165,8 @@ impl Broker {
 impl LiveInstance {
     /// Counts a message that an operation published.
     pub(crate) fn count_operation(&self, principal: Principal, qos: Qos, bytes: usize) {
-        let mut retired = self.retired.lock();
-        let totals = retired.entry(principal).or_default();
+        let mut past = self.past.lock();
+        let totals = past.retired.entry(principal).or_default();
         totals.messages_in_clean[usize::from(qos.bits())] += 1;
         totals.bytes_in += u64::try_from(bytes).unwrap_or(u64::MAX);
     }

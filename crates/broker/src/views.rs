@@ -66,13 +66,15 @@ impl Broker {
 
     /// Closes the client's connection (0x98) and ends its session; whether there was one.
     pub fn delete_session(&self, permit: &Permit, instance: &InstanceId, client: &ClientId, now: UnixMs) -> bool {
-        let Some(link) = self.session(permit, instance, client) else { return false };
-        tracing::info!(account = %permit.account(), %instance, %client, by = %permit.principal(), "a session is ended by an operation");
-        link.close_and_end(ReasonCode::AdministrativeAction);
-        if !link.is_here() {
-            self.end_parked(&link, now);
+        // Again when the session went on under another link meanwhile.
+        while let Some(link) = self.session(permit, instance, client) {
+            tracing::info!(account = %permit.account(), %instance, %client, by = %permit.principal(), "a session is ended by an operation");
+            link.close_and_end(ReasonCode::AdministrativeAction);
+            if link.is_here() || self.end_parked(&link, now) {
+                return true;
+            }
         }
-        true
+        false
     }
 
     /// All sessions of the permit's instance, connected and stored, in no order.

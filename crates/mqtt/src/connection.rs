@@ -135,6 +135,7 @@ impl<T: Transport> Connection<T> {
                 Flow::Continue if out.is_empty() => buffers::give(out),
                 Flow::Continue => {
                     if self.send(out).await == Flow::Close {
+                        self.hear_last_words().await;
                         return;
                     }
                 }
@@ -155,6 +156,24 @@ impl<T: Transport> Connection<T> {
                 read = self.transport.read(&mut self.buffer) => Woken::Read(read),
                 () = &mut alarm => Woken::Deadline,
             };
+            if matches!(woken, Woken::Deadline)
+                && let Some(read) = self.read_what_is_there().await
+            {
+                // What came in time counts, however late it is looked at.
+                woken = Woken::Read(read);
+            }
+        }
+    }
+
+    /// What lies in the socket, without waiting for more.
+    async fn read_what_is_there(&mut self) -> Option<io::Result<bool>> {
+        timeout(Duration::ZERO, self.transport.read(&mut self.buffer)).await.ok()
+    }
+
+    /// The peer takes nothing more. It may have said before that it leaves, and then its will is not published.
+    async fn hear_last_words(&mut self) {
+        if let Some(Ok(true)) = self.read_what_is_there().await {
+            let _flow = self.handle_read(&mut BytesMut::new());
         }
     }
 

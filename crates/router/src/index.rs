@@ -151,6 +151,13 @@ impl TopicIndex {
         tables.held_by(subscriber).iter().filter_map(|f| Some((f.clone(), options(f)?))).collect()
     }
 
+    /// Whether a subscriber has this filter. Cost: one lookup, or one step a level.
+    #[must_use]
+    pub fn holds(&self, subscriber: SubscriberId, filter: &TopicFilter) -> bool {
+        let tables = self.tables.read();
+        tables.get(filter).is_some_and(|interest| interest.get(subscriber, filter.share()).is_some())
+    }
+
     /// Subscriptions of one subscriber.
     #[must_use]
     pub fn count_of(&self, subscriber: SubscriberId) -> usize {

@@ -43,6 +43,10 @@ pub fn check(connect: &Connect, limits: &Limits) -> Result<(), Refusal> {
         let why = "retained messages are not served";
         return Err(Refusal { reason: ReasonCode::RetainNotSupported, why });
     }
+    if !limits.admits_topic(&will.topic) {
+        let why = "the will's topic is too long or has too many levels";
+        return Err(Refusal { reason: ReasonCode::TopicNameInvalid, why });
+    }
     if will.payload.len() > usize::try_from(limits.payload_bytes_max).unwrap_or(usize::MAX) {
         return Err(Refusal { reason: ReasonCode::PacketTooLarge, why: "the will's payload is too large" });
     }

@@ -221,6 +221,12 @@ impl<H> Session<H> {
         reason_string(why, self.agreed.packet_bytes_max)
     }
 
+    /// Whether the client takes a packet of so many bytes.
+    #[must_use]
+    pub fn takes(&self, bytes: usize) -> bool {
+        u32::try_from(bytes).is_ok_and(|bytes| bytes <= self.agreed.packet_bytes_max)
+    }
+
     /// Whether the client takes another message of this QoS now. [MQTT-4.9.0-2] [MQTT-4.9.0-3]
     #[must_use]
     pub fn has_room(&self, qos: Qos) -> bool {

@@ -34,7 +34,15 @@ pub(crate) fn message(qos: Qos, payload: &str, correlation_bytes: usize) -> Arc<
 
 fn waiting(qos: Qos, payload: &str, correlation_bytes: usize) -> Waiting {
     let message = message(qos, payload, correlation_bytes);
-    Waiting { message, identifiers: SmallVec::new(), share: None, qos, way: Way::Subscribed, retain: false, passes: 0 }
+    Waiting {
+        message,
+        identifiers: SmallVec::new(),
+        share: None,
+        qos,
+        way: Way::Subscribed,
+        retain: false,
+        refused_by: Vec::new(),
+    }
 }
 
 /// What becomes of a message for a session that is not gone.
