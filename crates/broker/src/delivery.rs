@@ -251,12 +251,13 @@ impl Broker {
     /// Asks for the publisher of a message that has waited, by the action with which it came.
     fn publisher_may(&self, live: &LiveInstance, message: &Message, now: UnixMs) -> Result<(), Box<Denied>> {
         let origin = &message.origin;
-        // Topic rights do nothing without the instance right; while the yes of then holds, it holds too.
-        if !self.authority.renew(&origin.grant, now) {
-            let _may_be_there = self.ask_instance(&origin.caller, live, now)?;
-        }
         let topic = message.frame.topic().shared();
-        self.decisions.check(&origin.caller, origin.action, (live.key.account, &live.key.instance), &topic, now)
+        self.decisions.check(&origin.caller, origin.action, (live.key.account, &live.key.instance), &topic, now)?;
+        // Topic rights do nothing without the instance right; while the yes of then holds, that holds too.
+        if self.authority.renew(&origin.grant, now) {
+            return Ok(());
+        }
+        self.ask_instance(&origin.caller, live, now).map(|_permit| ())
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod support;
 
-use sluice_codec::{FilterOptions, Packet, Properties, ReasonCode, Subscribe, Unsubscribe, Version, encode};
+use sluice_codec::{
+    Connect, FilterOptions, Packet, Properties, Publish, ReasonCode, Subscribe, Unsubscribe, Version, encode,
+};
 use sluice_model::Qos;
 use support::{
     ANSWERS, CLOSES, STRICT, World, allow,
@@ -374,4 +376,51 @@ async fn a_message_that_waited_past_its_expiry_is_not_delivered() {
     let fresh = client.next().await;
     assert_eq!(&*fresh.payload, b"fresh");
     assert_eq!(fresh.properties.unwrap().message_expiry_interval, Some(55));
+}
+
+#[tokio::test]
+async fn a_client_that_reads_late_gets_every_retained_message_all_the_same() {
+    // More than the sockets between them hold, so that a write is stuck for a while.
+    const MESSAGES: usize = 400;
+    let payload = "x".repeat(32 * 1024);
+    let world = World::new().await;
+    let key = world.user("alice", &member()).await;
+    let mut publisher = Client::open(&world, &key, CLOSES, "GID_one@@@pub").await;
+    for n in 0..MESSAGES {
+        let id = Some(publisher.id());
+        let kept = Publish { retain: true, ..message(&format!("home/{n:03}"), &payload, id) };
+        publisher.send(Packet::Publish(kept)).await;
+        assert!(matches!(publisher.receive().await, Some(Packet::PubAck(_))));
+    }
+    let mut late = Client::open(&world, &key, CLOSES, "GID_one@@@late").await;
+    let Some(Packet::SubAck(_)) = late.ask_for("home/#", FilterOptions::of(Qos::AtMostOnce), None).await else {
+        panic!("not a SUBACK")
+    };
+    // Another's round trip: whatever could be written to the late one has been.
+    publisher.is_alive().await;
+    for n in 0..MESSAGES {
+        let got = late.next().await;
+        assert_eq!(got.topic.unwrap().as_str(), format!("home/{n:03}"));
+    }
+}
+
+#[tokio::test]
+async fn what_a_groups_only_stored_member_did_not_acknowledge_waits_for_it() {
+    let world = World::new().await;
+    let key = world.user("alice", &member()).await;
+    let stored = || {
+        let properties = Properties { session_expiry_interval: Some(600), ..Properties::default() };
+        let properties = Some(Box::new(properties));
+        Connect { clean: false, properties, ..connect(Version::V5, &key, CLOSES, "GID_one@@@a") }
+    };
+    let (mut client, _) = Client::try_open(&world, stored()).await;
+    assert_eq!(client.subscribe("$share/g/home/a").await, ReasonCode::GrantedQos1);
+    world.send(CLOSES, "home/a", "first");
+    let Some(Packet::Publish(first)) = client.receive().await else { panic!("not a PUBLISH") };
+    assert_eq!(&*first.payload, b"first");
+    // Gone without an acknowledgement.
+    drop(client);
+    let (mut back, connack) = Client::try_open(&world, stored()).await;
+    assert!(connack.session_present);
+    assert_eq!(back.hears().await, "first");
 }
