@@ -101,7 +101,8 @@ def section(found, args):
 `tests/bench/peers.py`, {page.machine()}: {args.rounds} rounds of {args.seconds} s a cell, server after server within each cell, each
 started for it alone; medians. Closed loop, MQTT 3.1.1: p2p of 20 pairs, window 64, 64 bytes; fan-in of 50 publishers to one, window 16,
 16 bytes; fan-out of one publisher to 100, window 16, 256 bytes. A RAM user with five policies signs in to Sluice and is asked for
-permission at every message; the others let anybody in. Idle: resident memory of each of {args.idle:,} connections, without the kernel's.
+permission at every message; the others let anybody in. Idle: growth of resident memory (what a process had freed before hides
+a part of it; see Connections) for each of {args.idle:,} connections, without the kernel's.
 
 CPU seconds of the server per million deliveries:
 
