@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
 use ahash::AHashMap;
@@ -25,6 +25,8 @@ pub(crate) struct LiveInstance {
     pub(crate) retained: Retained,
     /// What waits for members of shared subscriptions.
     pub(crate) backlogs: Mutex<Backlogs>,
+    /// Whether any of them holds something, for connections to see without the lock.
+    pub(crate) has_backlogs: AtomicBool,
     pub(crate) connections: AtomicU32,
     pub(crate) connects: Rate,
     pub(crate) messages: Rate,
@@ -39,6 +41,7 @@ impl LiveInstance {
             sessions: Sharded::new(SHARDS),
             retained: Retained::default(),
             backlogs: Mutex::default(),
+            has_backlogs: AtomicBool::new(false),
             connections: AtomicU32::new(0),
             connects: Rate::default(),
             messages: Rate::default(),
@@ -71,6 +74,14 @@ impl LiveInstance {
         if shard.get(client).is_some_and(|held| Arc::ptr_eq(held, old)) {
             shard.insert(client.clone(), Arc::clone(new));
         }
+    }
+
+    /// Works on the backlogs under their lock.
+    pub(crate) fn with_backlogs<T>(&self, work: impl FnOnce(&mut Backlogs) -> T) -> T {
+        let mut backlogs = self.backlogs.lock();
+        let done = work(&mut backlogs);
+        self.has_backlogs.store(!backlogs.is_empty(), Ordering::Release);
+        done
     }
 
     /// Takes a session out, if its client ID still holds it.

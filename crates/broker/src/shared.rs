@@ -1,7 +1,10 @@
 //! Shared subscriptions: each message goes to one member, in turn, and to the next when that one leaves or may not have it.
 //! Source: MQTT 5.0 section 4.8.2.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
 
 use sluice_model::{Qos, TopicFilter};
 use sluice_router::{Member, ShareGroup, SubscriberId};
@@ -100,13 +103,13 @@ impl Broker {
 
     fn wait_for_a_member(&self, live: &LiveInstance, filter: &TopicFilter, held: Held) {
         let limits = self.limits_of(live);
-        let dropped = live.backlogs.lock().push(filter, held, &limits);
+        let dropped = live.with_backlogs(|backlogs| backlogs.push(filter, held, &limits));
         self.meters.dropped.increment(dropped);
     }
 
     /// A member is here: what waited for one goes out, in order.
     pub(crate) fn drain_backlog(&self, live: &LiveInstance, filter: &TopicFilter) {
-        let Some(waiting) = live.backlogs.lock().take(filter) else { return };
+        let Some(waiting) = live.with_backlogs(|backlogs| backlogs.take(filter)) else { return };
         let Some(group) = live.index.share(filter) else { return };
         let mut wakes = Wakes::default();
         for Held { message, refused_by } in waiting {
@@ -118,7 +121,7 @@ impl Broker {
     /// A member has nothing to do: what waits for one of its groups, because all were full, goes out. Whether there was any.
     pub(crate) fn drain_backlogs_of(&self, link: &Link) -> bool {
         let live = &link.identity.instance;
-        if live.backlogs.lock().is_empty() {
+        if !live.has_backlogs.load(Ordering::Acquire) {
             return false;
         }
         let waits = |group: &Arc<ShareGroup>| live.backlogs.lock().holds_for(group.filter(), link.id);
@@ -130,7 +133,7 @@ impl Broker {
     /// The last member of a shared subscription left: nobody will come for what waits.
     pub(crate) fn forget_backlog(&self, live: &LiveInstance, filter: &TopicFilter) {
         if live.index.share(filter).is_none() {
-            live.backlogs.lock().take(filter);
+            live.with_backlogs(|backlogs| backlogs.take(filter));
         }
     }
 

@@ -1,7 +1,8 @@
 //! Topic index per instance: who wants a message, and nothing else.
 //!
-//! Way through: `broker` takes the [`TopicIndex`] of a connection's instance from [`Router::instance`] once, keeps it,
-//! and calls [`TopicIndex::subscribe`], [`TopicIndex::unsubscribe`] and, for every message, [`TopicIndex::for_each_match`].
+//! Way through: `broker` keeps a [`TopicIndex`] for each instance, under its [`InstanceKey`], and calls
+//! [`TopicIndex::subscribe`], [`TopicIndex::unsubscribe`] and, for every message, [`TopicIndex::for_each_subscriber`], or
+//! [`TopicIndex::for_each_match`] where a topic may name a client.
 //! A shared subscription is entered the same way; a match hands out its [`ShareGroup`], and `broker` chooses among its members.
 //! Inside, filters without a wildcard live in a hash table and cost one lookup; the others live in a trie
 //! (facts/broker-techniques.md, 6). What many want is kept finished by topic and dropped when a filter of that topic changes.
@@ -24,9 +25,6 @@ mod subscribers;
 mod topic_tree;
 mod trie;
 
-use std::{collections::HashMap, sync::Arc};
-
-use parking_lot::RwLock;
 use sluice_model::{AccountId, InstanceId, Qos};
 
 pub use index::{Subscribed, TopicIndex};
@@ -58,46 +56,4 @@ pub struct SubscriptionOptions {
     pub retain_as_published: bool,
     /// Subscription identifier, 1 to 268,435,455; 0 counts as none. [MQTT-3.8.2.1.2]
     pub id: Option<u32>,
-}
-
-/// The indexes of all instances.
-#[derive(Debug, Default)]
-pub struct Router {
-    instances: RwLock<HashMap<InstanceKey, Arc<TopicIndex>, ahash::RandomState>>,
-}
-
-impl Router {
-    /// Without any instance.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The index of an instance, made empty when it is asked for the first time. To be called after the instance is
-    /// known to exist, since the entry stays until [`Router::remove`].
-    #[must_use]
-    pub fn instance(&self, key: &InstanceKey) -> Arc<TopicIndex> {
-        if let Some(index) = self.instances.read().get(key) {
-            return Arc::clone(index);
-        }
-        Arc::clone(self.instances.write().entry(key.clone()).or_default())
-    }
-
-    /// The index of an instance, if any client of it was ever here.
-    #[must_use]
-    pub fn get(&self, key: &InstanceKey) -> Option<Arc<TopicIndex>> {
-        self.instances.read().get(key).map(Arc::clone)
-    }
-
-    /// Forgets an instance that was deleted. Connections that still hold its index keep an index that nobody routes to.
-    pub fn remove(&self, key: &InstanceKey) {
-        self.instances.write().remove(key);
-    }
-
-    /// Subscriptions held over all instances of one account.
-    #[must_use]
-    pub fn subscription_count(&self, account: AccountId) -> usize {
-        let instances = self.instances.read();
-        instances.iter().filter(|(key, _)| key.account == account).map(|(_, index)| index.subscription_count()).sum()
-    }
 }
