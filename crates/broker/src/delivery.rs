@@ -94,7 +94,10 @@ impl Client {
             return true;
         }
         if self.broker.drain_backlogs_of(&self.link) {
-            // Some of it may be for this client, which is woken then.
+            // Some of it may be for this client, which is woken then; what else it waits for comes after.
+            if !self.replays.is_empty() {
+                self.link.wake();
+            }
             return false;
         }
         // Nothing waits: the memory goes back.

@@ -49,7 +49,9 @@ impl Client {
         }
         let properties = self.session.reason_string(first_why.as_deref());
         let suback = SubAck { packet_id: packet.packet_id, properties, reasons };
-        let _continue = self.write(Some(Packet::SubAck(suback)), out);
+        if self.write(Some(Packet::SubAck(suback)), out) == Flow::Close {
+            return Flow::Close;
+        }
         // Retained messages follow.
         self.deliver_waiting(now, out)
     }
