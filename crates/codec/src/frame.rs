@@ -73,6 +73,26 @@ impl PublishFrame {
         Self { topic, payload, properties: encoded, expiry }
     }
 
+    /// A message that was kept before, from its parts: `properties` as [`PublishFrame::properties`] gave them, `expiry` in
+    /// seconds.
+    #[must_use]
+    pub fn kept(topic: TopicName, payload: Bytes, properties: Bytes, expiry: Option<u32>) -> Self {
+        Self { topic, payload, properties, expiry }
+    }
+
+    /// The encoded properties that every receiver gets alike, without their length and without the expiry.
+    #[must_use]
+    pub fn properties(&self) -> &Bytes {
+        &self.properties
+    }
+
+    /// Whether another is the same message, byte for byte.
+    #[must_use]
+    pub fn has_same_content(&self, other: &Self) -> bool {
+        (&self.topic, &self.payload, &self.properties, self.expiry)
+            == (&other.topic, &other.payload, &other.properties, other.expiry)
+    }
+
     /// Where it was published.
     #[must_use]
     pub fn topic(&self) -> &TopicName {

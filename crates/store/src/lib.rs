@@ -18,6 +18,7 @@ mod database;
 mod error;
 mod instances;
 mod keys;
+pub mod log;
 mod login_profiles;
 mod migrations;
 mod policies;
