@@ -11,7 +11,7 @@
 //! Never here: routes, status codes, and the decision itself, which is `policy`'s.
 //!
 //! Invariant: a `Caller` is made only here, after a secret was proved or, in `listener_login.rs` alone, as the
-//! user whom the operator gave the open listener to. Checked by xtask.
+//! user whom the operator gave the open listener to, or in `remembered.rs`, from the log. Checked by xtask.
 
 mod access;
 mod clock;
@@ -25,6 +25,7 @@ mod nonce;
 mod password;
 mod provision;
 pub mod random;
+mod remembered;
 mod signed_request;
 mod signing;
 mod topic_decisions;

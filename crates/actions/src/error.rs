@@ -229,6 +229,8 @@ pub enum Code {
     TooManyTopics,
     TooManyGroups,
     TooManyMessages,
+    /// Ours: a message that has to be stored cannot be.
+    SendMessageFailed,
 }
 
 impl Code {
@@ -285,6 +287,7 @@ impl Code {
             Self::NoGroup => ("ResourcePermissionCheckFailed", 400, "The group does not exist."),
             Self::TopicExists => ("TopicAlreadyExisted", 400, "The topic exists already."),
             Self::NoTopic => ("TopicNotFound", 400, "The topic does not exist."),
+            Self::SendMessageFailed => ("SendMessageFailed", 500, "The message cannot be stored now."),
             Self::NoSession => ("SessionNotFound", 400, "The client has no session."),
             Self::TooManyTopics => ("LimitExceeded.Topic", 400, "The instance has as many topics as it may."),
             Self::TooManyGroups => ("LimitExceeded.GroupId", 400, "The instance has as many groups as it may."),

@@ -10,7 +10,10 @@ use sluice_actions::{ActionContext, ActionError, Need, OPERATIONS, Operation, Pa
 use sluice_broker::Broker;
 use sluice_model::{Compatibility, DenyAction, Durability, Edition, Principal, UnixMs};
 use sluice_policy::SystemTask;
-use sluice_store::{By, Instance, Store};
+use sluice_store::{
+    By, Instance, Store,
+    log::{MemoryLog, Recovered},
+};
 use sluice_testkit::{PolicyTable, account, caller, user};
 
 const NOW: UnixMs = UnixMs(1_700_000_000_000);
@@ -54,7 +57,8 @@ impl World {
         access.refresh(Change::Instance(account, second.id)).await;
         let table = PolicyTable::default();
         let authority = table.authority();
-        let broker = Broker::new(Arc::clone(&access), authority.clone());
+        let broker =
+            Broker::new(Arc::clone(&access), authority.clone(), Arc::new(MemoryLog::default()), Recovered::default());
         let usage = Usage::new(store.clone(), Arc::clone(&broker), NOW);
         let services = Services { store, access, authority, broker, usage, endpoints: Arc::default() };
         Self { services, table, user: user(account, 1), _folder: folder }

@@ -6,13 +6,15 @@ use bytes::BytesMut;
 use sluice_access::{AuthRefusal, MqttLogin, random};
 use sluice_codec::{ConnAck, Connect, Packet, ReasonCode, Version, encode};
 use sluice_model::{ClientId, UnixMs};
-use sluice_router::InstanceKey;
+use sluice_router::{InstanceKey, SubscriberId};
 use sluice_session::{Opening, Session, check, reason_string};
+use sluice_store::log::{LogFault, Need};
 
 use crate::{
     Arrival, Broker, Client, Door, OpenDoor,
+    held::reason_of,
     link::Identity,
-    refusal::{Shown, log_denied, log_denied_at},
+    refusal::{Shown, log_denied, log_denied_at, log_refused},
     takeover::Placed,
     will::{PendingWill, WillRefused},
 };
@@ -95,10 +97,11 @@ impl Broker {
         let replaces = live.sessions.get(&client).is_some_and(|held| held.is_here());
         self.has_room_for_connection(&live, &limits, replaces, now)
             .or_else(|over| refused(over.reason(), over.to_string()))?;
-        let Placed { link, present } = self.take_place(connect, &limits, identity).await?;
+        let Placed { link, present, replaced } = self.take_place(connect, &limits, identity).await?;
         live.connections.fetch_add(1, Ordering::Relaxed);
         self.meters.connections.increment(1.0);
         let assigned = is_assigned.then_some(&client);
+        let is_new = present.is_none();
         let (session, connack) = Session::open(Opening { connect, limits: &limits, present, assigned });
         let mut client = Client::new(self, link, session, settings, &permit);
         // Whatever was taken away since it was asked and before a sweep could see this connection: the right, but also
@@ -109,12 +112,37 @@ impl Broker {
         }
         // A will exists only now that nothing refuses any more. Attack 3.
         client.will = will;
+        self.keep_session(&client, is_new, replaced).await?;
         for group in live.index.shares_of(client.link.id) {
             self.drain_backlog(&live, group.filter());
         }
         // What waited while the client was away, or was in flight, follows the CONNACK.
         client.link.wake();
         Ok((client, connack))
+    }
+
+    /// Writes a stored session into the log, and the end of the one before; what CONNACK says of them is true after a kill too.
+    async fn keep_session(&self, client: &Client, is_new: bool, replaced: Option<SubscriberId>) -> Result<(), Refused> {
+        let (link, need) = (&client.link, client.need());
+        let not_kept = |fault: LogFault| {
+            log_refused("CONNECT", &link.identity, fault);
+            Refused { reason: reason_of(fault), why: fault.to_string(), logged: true }
+        };
+        let mut ticket = match replaced {
+            Some(replaced) => self.journal.ended(replaced, need).map_err(not_kept)?,
+            None => None,
+        };
+        if link.id.is_stored() {
+            // One that goes on is not kept from its messages by a full disk.
+            let need = if is_new { need } else { Need::Later };
+            let expiry_s = client.session.expiry_s();
+            let kept = self.journal.session(link, expiry_s, client.will.as_deref(), need).map_err(not_kept)?;
+            ticket = Some(kept).filter(|_| is_new).or(ticket);
+        }
+        match ticket {
+            Some(ticket) => self.journal.settled(ticket).await.map_err(not_kept),
+            None => Ok(()),
+        }
     }
 
     fn identify(&self, connect: &Connect, arrival: &Arrival) -> Result<Identified, Refused> {

@@ -58,6 +58,7 @@ impl Broker {
         loop {
             let now = self.access.clock().now();
             self.do_what_is_due(now);
+            self.tidy(now);
             let wait = self.agenda.next().map_or(SLEEP_MAX, |at| {
                 Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0)).min(SLEEP_MAX)
             });

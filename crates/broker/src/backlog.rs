@@ -35,24 +35,41 @@ impl Backlogs {
         backlog.is_some_and(|backlog| backlog.iter().any(|held| !held.refused_by.contains(&member)))
     }
 
-    /// Adds a message; says how many were dropped for it: the oldest of the same filter, or itself.
-    pub(crate) fn push(&mut self, filter: &TopicFilter, held: Held, limits: &Limits) -> u64 {
+    /// Adds a message; gives back what was dropped for it: the oldest of the same filter, or itself.
+    pub(crate) fn push(&mut self, filter: &TopicFilter, held: Held, limits: &Limits) -> Vec<Held> {
         let backlog = self.by_filter.entry(filter.clone()).or_default();
         self.messages += 1;
         self.bytes += size(&held);
         backlog.push_back(held);
         let messages_max = usize::try_from(limits.queue_messages_max).unwrap_or(usize::MAX);
-        let mut dropped = 0;
+        let mut dropped = Vec::new();
         while self.messages > messages_max || self.bytes > limits.queue_bytes_max {
             let Some(oldest) = backlog.pop_front() else { break };
             self.messages -= 1;
             self.bytes -= size(&oldest);
-            dropped += 1;
+            dropped.push(oldest);
         }
         if backlog.is_empty() {
             self.by_filter.remove(filter);
         }
         dropped
+    }
+
+    /// Takes out what `is_over`, with its filters.
+    pub(crate) fn take_over(&mut self, is_over: impl Fn(&Message) -> bool) -> Vec<(TopicFilter, Held)> {
+        let mut over = Vec::new();
+        for (filter, backlog) in &mut self.by_filter {
+            if backlog.iter().any(|held| is_over(&held.message)) {
+                let (gone, kept): (VecDeque<_>, VecDeque<_>) =
+                    std::mem::take(backlog).into_iter().partition(|held| is_over(&held.message));
+                *backlog = kept;
+                over.extend(gone.into_iter().map(|held| (filter.clone(), held)));
+            }
+        }
+        self.by_filter.retain(|_, backlog| !backlog.is_empty());
+        self.messages -= over.len();
+        self.bytes -= over.iter().map(|(_, held)| size(held)).sum::<u64>();
+        over
     }
 
     /// Takes out what waits for a filter, in order.
@@ -86,13 +103,13 @@ mod tests {
             taken.into_iter().flatten().map(|held| held.message.frame.payload().to_vec()).collect()
         };
         for n in ["1", "2", "3"] {
-            assert_eq!(backlogs.push(&one, held(n), &limits), 0);
+            assert!(backlogs.push(&one, held(n), &limits).is_empty());
         }
         // No room for another filter, and its own has nothing older.
-        assert_eq!(backlogs.push(&two, held("4"), &limits), 1);
+        assert_eq!(backlogs.push(&two, held("4"), &limits).len(), 1);
         assert!(!backlogs.holds_for(&two, SubscriberId(1)));
         assert!(backlogs.holds_for(&one, SubscriberId(1)) && !backlogs.holds_for(&one, SubscriberId(7)));
-        assert_eq!(backlogs.push(&one, held("5"), &limits), 1);
+        assert_eq!(backlogs.push(&one, held("5"), &limits).len(), 1);
         assert_eq!(payloads(backlogs.take(&one)), [b"2", b"3", b"5"]);
         assert!(backlogs.is_empty());
         assert_eq!((backlogs.messages, backlogs.bytes), (0, 0));

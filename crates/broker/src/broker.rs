@@ -12,13 +12,16 @@ use sluice_codec::PublishFrame;
 use sluice_model::{AccountId, Action, InstanceId, Qos, Resource, TopicName, UnixMs};
 use sluice_policy::{Authority, Caller, Permit};
 use sluice_router::{InstanceKey, SubscriberId};
+use sluice_store::log::{Log, LogFault, Recovered};
 
 use crate::{
     agenda::Agenda,
     conductor::Proof,
+    journal::{Journal, need_of},
     live_instance::LiveInstances,
     message::{Message, Origin},
     registry::Registry,
+    tidy::Tidying,
     wake::Wakes,
 };
 
@@ -46,6 +49,9 @@ pub enum SendFault {
     /// More messages in this second than the instance may have.
     #[error("the instance has as many messages in this second as it may")]
     TooMany,
+    /// It has to be stored, and cannot be.
+    #[error(transparent)]
+    NotStored(#[from] LogFault),
 }
 
 /// What is counted, over all tenants.
@@ -56,6 +62,9 @@ pub(crate) struct Meters {
     pub(crate) held_back: Counter,
     pub(crate) dropped: Counter,
     pub(crate) evicted: Counter,
+    pub(crate) given_up: Counter,
+    pub(crate) expired: Counter,
+    pub(crate) not_stored: Counter,
     pub(crate) refused: Counter,
     pub(crate) connections: Gauge,
 }
@@ -68,6 +77,9 @@ impl Meters {
             held_back: counter!("sluice_messages_held_back_total"),
             dropped: counter!("sluice_messages_dropped_total"),
             evicted: counter!("sluice_messages_evicted_total"),
+            given_up: counter!("sluice_messages_given_up_total"),
+            expired: counter!("sluice_messages_expired_total"),
+            not_stored: counter!("sluice_messages_not_stored_total"),
             refused: counter!("sluice_refusals_total"),
             connections: gauge!("sluice_connections"),
         }
@@ -83,6 +95,8 @@ pub struct Broker {
     pub(crate) instances: LiveInstances,
     pub(crate) registry: Registry,
     pub(crate) agenda: Agenda,
+    pub(crate) journal: Journal,
+    pub(crate) tidying: Tidying,
     pub(crate) meters: Meters,
     next_id: AtomicU64,
 }
@@ -94,31 +108,38 @@ impl std::fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// A broker without connections. To be made after the recorder of metrics; [`Broker::keep_time`] must run beside it.
+    /// A broker without connections, and with what outlived the process before. To be made after the recorder of metrics;
+    /// [`Broker::keep_time`] must run beside it.
     #[must_use]
-    pub fn new(access: Arc<Access>, authority: Authority) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn new(access: Arc<Access>, authority: Authority, log: Arc<dyn Log>, recovered: Recovered) -> Arc<Self> {
+        let last = SubscriberId(recovered.last_queue).place();
+        let broker = Arc::new(Self {
             access,
             decisions: TopicDecisions::new(authority.clone()),
             authority,
             instances: LiveInstances::default(),
             registry: Registry::new(),
             agenda: Agenda::default(),
+            tidying: Tidying::default(),
+            journal: Journal::new(log, recovered.last_message),
             meters: Meters::new(),
-            next_id: AtomicU64::new(1),
-        })
+            next_id: AtomicU64::new(last + 1),
+        });
+        broker.restore(recovered);
+        broker
     }
 
-    /// A number that no session ever had.
-    pub(crate) fn next_id(&self) -> SubscriberId {
-        SubscriberId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    /// A number that no session ever had, for one that outlives its connection or does not.
+    pub(crate) fn next_id(&self, is_stored: bool) -> SubscriberId {
+        SubscriberId::new(self.next_id.fetch_add(1, Ordering::Relaxed), is_stored)
     }
 
-    /// Publishes by the same conductor as a PUBLISH, at QoS 1. The permit is the caller's `mq:SendMessage` on this topic.
+    /// Publishes by the same conductor as a PUBLISH, at QoS 1; returns when the message is as safe as the instance promises.
+    /// The permit is the caller's `mq:SendMessage` on this topic.
     ///
     /// # Errors
     /// [`SendFault`].
-    pub fn send_message(
+    pub async fn send_message(
         &self,
         (permit, caller): (&Permit, &Caller),
         instance: &InstanceId,
@@ -145,17 +166,20 @@ impl Broker {
             return Err(SendFault::TooLarge);
         }
         let live = self.instances.of(&InstanceKey { account, instance: instance.clone() });
-        let origin =
-            Origin { caller: caller.clone(), action: TopicAction::Send, publisher: None, grant: permit.remember() };
+        let origin = Origin::new(caller.clone(), TopicAction::Send, None, Some(permit.remember()));
         let frame = PublishFrame::new(topic, payload, None);
-        let message = Message::new(frame, Qos::AtLeastOnce, false, now, origin.into());
+        let message = Message::new(frame, Qos::AtLeastOnce, false, now, origin);
         self.within(&live, &settings.limits, &message, now).map_err(|over| {
             tracing::warn!(target: "sluice::denied", what = "SendMessage", %account, %instance, principal = %permit.principal(), reason = %over, "refused");
             SendFault::TooMany
         })?;
         live.count_operation(permit.principal(), message.qos, message.bytes);
         self.meters.accepted.increment(1);
-        self.route(&Proof::Permit(permit), &live, message, &mut Wakes::default());
+        let need = need_of(settings.durability);
+        let ticket = self.route(&Proof::Permit(permit), &live, message, (None, need), &mut Wakes::default())?;
+        if let Some(ticket) = ticket {
+            self.journal.settled(ticket).await?;
+        }
         Ok(())
     }
 

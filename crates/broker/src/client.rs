@@ -8,10 +8,13 @@ use sluice_codec::{Packet, ReasonCode, Version, encode};
 use sluice_model::{DenyAction, UnixMs};
 use sluice_policy::{Covering, Credential, Grant, Permit};
 use sluice_session::{Input, Session};
+use sluice_store::log::{LogFault, Need, QueueId, Record, Ticket};
 
 use crate::{
     Broker,
     delivery::Replay,
+    held::{Held, reason_of},
+    journal::{need_of, queue},
     leave::Ending,
     link::Link,
     message::{Origin, Waiting},
@@ -49,6 +52,8 @@ pub struct Client {
     pub(crate) origin: Option<Arc<Origin>>,
     /// Taken from the outbox and not written yet.
     pub(crate) taken: VecDeque<Waiting>,
+    /// Written once the log has what it promises.
+    pub(crate) held: Held,
     /// Retained messages that new subscriptions are still to get.
     pub(crate) replays: Vec<Replay>,
     pub(crate) will: Option<Box<PendingWill>>,
@@ -98,6 +103,7 @@ impl Client {
             valid_until: permit.valid_until(),
             origin: None,
             taken: VecDeque::new(),
+            held: Held::default(),
             replays: Vec::new(),
             will: None,
             ending: Ending::Lost,
@@ -181,8 +187,20 @@ impl Client {
             Ok(Some(Input::Subscribe(subscribe))) => self.subscribe(subscribe, now, out),
             Ok(Some(Input::Unsubscribe(unsubscribe))) => self.unsubscribe(&unsubscribe, out),
             Ok(Some(Input::Reply(packet))) => self.write(Some(packet), out),
-            Ok(Some(Input::Acknowledged)) => {
+            Ok(Some(Input::Again { id, reply })) => {
+                self.reply_when(|session| Record::Remembered { session, id }, reply, out)
+            }
+            Ok(Some(Input::Released { id, reply })) => {
+                self.reply_when(|session| Record::Released { session, id }, reply, out)
+            }
+            Ok(Some(Input::Received { id, held, reply })) => {
+                self.done_with(held.as_deref());
+                self.reply_when(|session| Record::Received { session, id }, reply, out)
+            }
+            Ok(Some(Input::Acknowledged { id, held })) => {
                 self.turn.has_room = true;
+                self.done_with(held.as_deref());
+                self.broker.journal.acknowledged(self.link.id, id);
                 Flow::Continue
             }
             Ok(Some(Input::Disconnect { with_will })) => {
@@ -201,10 +219,53 @@ impl Client {
         if std::mem::take(&mut self.turn.has_room) { self.deliver_waiting(now, out) } else { Flow::Continue }
     }
 
-    /// Delivers what waits and obeys what others marked. To be called when [`Client::wait`] returns.
+    /// Delivers what waits, writes what the log has now, and obeys what others marked. To be called when [`Client::wait`]
+    /// returns.
     pub fn woken(&mut self, out: &mut BytesMut) -> Flow {
         let now = self.now();
+        if let Err(fault) = self.release(out) {
+            return self.close_for(fault, out);
+        }
         self.deliver_waiting(now, out)
+    }
+
+    /// A step of a QoS 2 handshake: a stored session's is answered once it is in the log.
+    fn reply_when(
+        &mut self,
+        record: impl FnOnce(QueueId) -> Record<'static>,
+        reply: Packet,
+        out: &mut BytesMut,
+    ) -> Flow {
+        match self.promise(record) {
+            Ok(ticket) => self.write_when(ticket, Some(reply), out),
+            Err(fault) => self.close_for(fault, out),
+        }
+    }
+
+    /// Writes what a promise demands into the log, where the session is stored.
+    pub(crate) fn promise(&self, record: impl FnOnce(QueueId) -> Record<'static>) -> Result<Option<Ticket>, LogFault> {
+        if !self.link.id.is_stored() {
+            return Ok(None);
+        }
+        self.broker.journal.must(&record(queue(self.link.id)), self.need()).map(Some)
+    }
+
+    /// What the instance's acknowledgements wait for.
+    pub(crate) fn need(&self) -> Need {
+        need_of(self.settings.durability)
+    }
+
+    /// A shared subscription is done with what one of its members, whose session is not stored, has acknowledged.
+    fn done_with(&self, held: Option<&Waiting>) {
+        if let Some(waiting) = held.filter(|waiting| waiting.share.is_some() && !self.link.id.is_stored()) {
+            self.broker.journal.dropped(&self.link.identity.instance, waiting, self.link.id);
+        }
+    }
+
+    /// Closes a connection to which nothing can be promised any more.
+    pub(crate) fn close_for(&mut self, fault: LogFault, out: &mut BytesMut) -> Flow {
+        tracing::error!(client = ?self, account = %self.settings.account, %fault, "a connection is closed");
+        self.close(reason_of(fault), Some(&fault.to_string()), out)
     }
 
     /// Whether the connection may stay; to be asked while a write is stuck, and when a right ends.

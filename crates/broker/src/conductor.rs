@@ -9,18 +9,22 @@ use sluice_access::{TopicAction, TopicYes};
 use sluice_codec::{PublishFrame, ReasonCode};
 use sluice_model::{AccountId, ClientId, InstanceId, Qos, Resource, TopicName, UnixMs};
 use sluice_policy::{Caller, Credential, Grant, Permit, Reason};
-use sluice_router::SubscriberId;
+use sluice_router::{Merged, SubscriberId};
 use sluice_session::Incoming;
+use sluice_store::log::{Cause, LogFault, Need, QueueId, Receiver, Record, Ticket, Way};
 use smallvec::SmallVec;
 
 use crate::{
     Broker, Client, Flow,
+    held::reason_of,
+    journal::{need_of, queue},
     link::{Identity, Link},
     live_instance::LiveInstance,
-    message::{Message, Origin, Waiting, Way},
+    message::{Message, Origin, Waiting},
     outbox::Pushed,
     quota::OverQuota,
     refusal::{Shown, log_denied, log_refused},
+    storing::Wanted,
     wake::Wakes,
 };
 
@@ -54,6 +58,8 @@ enum NotTaken {
     Denied(String),
     /// A limit of the instance.
     OverQuota(OverQuota),
+    /// It has to be stored, and cannot be.
+    Log(LogFault),
 }
 
 impl Broker {
@@ -67,63 +73,136 @@ impl Broker {
         self.access.topic_exists(live.key.account, &live.key.instance, parent)
     }
 
-    /// Hands a permitted message to whoever wants it.
-    pub(crate) fn route(&self, proof: &Proof<'_>, live: &LiveInstance, message: Message, wakes: &mut Wakes) {
+    /// Hands a permitted message to whoever wants it. What is to outlive the process is stored first; the ticket says when
+    /// it may be acknowledged, none that nothing was stored.
+    ///
+    /// # Errors
+    /// [`LogFault`]: it has to be stored and cannot be; nobody has it.
+    pub(crate) fn route(
+        &self,
+        proof: &Proof<'_>,
+        live: &LiveInstance,
+        message: Message,
+        storing: (Option<Cause>, Need),
+        wakes: &mut Wakes,
+    ) -> Result<Option<Ticket>, LogFault> {
         let (key, topic) = (&live.key, message.frame.topic());
         if !proof.covers(key.account, &key.instance, topic, message.origin.action) {
             tracing::error!(account = %key.account, instance = %key.instance, "a message came without the proof for its topic; it is dropped");
-            return;
+            return Ok(None);
         }
-        let message = Arc::new(message);
-        let topic = message.frame.topic();
         // The open listener knows no point to point. DESIGN section 1.
         let has_names = *message.origin.caller.credential() != Credential::Listener;
         if let Some(target) = topic.p2p_target().filter(|_| has_names) {
-            self.route_to_client(target, live, &message, wakes);
-            return;
+            let target = target.parse::<ClientId>().ok().and_then(|client| live.sessions.get(&client));
+            return self.route_to_client(target.as_deref(), live, message, storing, wakes);
         }
-        if message.retain {
-            live.retained.keep(&message);
+        if live.may_store(&message) {
+            let wanted = live.match_all(&message);
+            return self.store_and_hand_over(live, message, &wanted, storing, wakes);
         }
+        let ticket = self.remember(storing)?;
+        let message = Arc::new(message);
         // Both callbacks hand over, one after the other.
         let wakes = RefCell::new(wakes);
         live.index.for_each_subscriber(
-            topic,
+            message.frame.topic(),
             message.origin.publisher,
-            |subscriber, merged| {
-                let waiting = Waiting {
-                    message: Arc::clone(&message),
-                    identifiers: SmallVec::from_slice(&merged.ids),
-                    share: None,
-                    qos: merged.qos.min(message.qos),
-                    way: Way::Subscribed,
-                    retain: message.retain && merged.retain_as_published,
-                    refused_by: Vec::new(),
-                };
-                self.hand_over(subscriber, waiting, &mut wakes.borrow_mut());
-            },
+            |subscriber, merged| self.hand_over(subscriber, direct(&message, merged), &mut wakes.borrow_mut()),
             |group| self.hand_to_share(live, group, &message, &mut wakes.borrow_mut()),
         );
+        Ok(ticket)
+    }
+
+    /// Stores a message for those who are to get it after a restart too, then hands it to everybody.
+    fn store_and_hand_over(
+        &self,
+        live: &LiveInstance,
+        mut message: Message,
+        wanted: &Wanted,
+        storing: (Option<Cause>, Need),
+        wakes: &mut Wakes,
+    ) -> Result<Option<Ticket>, LogFault> {
+        let receivers = live.stored_receivers(&message, wanted);
+        let mut ticket = self.store(live, &mut message, &receivers, storing)?;
+        let message = Arc::new(message);
+        if message.retain
+            && let Some(replaced) = live.retained.keep(&message).as_ref().and_then(|old| old.stored.as_ref())
+        {
+            let dropped = Record::Dropped { queue: QueueId::RETAINED, message: replaced.id };
+            if message.stored.is_some() {
+                self.journal.note(&dropped);
+            } else {
+                // Nothing else says that the topic has no message any more.
+                ticket = Some(self.journal.must(&dropped, storing.1)?);
+            }
+        }
+        for (subscriber, merged) in &wanted.direct {
+            self.hand_over(*subscriber, direct(&message, merged), wakes);
+        }
+        for group in &wanted.shared {
+            self.hand_to_share(live, group, &message, wakes);
+        }
+        Ok(ticket)
+    }
+
+    fn store(
+        &self,
+        live: &LiveInstance,
+        message: &mut Message,
+        receivers: &[Receiver],
+        storing: (Option<Cause>, Need),
+    ) -> Result<Option<Ticket>, LogFault> {
+        if receivers.is_empty() {
+            return self.remember(storing);
+        }
+        let stored = self.journal.store(live, message, receivers, storing)?;
+        let ticket = stored.ticket;
+        message.stored = Some(Box::new(stored));
+        self.meters.given_up.increment(live.stock.bound(self.limits_of(live).offline_messages_max));
+        Ok(Some(ticket))
+    }
+
+    /// What a message that nobody stores came from is over all the same.
+    fn remember(&self, (cause, need): (Option<Cause>, Need)) -> Result<Option<Ticket>, LogFault> {
+        match cause {
+            None => Ok(None),
+            Some(Cause::ExactlyOnce { session, id }) => {
+                self.journal.may(&Record::Remembered { session, id }, need).map(Some)
+            }
+            Some(Cause::Will(session)) => {
+                self.journal.note(&Record::WillDone(session));
+                Ok(None)
+            }
+        }
     }
 
     /// A message to one client by name: once, at the published QoS, without a subscription.
-    fn route_to_client(&self, target: &str, live: &LiveInstance, message: &Arc<Message>, wakes: &mut Wakes) {
-        let Ok(client) = target.parse::<ClientId>() else { return };
-        let Some(link) = live.sessions.get(&client) else { return };
-        if !self.may_be_named(&link, message) {
+    fn route_to_client(
+        &self,
+        target: Option<&Link>,
+        live: &LiveInstance,
+        mut message: Message,
+        storing: (Option<Cause>, Need),
+        wakes: &mut Wakes,
+    ) -> Result<Option<Ticket>, LogFault> {
+        let Some(link) = target else { return self.remember(storing) };
+        if !self.may_be_named(link, &message) {
             self.meters.held_back.increment(1);
-            return;
+            return self.remember(storing);
         }
-        let waiting = Waiting {
-            message: Arc::clone(message),
-            identifiers: SmallVec::new(),
-            share: None,
+        let receiver = Receiver {
+            queue: queue(link.id),
             qos: message.qos,
-            way: Way::PointToPoint,
             retain: false,
-            refused_by: Vec::new(),
+            way: Way::PointToPoint,
+            identifiers: Vec::new(),
         };
-        self.hand_over(link.id, waiting, wakes);
+        let is_stored = link.id.is_stored() && message.qos != Qos::AtMostOnce;
+        let stored_for = if is_stored { std::slice::from_ref(&receiver) } else { &[] };
+        let ticket = self.store(live, &mut message, stored_for, storing)?;
+        self.hand_over(link.id, Waiting::new(Arc::new(message), None, &receiver), wakes);
+        Ok(ticket)
     }
 
     /// Whether a client has the rights of a message to its name; asked before it takes room in the client's queue, and again
@@ -146,9 +225,13 @@ impl Broker {
         let qos = waiting.qos;
         for _ in 0..MOVES_MAX {
             let Some(link) = self.registry.get(session) else { return };
+            let place = link.identity.instance.place_of(&waiting, session);
             match link.push(waiting) {
                 Ok((pushed, evicted)) => {
-                    self.count_evicted(&link, evicted);
+                    self.count_evicted(&link, &evicted);
+                    if let (Pushed::NotKept | Pushed::Full, Some((queue, message))) = (pushed, place) {
+                        self.journal.note(&Record::Dropped { queue, message });
+                    }
                     return self.pushed(link, pushed, qos, wakes);
                 }
                 Err(moved) => waiting = moved,
@@ -173,10 +256,12 @@ impl Broker {
     }
 
     /// Counts what made room in a stored session's queue, and says so once it begins.
-    pub(crate) fn count_evicted(&self, link: &Link, evicted: u32) {
-        if evicted > 0 {
-            self.meters.evicted.increment(u64::from(evicted));
-            tracing::debug!(account = %link.identity.instance.key.account, client = %link.identity.client, evicted, "a stored session is full; its oldest messages made room");
+    pub(crate) fn count_evicted(&self, link: &Link, evicted: &[Waiting]) {
+        if !evicted.is_empty() {
+            let live = &link.identity.instance;
+            evicted.iter().for_each(|waiting| self.journal.dropped(live, waiting, link.id));
+            self.meters.evicted.increment(u64::try_from(evicted.len()).unwrap_or(u64::MAX));
+            tracing::debug!(account = %live.key.account, client = %link.identity.client, evicted = evicted.len(), "a stored session is full; its oldest messages made room");
         }
     }
 }
@@ -185,27 +270,36 @@ impl Client {
     /// Takes a PUBLISH: parent topic, permission, quota, route, reply.
     pub(crate) fn publish(&mut self, incoming: Incoming, now: UnixMs, out: &mut BytesMut) -> Flow {
         let (qos, packet_id) = (incoming.qos, incoming.packet_id);
-        match self.accept(incoming, now) {
-            Ok(()) => self.write(self.session.publish_reply(qos, packet_id, ReasonCode::Success, None), out),
+        let (reason, why) = match self.accept(incoming, now) {
+            Ok(ticket) => {
+                let reply = self.session.publish_reply(qos, packet_id, ReasonCode::Success, None);
+                return self.write_when(ticket, reply, out);
+            }
             Err(NotTaken::Denied(why)) => {
                 if self.closes_when_denied() {
                     return self.close(ReasonCode::NotAuthorized, Some(&why), out);
                 }
-                self.write(self.session.publish_reply(qos, packet_id, ReasonCode::NotAuthorized, Some(&why)), out)
+                let reply = self.session.publish_reply(qos, packet_id, ReasonCode::NotAuthorized, Some(&why));
+                return self.write_when(None, reply, out);
             }
             Err(NotTaken::OverQuota(over)) => {
                 log_refused("PUBLISH", &self.link.identity, over);
-                let why = over.to_string();
-                // MQTT 3 cannot refuse a message, and must not acknowledge what is dropped.
-                if packet_id.is_some() && !self.session.version().is_v5() {
-                    return self.close(over.reason(), Some(&why), out);
-                }
-                self.write(self.session.publish_reply(qos, packet_id, over.reason(), Some(&why)), out)
+                (over.reason(), over.to_string())
             }
+            Err(NotTaken::Log(fault)) => {
+                self.broker.meters.not_stored.increment(1);
+                log_refused("PUBLISH", &self.link.identity, fault);
+                (reason_of(fault), fault.to_string())
+            }
+        };
+        // MQTT 3 cannot refuse a message, and must not acknowledge what is dropped.
+        if packet_id.is_some() && !self.session.version().is_v5() {
+            return self.close(reason, Some(&why), out);
         }
+        self.write_when(None, self.session.publish_reply(qos, packet_id, reason, Some(&why)), out)
     }
 
-    fn accept(&mut self, incoming: Incoming, now: UnixMs) -> Result<(), NotTaken> {
+    fn accept(&mut self, incoming: Incoming, now: UnixMs) -> Result<Option<Ticket>, NotTaken> {
         let Incoming { topic, qos, retain, packet_id, properties, payload } = incoming;
         let Self { broker, link, cache, origin, session, settings, instance_grant, known_parent, turn, .. } = self;
         let identity = &link.identity;
@@ -234,24 +328,43 @@ impl Client {
         let frame = PublishFrame::new(topic, payload, properties);
         let message = Message::new(frame, qos, retain, now, Arc::clone(origin));
         broker.within(live, &settings.limits, &message, now).map_err(NotTaken::OverQuota)?;
-        if let (Qos::ExactlyOnce, Some(id)) = (qos, packet_id) {
-            // Remembered before it is routed, and only if it is. DESIGN section 2, QoS 2; attack 10.
+        let exactly_once = packet_id.filter(|_| qos == Qos::ExactlyOnce);
+        // With the message, the log remembers its identifier. DESIGN section 2, QoS 2.
+        let cause =
+            exactly_once.filter(|_| link.id.is_stored()).map(|id| Cause::ExactlyOnce { session: queue(link.id), id });
+        let bytes = message.bytes;
+        let storing = (cause, need_of(settings.durability));
+        let ticket =
+            broker.route(&Proof::Topic(yes), live, message, storing, &mut turn.wakes).map_err(NotTaken::Log)?;
+        if let Some(id) = exactly_once {
+            // Only what was routed is remembered. Attack 10.
             session.remember(id);
         }
-        link.tally.message_in(qos, message.bytes);
+        link.tally.message_in(qos, bytes);
         turn.accepted += 1;
         if turn.accepted.is_multiple_of(WAKE_AFTER) {
             turn.wakes.pay();
         }
-        broker.route(&Proof::Topic(yes), live, message, &mut turn.wakes);
-        Ok(())
+        Ok(ticket)
+    }
+}
+
+/// A message for a subscriber, as its subscriptions ask.
+fn direct(message: &Arc<Message>, merged: &Merged) -> Waiting {
+    Waiting {
+        message: Arc::clone(message),
+        identifiers: SmallVec::from_slice(&merged.ids),
+        share: None,
+        qos: merged.qos.min(message.qos),
+        way: Way::Subscribed,
+        retain: message.retain && merged.retain_as_published,
+        refused_by: Vec::new(),
     }
 }
 
 impl Origin {
     /// A client, by its right to publish.
     fn of_client(link: &Link, grant: &Grant) -> Arc<Self> {
-        let caller = link.identity.caller.clone();
-        Arc::new(Self { caller, action: TopicAction::Publish, publisher: Some(link.id), grant: grant.clone() })
+        Self::new(link.identity.caller.clone(), TopicAction::Publish, Some(link.id), Some(grant.clone()))
     }
 }

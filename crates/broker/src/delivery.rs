@@ -1,6 +1,6 @@
 //! The receiver's side of a message: what waits is asked for again and written, as far as the client's window reaches.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use bytes::BytesMut;
 use sluice_access::{TopicAction, TopicYes};
@@ -9,12 +9,14 @@ use sluice_model::{Qos, TopicFilter, UnixMs};
 use sluice_policy::{Covering, Denied};
 use sluice_router::SubscriptionOptions;
 use sluice_session::{Delivered, InFlight, Outgoing, Stage};
+use sluice_store::log::{LogFault, MessageId, QueueId, Receiver, Record, Ticket, Way};
 use smallvec::SmallVec;
 
 use crate::{
     Broker, Client, Flow,
+    journal::queue,
     live_instance::LiveInstance,
-    message::{Message, Waiting, Way},
+    message::{Message, Waiting},
     refusal::log_denied,
     retained::Slice,
 };
@@ -71,7 +73,9 @@ impl Client {
             }
             if self.session.has_again() {
                 let Some(one) = self.session.next_again() else { return Flow::Continue };
-                self.send_again(one, now, out);
+                if let Err(fault) = self.send_again(one, now, out) {
+                    return self.close_for(fault, out);
+                }
                 continue;
             }
             if self.taken.is_empty() && !self.take_more(now) {
@@ -82,7 +86,9 @@ impl Client {
                 return Flow::Continue;
             }
             let Some(waiting) = self.taken.pop_front() else { continue };
-            self.send(waiting, now, out);
+            if let Err(fault) = self.send(waiting, now, out) {
+                return self.close_for(fault, out);
+            }
         }
     }
 
@@ -102,9 +108,15 @@ impl Client {
         }
         // Nothing waits: the memory goes back.
         self.taken = VecDeque::new();
+        if !self.held.is_empty() {
+            // The SUBACK goes first.
+            return false;
+        }
         let Some(replay) = self.replays.last_mut() else { return false };
-        let Slice { messages, resume_after } =
-            self.link.identity.instance.retained.next(&replay.filter, replay.after.as_deref(), now);
+        let live = &self.link.identity.instance;
+        let Slice { messages, expired, resume_after } =
+            live.retained.next(&replay.filter, replay.after.as_deref(), now);
+        expired.iter().for_each(|message| self.broker.forget_retained(live, message));
         let SubscriptionOptions { qos, id, no_local, .. } = replay.options;
         let own = Some(self.link.id);
         replay.after = resume_after;
@@ -131,35 +143,103 @@ impl Client {
         true
     }
 
-    fn send(&mut self, waiting: Waiting, now: UnixMs, out: &mut BytesMut) {
-        if waiting.message.is_expired(now) {
-            return;
+    fn send(&mut self, waiting: Waiting, now: UnixMs, out: &mut BytesMut) -> Result<(), LogFault> {
+        if self.is_over(&waiting, now) {
+            self.let_go(&waiting);
+            return Ok(());
         }
         if !self.may_receive(&waiting, now) {
             if waiting.share.is_some() {
                 let live = Arc::clone(&self.link.identity.instance);
                 self.broker.pass_on(&live, waiting, self.link.id, &mut self.turn.wakes);
+            } else {
+                self.let_go(&waiting);
             }
-            return;
+            return Ok(());
         }
+        let (message, qos) = (Arc::clone(&waiting.message), waiting.qos);
+        let Some(stored) = &message.stored else {
+            let delivered = self.write_message(waiting, now, true, out);
+            self.count(delivered, qos, message.bytes);
+            return Ok(());
+        };
+        let place = self.link.identity.instance.place_of(&waiting, self.link.id);
+        let receiver = place.map(|(queue, _)| receiver(queue, &waiting));
+        // A copy at QoS 2 waits for the log, one at QoS 0 or 1 does not. DESIGN section 2, Acknowledgement.
+        let mut apart = BytesMut::new();
+        let is_apart = qos == Qos::ExactlyOnce;
+        let delivered = self.write_message(waiting, now, !is_apart, if is_apart { &mut apart } else { &mut *out });
+        let mut ticket = stored.ticket;
+        if let (Some(place), Some(receiver)) = (place, receiver) {
+            ticket = self.note_delivered(delivered, place, receiver)?.unwrap_or(ticket);
+        }
+        if is_apart {
+            self.put_when(ticket, apart, out);
+        }
+        self.count(delivered, qos, message.bytes);
+        Ok(())
+    }
+
+    /// Writes into the log what became of a stored message.
+    fn note_delivered(
+        &self,
+        delivered: Delivered,
+        (queue, message): (QueueId, MessageId),
+        receiver: Receiver,
+    ) -> Result<Option<Ticket>, LogFault> {
+        let journal = &self.broker.journal;
+        match delivered {
+            Delivered::Written(Some(id)) if self.link.id.is_stored() => self.note_in_flight(id, message, receiver),
+            // In flight to a member whose session is not stored: whatever it does not acknowledge goes to another.
+            Delivered::Written(Some(_)) => Ok(None),
+            Delivered::Written(None) | Delivered::TooLarge => {
+                journal.note(&Record::Dropped { queue, message });
+                Ok(None)
+            }
+        }
+    }
+
+    /// A stored message has an identifier of a stored session.
+    fn note_in_flight(&self, id: u16, message: MessageId, receiver: Receiver) -> Result<Option<Ticket>, LogFault> {
+        let is_promised = receiver.qos == Qos::ExactlyOnce;
+        let record = |session| Record::InFlight { session, id, message, receiver: Cow::Owned(receiver) };
+        if is_promised {
+            return self.promise(record);
+        }
+        self.broker.journal.note(&record(queue(self.link.id)));
+        Ok(None)
+    }
+
+    /// Whether nobody is to have a message any more: it has expired, waited longer than the instance keeps it, or made room.
+    fn is_over(&self, waiting: &Waiting, now: UnixMs) -> bool {
+        let message = &waiting.message;
+        message.is_expired(now)
+            || waiting.is_given_up()
+            || (waiting.way != Way::Retained && message.has_waited_too_long(&self.settings.limits, now))
+    }
+
+    /// A message is not delivered, and waits no longer.
+    fn let_go(&self, waiting: &Waiting) {
+        self.broker.journal.dropped(&self.link.identity.instance, waiting, self.link.id);
+    }
+
+    fn write_message(&mut self, waiting: Waiting, now: UnixMs, may_alias: bool, out: &mut BytesMut) -> Delivered {
         let qos = waiting.qos;
         let is_kept = qos != Qos::AtMostOnce && (self.session.expiry_s() > 0 || waiting.share.is_some());
-        let bytes = waiting.message.bytes;
-        let delivered = if is_kept {
+        if is_kept {
             let message = Arc::clone(&waiting.message);
             let identifiers: SmallVec<[u32; 2]> = waiting.identifiers.clone();
-            let outgoing = outgoing(&message, qos, waiting.retain, &identifiers, now);
+            let outgoing = Outgoing { may_alias, ..outgoing(&message, qos, waiting.retain, &identifiers, now) };
             self.session.deliver(&outgoing, Some(Box::new(waiting)), out)
         } else {
             let outgoing = outgoing(&waiting.message, qos, waiting.retain, &waiting.identifiers, now);
-            self.session.deliver(&outgoing, None, out)
-        };
-        self.count(delivered, qos, bytes);
+            self.session.deliver(&Outgoing { may_alias, ..outgoing }, None, out)
+        }
     }
 
     fn count(&mut self, delivered: Delivered, qos: Qos, bytes: usize) {
         match delivered {
-            Delivered::Written => {
+            Delivered::Written(_) => {
                 self.turn.delivered += 1;
                 self.link.tally.message_out(qos, bytes);
             }
@@ -168,22 +248,42 @@ impl Client {
     }
 
     /// Sends a message of an earlier connection again, if both may still; what a client has already is completed in any case.
-    fn send_again(&mut self, one: InFlight<Waiting>, now: UnixMs, out: &mut BytesMut) {
-        let may = match &one.held {
-            // It does not expire any more: the client may have it. [MQTT-4.3.3-7]
-            Some(held) => self.may_receive(held, now),
-            // Nothing was kept: the session began as one that ends with its connection.
-            None => false,
-        };
+    fn send_again(&mut self, one: InFlight<Waiting>, now: UnixMs, out: &mut BytesMut) -> Result<(), LogFault> {
+        let id = one.id;
         if one.stage == Stage::Complete {
-            let _written = self.session.redeliver(one, None, out);
-        } else if let (true, Some(held)) = (may, &one.held) {
-            let (message, qos, retain) = (Arc::clone(&held.message), held.qos, held.retain);
-            let identifiers: SmallVec<[u32; 2]> = held.identifiers.clone();
-            let outgoing = outgoing(&message, qos, retain, &identifiers, now);
-            let delivered = self.session.redeliver(one, Some(&outgoing), out);
-            self.count(delivered, qos, message.bytes);
+            let ticket = self.promise(|session| Record::Received { session, id })?;
+            let mut apart = BytesMut::new();
+            let _written = self.session.redeliver(one, None, &mut apart);
+            match ticket {
+                Some(ticket) => self.put_when(ticket, apart, out),
+                None => out.extend_from_slice(&apart),
+            }
+            return Ok(());
         }
+        // Nothing was kept: the session began as one that ends with its connection.
+        let Some(held) = &one.held else { return Ok(()) };
+        // It does not expire any more: the client may have it. [MQTT-4.3.3-7]
+        if !self.may_receive(held, now) {
+            self.broker.journal.acknowledged(self.link.id, id);
+            return Ok(());
+        }
+        let (message, qos, retain) = (Arc::clone(&held.message), held.qos, held.retain);
+        let identifiers: SmallVec<[u32; 2]> = held.identifiers.clone();
+        let place = self.link.identity.instance.place_of(held, self.link.id);
+        let receiver = place.map(|(queue, _)| receiver(queue, held));
+        let is_apart = qos == Qos::ExactlyOnce && message.stored.is_some();
+        let outgoing = Outgoing { may_alias: !is_apart, ..outgoing(&message, qos, retain, &identifiers, now) };
+        let mut apart = BytesMut::new();
+        let delivered = self.session.redeliver(one, Some(&outgoing), if is_apart { &mut apart } else { &mut *out });
+        if delivered == Delivered::TooLarge {
+            self.broker.journal.acknowledged(self.link.id, id);
+        } else if let (true, Some(stored)) = (is_apart, &message.stored) {
+            // Its identifier may have been given on a connection that broke before the log had it.
+            let noted = receiver.map_or(Ok(None), |receiver| self.note_in_flight(id, stored.id, receiver))?;
+            self.put_when(noted.unwrap_or(stored.ticket), apart, out);
+        }
+        self.count(delivered, qos, message.bytes);
+        Ok(())
     }
 
     /// Asks the receiver's right, on the concrete topic and on its group, point to point on the parent topic; of what has
@@ -232,7 +332,7 @@ impl Client {
     fn may_still_come(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
         let message = &waiting.message;
         let is_fresh = message.age_ms(now) < REPLAY_MS && waiting.way != Way::Retained;
-        if is_fresh && self.broker.authority.renew(&message.origin.grant, now) {
+        if is_fresh && self.broker.is_current(message, now) {
             return true;
         }
         match self.broker.publisher_may(&self.link.identity.instance, &waiting.message, now) {
@@ -242,7 +342,7 @@ impl Client {
                 log_denied("replay", &self.link.identity, &denied);
                 if waiting.way == Way::Retained {
                     // What its publisher may not say any more is not said to anybody.
-                    self.link.identity.instance.retained.forget(&waiting.message);
+                    self.broker.forget_retained(&self.link.identity.instance, &waiting.message);
                 }
                 false
             }
@@ -257,13 +357,24 @@ impl Broker {
         let topic = message.frame.topic().shared();
         self.decisions.check(&origin.caller, origin.action, (live.key.account, &live.key.instance), &topic, now)?;
         // Topic rights do nothing without the instance right; while the yes of then holds, that holds too.
-        if self.authority.renew(&origin.grant, now) {
+        if self.is_current(message, now) {
             return Ok(());
         }
         self.ask_instance(&origin.caller, live, now).map(|_permit| ())
     }
+
+    /// Whether nothing of its publisher's rights has changed since a message was accepted.
+    fn is_current(&self, message: &Message, now: UnixMs) -> bool {
+        message.origin.grant.as_ref().is_some_and(|grant| self.authority.renew(grant, now))
+    }
+}
+
+/// A receiver as the log knows it.
+fn receiver(queue: QueueId, waiting: &Waiting) -> Receiver {
+    let Waiting { qos, retain, way, ref identifiers, .. } = *waiting;
+    Receiver { queue, qos, retain, way, identifiers: identifiers.to_vec() }
 }
 
 fn outgoing<'m>(message: &'m Message, qos: Qos, retain: bool, identifiers: &'m [u32], now: UnixMs) -> Outgoing<'m> {
-    Outgoing { frame: &message.frame, qos, retain, identifiers, waited_s: message.waited_s(now) }
+    Outgoing { frame: &message.frame, qos, retain, identifiers, waited_s: message.waited_s(now), may_alias: true }
 }

@@ -8,10 +8,13 @@ use std::{
 
 use sluice_codec::ReasonCode;
 use sluice_model::UnixMs;
+use sluice_session::Stage;
+use sluice_store::log::Need;
 
 use crate::{
     Broker, Client,
     link::Link,
+    live_instance::LiveInstance,
     message::Waiting,
     outbox::{Outbox, Parked},
     shared::goes_to_another,
@@ -48,12 +51,14 @@ impl Client {
         let expiry_s = if self.link.must_end() || is_gone { 0 } else { self.session.expiry_s() };
         let mut waiting = std::mem::take(&mut self.taken);
         if expiry_s == 0 {
-            waiting.extend(broker.end_session(&self.link).into_iter().flat_map(|ended| ended.waiting));
-            broker.redistribute(&self.link, in_flight, &mut waiting);
             if let Some(will) = will {
-                // [MQTT-3.1.3-9]: the session's end does not wait for the delay.
+                // [MQTT-3.1.3-9]: the session's end does not wait for the delay. Before the end, so that a kill between
+                // them loses nothing.
                 broker.publish_will(&self.link, *will, now);
             }
+            waiting.extend(broker.end_session(&self.link).into_iter().flat_map(|ended| ended.waiting));
+            broker.give_up(&live, &self.link, self.session.take_in_flight(stays_with_the_session));
+            broker.redistribute(&self.link, in_flight, &mut waiting);
             return;
         }
         let until = if expiry_s == u32::MAX { UnixMs::NEVER } else { after(now, expiry_s) };
@@ -62,6 +67,9 @@ impl Client {
             broker.agenda.enter(will.at, self.link.id);
         }
         broker.agenda.enter(until, self.link.id);
+        // A will that is published now is done with its message.
+        let will_at = delayed.as_ref().map(|will| will.at).or(at_once.as_ref().map(|_| now));
+        broker.journal.left(self.link.id, until, will_at);
         let parked = Box::new(Parked { state: self.session.take_state(), will: delayed, until });
         // Away first, so that nothing is passed on to this very session.
         let mut shared = self.link.with_outbox(|outbox| outbox.park(parked, waiting));
@@ -88,6 +96,11 @@ impl Client {
     }
 }
 
+/// A message of a shared subscription in flight that goes to nobody else: it ends with the session. [MQTT-4.8.2-5]
+fn stays_with_the_session(_: Stage, waiting: &Waiting) -> bool {
+    waiting.share.is_some()
+}
+
 /// A will that waits, or one that does not.
 fn delay(mut will: Box<PendingWill>, now: UnixMs) -> (Option<Box<PendingWill>>, Option<Box<PendingWill>>) {
     if will.delay_s == 0 {
@@ -97,7 +110,8 @@ fn delay(mut will: Box<PendingWill>, now: UnixMs) -> (Option<Box<PendingWill>>, 
     (Some(will), None)
 }
 
-fn after(now: UnixMs, seconds: u32) -> UnixMs {
+/// So many seconds later.
+pub(crate) fn after(now: UnixMs, seconds: u32) -> UnixMs {
     UnixMs(now.0.saturating_add(i64::from(seconds) * 1000))
 }
 
@@ -126,15 +140,29 @@ impl Broker {
         for group in shares {
             self.forget_backlog(live, group.filter());
         }
+        if link.id.is_stored() {
+            live.stored_sessions.fetch_sub(1, Ordering::AcqRel);
+            // A log that does not take it finds the session again at the next start, and asks for its rights.
+            let _taken = self.journal.ended(link.id, Need::Later);
+        }
         Some(Ended { waiting, parked })
+    }
+
+    /// Messages of shared subscriptions that nobody gets any more.
+    fn give_up(&self, live: &LiveInstance, link: &Link, in_flight: Vec<(u16, Waiting)>) {
+        in_flight.iter().for_each(|(_, waiting)| self.journal.dropped(live, waiting, link.id));
     }
 
     /// Ends a session whose client is away, its will published. What its client had of shared subscriptions has gone to others
     /// when it left. Whether there was one.
     pub(crate) fn end_parked(&self, link: &Arc<Link>, now: UnixMs) -> bool {
-        let Some(Ended { parked, .. }) = self.end_session(link) else { return false };
-        if let Some(will) = parked.and_then(|parked| parked.will) {
+        // Published before the end, so that a kill between them loses nothing.
+        if let Some(will) = link.with_outbox(|outbox| outbox.parked().and_then(|parked| parked.will.take())) {
             self.publish_will(link, *will, now);
+        }
+        let Some(Ended { parked, .. }) = self.end_session(link) else { return false };
+        if let Some(mut parked) = parked {
+            self.give_up(&link.identity.instance, link, parked.state.take_in_flight(stays_with_the_session));
         }
         true
     }

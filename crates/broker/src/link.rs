@@ -13,11 +13,12 @@ use sluice_codec::{ReasonCode, Version};
 use sluice_model::{ClientId, Limits, UnixMs};
 use sluice_policy::Caller;
 use sluice_router::SubscriberId;
+use sluice_store::log::Waiter;
 
 use crate::{
     live_instance::LiveInstance,
     message::Waiting,
-    outbox::{Bounds, Outbox, Pushed},
+    outbox::{Bounds, Outbox, Parked, Pushed},
     usage::Tally,
     wake::Wake,
 };
@@ -61,13 +62,30 @@ pub(crate) struct Link {
 impl Link {
     /// A session whose connection is here, with what waited for it.
     pub(crate) fn new(id: SubscriberId, identity: Identity, limits: &Limits, waiting: VecDeque<Waiting>) -> Self {
-        let outbox = Mutex::new(Outbox::new(Bounds::of(limits, identity.is_stored), waiting));
+        let outbox = Outbox::new(Bounds::of(limits, identity.is_stored), waiting);
+        Self::with(id, identity, outbox)
+    }
+
+    /// A session from before the start, whose client is away.
+    pub(crate) fn away(
+        id: SubscriberId,
+        identity: Identity,
+        limits: &Limits,
+        parked: Box<Parked>,
+        waiting: VecDeque<Waiting>,
+    ) -> Self {
+        let outbox = Outbox::away(Bounds::of(limits, identity.is_stored), parked, waiting);
+        Self::with(id, identity, outbox)
+    }
+
+    fn with(id: SubscriberId, identity: Identity, outbox: Outbox) -> Self {
+        let is_here = AtomicBool::new(outbox.is_here());
         Self {
             id,
             identity,
             tally: Tally::default(),
-            outbox,
-            is_here: AtomicBool::new(true),
+            outbox: Mutex::new(outbox),
+            is_here,
             is_muted: AtomicBool::new(false),
             close: AtomicU8::new(OPEN),
             marks: AtomicU8::new(0),
@@ -75,14 +93,14 @@ impl Link {
         }
     }
 
-    /// Hands over a message; says too how many older ones made room for it. Whoever pushed the first one must have the
+    /// Hands over a message; gives back too which older ones made room for it. Whoever pushed the first one must have the
     /// connection woken: see [`Wakes`](crate::wake::Wakes).
     ///
     /// # Errors
     /// The message, when the session is not under this link any more.
-    pub(crate) fn push(&self, waiting: Waiting) -> Result<(Pushed, u32), Waiting> {
+    pub(crate) fn push(&self, waiting: Waiting) -> Result<(Pushed, Vec<Waiting>), Waiting> {
         if self.is_muted.load(Ordering::Acquire) {
-            return Ok((Pushed::NotKept, 0));
+            return Ok((Pushed::NotKept, Vec::new()));
         }
         let (pushed, evicted) = {
             let mut outbox = self.outbox.lock();
@@ -155,5 +173,11 @@ impl Link {
     /// Returns when there is something to do.
     pub(crate) async fn wait(&self) {
         self.wake.wait().await;
+    }
+}
+
+impl Waiter for Link {
+    fn settled(&self) {
+        self.wake();
     }
 }

@@ -7,10 +7,11 @@ use std::sync::{
 
 use ahash::AHashMap;
 use parking_lot::{Mutex, RwLock};
-use sluice_model::{ClientId, UnixMs};
+use sluice_model::{ClientId, TopicFilter, UnixMs};
 use sluice_router::{InstanceKey, TopicIndex};
+use sluice_store::log::QueueId;
 
-use crate::{backlog::Backlogs, link::Link, registry::Sharded, retained::Retained, usage::Past};
+use crate::{backlog::Backlogs, link::Link, registry::Sharded, retained::Retained, stock::Stock, usage::Past};
 
 /// Parts of an instance's table of sessions.
 const SHARDS: usize = 16;
@@ -27,6 +28,11 @@ pub(crate) struct LiveInstance {
     pub(crate) backlogs: Mutex<Backlogs>,
     /// Whether any of them holds something, for connections to see without the lock.
     pub(crate) has_backlogs: AtomicBool,
+    /// Sessions that outlive their connection: without any nothing is stored for a session.
+    pub(crate) stored_sessions: AtomicU32,
+    /// The queues of shared subscriptions that have stored members.
+    pub(crate) shares: Mutex<AHashMap<TopicFilter, QueueId>>,
+    pub(crate) stock: Arc<Stock>,
     pub(crate) connections: AtomicU32,
     pub(crate) connects: Rate,
     pub(crate) messages: Rate,
@@ -42,6 +48,9 @@ impl LiveInstance {
             retained: Retained::default(),
             backlogs: Mutex::default(),
             has_backlogs: AtomicBool::new(false),
+            stored_sessions: AtomicU32::new(0),
+            shares: Mutex::default(),
+            stock: Arc::default(),
             connections: AtomicU32::new(0),
             connects: Rate::default(),
             messages: Rate::default(),

@@ -76,7 +76,7 @@ pub(crate) struct Outbox {
     waiting: VecDeque<Waiting>,
     bytes: u64,
     /// Messages that made room for newer ones since it was last asked.
-    evicted: u32,
+    evicted: Vec<Waiting>,
     bounds: Bounds,
     standing: Standing,
 }
@@ -84,7 +84,12 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub(crate) fn new(bounds: Bounds, waiting: VecDeque<Waiting>) -> Self {
         let bytes = waiting.iter().map(size).sum();
-        Self { waiting, bytes, evicted: 0, bounds, standing: Standing::Here(None) }
+        Self { waiting, bytes, evicted: Vec::new(), bounds, standing: Standing::Here(None) }
+    }
+
+    /// Of a session from before the start, whose client is away.
+    pub(crate) fn away(bounds: Bounds, parked: Box<Parked>, waiting: VecDeque<Waiting>) -> Self {
+        Self { standing: Standing::Away(parked), ..Self::new(bounds, waiting) }
     }
 
     /// Bounds the queue anew, after the instance's settings changed.
@@ -132,14 +137,25 @@ impl Outbox {
             }
             let Some(oldest) = self.waiting.pop_front() else { return false };
             self.bytes -= size(&oldest);
-            self.evicted = self.evicted.saturating_add(1);
+            self.evicted.push(oldest);
         }
         true
     }
 
     /// Messages that made room for newer ones since this was last asked.
-    pub(crate) fn take_evicted(&mut self) -> u32 {
+    pub(crate) fn take_evicted(&mut self) -> Vec<Waiting> {
         std::mem::take(&mut self.evicted)
+    }
+
+    /// Takes out what `is_over`, of a session whose client is away.
+    pub(crate) fn take_over(&mut self, mut is_over: impl FnMut(&Waiting) -> bool) -> VecDeque<Waiting> {
+        if !matches!(self.standing, Standing::Away(_)) || !self.waiting.iter().any(&mut is_over) {
+            return VecDeque::new();
+        }
+        let (over, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.waiting).into_iter().partition(is_over);
+        self.waiting = kept;
+        self.bytes -= over.iter().map(size).sum::<u64>();
+        over
     }
 
     pub(crate) fn len(&self) -> usize {

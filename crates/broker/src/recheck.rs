@@ -69,6 +69,7 @@ impl Client {
                     self.broker.meters.refused.increment(1);
                     refused.log("subscription", &self.link.identity);
                     self.take_subscription(&filter);
+                    self.broker.journal.unsubscribed(self.link.id, &filter);
                 }
             }
         }

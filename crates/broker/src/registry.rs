@@ -33,10 +33,13 @@ impl<K: Hash + Eq, V: Clone> Sharded<K, V> {
 
     /// All values, part by part; no lock is held while `see` works.
     pub(crate) fn for_each(&self, mut see: impl FnMut(V)) {
-        for shard in &self.shards {
-            let values: Vec<V> = shard.lock().values().cloned().collect();
-            values.into_iter().for_each(&mut see);
-        }
+        (0..self.shards.len()).for_each(|part| self.for_part(part, &mut see));
+    }
+
+    /// The values of one part; no lock is held while `see` works.
+    pub(crate) fn for_part(&self, part: usize, see: impl FnMut(V)) {
+        let values: Vec<V> = self.shards[part].lock().values().cloned().collect();
+        values.into_iter().for_each(see);
     }
 }
 
@@ -71,5 +74,14 @@ impl Registry {
 
     pub(crate) fn for_each(&self, see: impl FnMut(Arc<Link>)) {
         self.0.for_each(see);
+    }
+
+    /// In how many parts it can be gone through.
+    pub(crate) fn parts(&self) -> usize {
+        SHARDS
+    }
+
+    pub(crate) fn for_part(&self, part: usize, see: impl FnMut(Arc<Link>)) {
+        self.0.for_part(part, see);
     }
 }

@@ -15,6 +15,8 @@ pub(crate) const SLICE: usize = 64;
 struct Kept {
     tree: TopicTree<Arc<Message>>,
     bytes: u64,
+    /// Up to where expired ones were taken out.
+    tidied_to: Option<Arc<str>>,
 }
 
 /// The last retained message of each topic.
@@ -31,8 +33,9 @@ impl Retained {
         messages <= limits.retained_messages_max && bytes <= limits.retained_bytes_max
     }
 
-    /// Keeps a message in the place of the one before; an empty one takes it away. [MQTT-3.3.1-5] [MQTT-3.3.1-6]
-    pub(crate) fn keep(&self, message: &Arc<Message>) {
+    /// Keeps a message in the place of the one before, which it gives back; an empty one takes it away. [MQTT-3.3.1-5]
+    /// [MQTT-3.3.1-6]
+    pub(crate) fn keep(&self, message: &Arc<Message>) -> Option<Arc<Message>> {
         let topic = message.frame.topic();
         let mut kept = self.0.write();
         let before = if message.frame.payload().is_empty() {
@@ -42,25 +45,37 @@ impl Retained {
             kept.tree.insert(topic.shared(), Arc::clone(message))
         };
         kept.bytes -= before.as_deref().map_or(0, size);
+        before
     }
 
-    /// Takes a message away, if it is still the one that its topic has.
-    pub(crate) fn forget(&self, message: &Arc<Message>) {
+    /// Takes a message away, if it is still the one that its topic has; whether it was.
+    pub(crate) fn forget(&self, message: &Arc<Message>) -> bool {
         let topic = message.frame.topic().as_str();
         let mut kept = self.0.write();
-        if kept.tree.get(topic).is_some_and(|held| Arc::ptr_eq(held, message)) {
+        let is_kept = kept.tree.get(topic).is_some_and(|held| Arc::ptr_eq(held, message));
+        if is_kept {
             kept.tree.remove(topic);
             kept.bytes -= size(message);
         }
+        is_kept
     }
 
-    /// The next messages that a filter matches, in the order of their topics, after `after`. What has expired is taken away.
+    /// Where the search for expired ones goes on.
+    pub(crate) fn tidied_to(&self) -> Option<Arc<str>> {
+        self.0.read().tidied_to.clone()
+    }
+
+    pub(crate) fn set_tidied_to(&self, tidied_to: Option<Arc<str>>) {
+        self.0.write().tidied_to = tidied_to;
+    }
+
+    /// The next messages that a filter matches, in the order of their topics, after `after`. What has expired is not among
+    /// them, and to be taken away.
     pub(crate) fn next(&self, filter: &TopicFilter, after: Option<&str>, now: UnixMs) -> Slice {
         let Matching { found, resume_after } = self.0.read().tree.matching(filter, after, SLICE);
         let (expired, messages): (Vec<_>, Vec<_>) =
             found.into_iter().map(|(_, message)| message).partition(|message| message.is_expired(now));
-        expired.iter().for_each(|message| self.forget(message));
-        Slice { messages, resume_after }
+        Slice { messages, expired, resume_after }
     }
 }
 
@@ -68,6 +83,7 @@ impl Retained {
 #[derive(Debug)]
 pub(crate) struct Slice {
     pub(crate) messages: Vec<Arc<Message>>,
+    pub(crate) expired: Vec<Arc<Message>>,
     /// Where to go on; `None` at the end.
     pub(crate) resume_after: Option<Arc<str>>,
 }

@@ -9,14 +9,16 @@ use std::{
 use sluice_model::{Qos, TopicFilter};
 use sluice_router::{Member, ShareGroup, SubscriberId};
 use sluice_session::Stage;
+use sluice_store::log::{Record, Way};
 use smallvec::SmallVec;
 
 use crate::{
     Broker,
     backlog::Held,
+    journal::queue,
     link::Link,
     live_instance::LiveInstance,
-    message::{Message, Waiting, Way},
+    message::{Message, Waiting},
     outbox::Pushed,
     wake::Wakes,
 };
@@ -73,6 +75,7 @@ impl Broker {
             // Nobody may have it, or nobody is there to keep it.
             let meter = if refused_by.is_empty() { &self.meters.dropped } else { &self.meters.held_back };
             meter.increment(1);
+            self.share_is_done(live, group.filter(), message);
             return;
         }
         let may_come = |member: &SubscriberId| !refused_by.contains(member);
@@ -91,7 +94,7 @@ impl Broker {
         let refused_by = waiting.refused_by.clone();
         match link.push(waiting) {
             Ok((pushed @ (Pushed::First | Pushed::Behind), evicted)) => {
-                self.count_evicted(link, evicted);
+                self.count_evicted(link, &evicted);
                 if pushed == Pushed::First {
                     wakes.owe(Arc::clone(link));
                 }
@@ -104,7 +107,17 @@ impl Broker {
     fn wait_for_a_member(&self, live: &LiveInstance, filter: &TopicFilter, held: Held) {
         let limits = self.limits_of(live);
         let dropped = live.with_backlogs(|backlogs| backlogs.push(filter, held, &limits));
-        self.meters.dropped.increment(dropped);
+        for Held { message, .. } in dropped {
+            self.meters.dropped.increment(1);
+            self.share_is_done(live, filter, &message);
+        }
+    }
+
+    /// No member gets a message any more.
+    pub(crate) fn share_is_done(&self, live: &LiveInstance, filter: &TopicFilter, message: &Message) {
+        if let (Some(stored), Some(queue)) = (&message.stored, live.share_queue(filter)) {
+            self.journal.note(&Record::Dropped { queue, message: stored.id });
+        }
     }
 
     /// A member is here: what waited for one goes out, in order.
@@ -134,13 +147,19 @@ impl Broker {
     pub(crate) fn forget_backlog(&self, live: &LiveInstance, filter: &TopicFilter) {
         if live.index.share(filter).is_none() {
             live.with_backlogs(|backlogs| backlogs.take(filter));
+            self.forget_share(live, filter);
         }
     }
 
     /// A member's connection left: its messages of shared subscriptions go to others. Call it when the link is not here any more.
-    pub(crate) fn redistribute(&self, link: &Link, in_flight: Vec<Waiting>, waiting: &mut VecDeque<Waiting>) {
+    pub(crate) fn redistribute(&self, link: &Link, in_flight: Vec<(u16, Waiting)>, waiting: &mut VecDeque<Waiting>) {
         let live = &link.identity.instance;
-        let mut others = in_flight;
+        if link.id.is_stored() {
+            for (id, _) in &in_flight {
+                self.journal.note(&Record::Withdrawn { session: queue(link.id), id: *id });
+            }
+        }
+        let mut others: Vec<Waiting> = in_flight.into_iter().map(|(_, waiting)| waiting).collect();
         if waiting.iter().any(|waiting| waiting.share.is_some()) {
             let (shared, own): (VecDeque<_>, VecDeque<_>) =
                 std::mem::take(waiting).into_iter().partition(|waiting| waiting.share.is_some());

@@ -1,11 +1,17 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 use sluice_codec::{FilterOptions, Packet, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe};
 use sluice_model::{Qos, TopicFilter, UnixMs};
 use sluice_router::{Subscribed, SubscriptionOptions};
+use sluice_store::log::{LogFault, Record, Ticket};
 
-use crate::{Client, Flow, delivery::Replay, quota::OverQuota, recheck::NotSubscribed, refusal::log_refused};
+use crate::{
+    Client, Flow, delivery::Replay, held::reason_of, journal::queue, quota::OverQuota, recheck::NotSubscribed,
+    refusal::log_refused,
+};
 
 /// One filter's answer when it is not entered.
 struct Refused {
@@ -37,10 +43,13 @@ impl Client {
             answers.push(answer);
         }
         let mut reasons = Vec::with_capacity(answers.len());
-        let mut first_why = None;
+        let (mut first_why, mut last_ticket) = (None, None);
         for ((filter, options), answer) in packet.filters.iter().zip(answers) {
             reasons.push(match answer.and_then(|until| self.enter(filter, *options, identifier, (until, now))) {
-                Ok(granted) => granted,
+                Ok((granted, ticket)) => {
+                    last_ticket = ticket.or(last_ticket);
+                    granted
+                }
                 Err(Refused { reason, why, .. }) => {
                     first_why.get_or_insert(why);
                     reason
@@ -49,7 +58,7 @@ impl Client {
         }
         let properties = self.session.reason_string(first_why.as_deref());
         let suback = SubAck { packet_id: packet.packet_id, properties, reasons };
-        if self.write(Some(Packet::SubAck(suback)), out) == Flow::Close {
+        if self.write_when(last_ticket, Some(Packet::SubAck(suback)), out) == Flow::Close {
             return Flow::Close;
         }
         // Retained messages follow.
@@ -88,7 +97,7 @@ impl Client {
         options: FilterOptions,
         id: Option<u32>,
         (until, now): (UnixMs, UnixMs),
-    ) -> Result<ReasonCode, Refused> {
+    ) -> Result<(ReasonCode, Option<Ticket>), Refused> {
         let index = &self.link.identity.instance.index;
         let limits = &self.settings.limits;
         let most = |most: u32| usize::try_from(most).unwrap_or(usize::MAX);
@@ -101,6 +110,16 @@ impl Client {
         let FilterOptions { qos, no_local, retain_as_published, retain_handling } = options;
         let options = SubscriptionOptions { qos, no_local, retain_as_published, id };
         let entered = index.subscribe(self.link.id, filter, options);
+        let ticket = match self.keep_subscription(filter, options) {
+            Ok(ticket) => ticket,
+            Err(fault) => {
+                if entered == Subscribed::New {
+                    index.unsubscribe(self.link.id, filter);
+                }
+                log_refused("SUBSCRIBE", &self.link.identity, fault);
+                return refuse(reason_of(fault), &fault.to_string());
+            }
+        };
         self.valid_until = self.valid_until.min(until);
         self.cover(filter, now);
         if entered == Subscribed::Replaced {
@@ -110,11 +129,36 @@ impl Client {
         if filter.share().is_some() {
             self.broker.drain_backlog(&self.link.identity.instance, filter);
         }
-        Ok(match qos {
+        let granted = match qos {
             Qos::AtMostOnce => ReasonCode::Success,
             Qos::AtLeastOnce => ReasonCode::GrantedQos1,
             Qos::ExactlyOnce => ReasonCode::GrantedQos2,
-        })
+        };
+        Ok((granted, ticket))
+    }
+
+    /// Writes a stored session's subscription into the log.
+    fn keep_subscription(
+        &self,
+        filter: &TopicFilter,
+        options: SubscriptionOptions,
+    ) -> Result<Option<Ticket>, LogFault> {
+        if !self.link.id.is_stored() {
+            return Ok(None);
+        }
+        let Self { broker, link, .. } = self;
+        if filter.share().is_some() {
+            broker.keep_share(&link.identity.instance, filter, self.need())?;
+        }
+        let record = Record::Subscribed {
+            session: queue(link.id),
+            filter: Cow::Borrowed(filter),
+            qos: options.qos,
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            identifier: options.id,
+        };
+        broker.journal.may(&record, self.need()).map(Some)
     }
 
     fn over_quota<T>(&self) -> Result<T, Refused> {
@@ -125,12 +169,21 @@ impl Client {
 
     /// Takes filters away; needs no right.
     pub(crate) fn unsubscribe(&mut self, packet: &Unsubscribe, out: &mut BytesMut) -> Flow {
-        let mut take = |filter| {
-            if self.take_subscription(filter) { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted }
-        };
-        let reasons = packet.filters.iter().map(&mut take).collect();
+        let mut last_ticket = None;
+        let mut reasons = Vec::new();
+        for filter in &packet.filters {
+            if !self.take_subscription(filter) {
+                reasons.push(ReasonCode::NoSubscriptionExisted);
+                continue;
+            }
+            match self.promise(|session| Record::Unsubscribed { session, filter: Cow::Owned(filter.clone()) }) {
+                Ok(ticket) => last_ticket = ticket.or(last_ticket),
+                Err(fault) => return self.close_for(fault, out),
+            }
+            reasons.push(ReasonCode::Success);
+        }
         let unsuback = UnsubAck { packet_id: packet.packet_id, properties: None, reasons };
-        self.write(Some(Packet::UnsubAck(unsuback)), out)
+        self.write_when(last_ticket, Some(Packet::UnsubAck(unsuback)), out)
     }
 
     /// Takes one filter away; whether it was there.

@@ -1,6 +1,6 @@
 //! The sweep after a change: whom it touches decides again; for a client that is away it is decided here.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use ahash::AHashSet;
 use sluice_access::Touched;
@@ -8,6 +8,7 @@ use sluice_codec::ReasonCode;
 use sluice_model::{AccountId, InstanceId, Principal, UnixMs};
 use sluice_policy::Reason;
 use sluice_router::InstanceKey;
+use sluice_store::log::Record;
 
 use crate::{
     Broker,
@@ -44,6 +45,8 @@ impl Broker {
             if self.access.instance(*account, instance).is_none() {
                 // Its connections leave by themselves, and find it gone.
                 self.instances.remove(&InstanceKey { account: *account, instance: instance.clone() });
+                let instance = Cow::Borrowed(instance);
+                self.journal.note(&Record::InstanceDeleted { account: *account, instance });
             }
         }
     }
@@ -73,6 +76,7 @@ impl Broker {
                 self.meters.refused.increment(1);
                 refused.log("subscription", identity);
                 live.index.unsubscribe(link.id, &filter);
+                self.journal.unsubscribed(link.id, &filter);
                 self.forget_backlog(live, &filter);
             }
         }

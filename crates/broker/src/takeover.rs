@@ -1,11 +1,16 @@
 //! Who holds a client ID: a new session, the owner's own again, or somebody who may take it from one who may not.
 //! DESIGN section 2, Session key. Attacks 4 and 15 to 18.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use sluice_codec::{Connect, ReasonCode};
 use sluice_model::{Limits, UnixMs};
 use sluice_policy::Reason;
+use sluice_router::SubscriberId;
 use sluice_session::{SessionState, session_expiry_s};
 use tokio::{sync::oneshot, time::timeout};
 
@@ -27,6 +32,8 @@ pub(crate) struct Placed {
     pub(crate) link: Arc<Link>,
     /// Of the session that goes on; `None` when it is a new one.
     pub(crate) present: Option<SessionState<Waiting>>,
+    /// The session that ended for it.
+    pub(crate) replaced: Option<SubscriberId>,
 }
 
 /// What became of one try.
@@ -82,10 +89,11 @@ impl Broker {
 
     /// A new session, in the place of `held`, which ends. Under the lock of `held`, so that it is not resumed meanwhile.
     fn enter_new(&self, limits: &Limits, identity: &Identity, held: Option<&Arc<Link>>) -> Try {
-        let link = Arc::new(Link::new(self.next_id(), identity.clone(), limits, VecDeque::new()));
+        let link = Arc::new(Link::new(self.next_id(identity.is_stored), identity.clone(), limits, VecDeque::new()));
         let enter = || {
             identity.instance.enter(&link, held)?;
             self.registry.enter(&link);
+            identity.instance.stored_sessions.fetch_add(u32::from(identity.is_stored), Ordering::AcqRel);
             Ok::<_, Arc<Link>>(())
         };
         let entered = match held {
@@ -101,7 +109,7 @@ impl Broker {
                 let _was_there = self.end_parked(held, identity.connected);
             }
         }
-        Try::Placed(Placed { link, present: None })
+        Try::Placed(Placed { link, present: None, replaced: held.map(|held| held.id) })
     }
 
     /// The owner's own session goes on. A will that waited is not published. [MQTT-3.1.3-9]
@@ -129,7 +137,7 @@ impl Broker {
         match placed {
             Ok((link, parked)) => {
                 self.agenda.forget(&parked, link.id);
-                Try::Placed(Placed { link, present: Some(parked.state) })
+                Try::Placed(Placed { link, present: Some(parked.state), replaced: None })
             }
             Err(Try::Wait(told)) => {
                 held.close(ReasonCode::SessionTakenOver);

@@ -6,8 +6,9 @@ use sluice_codec::ReasonCode;
 use sluice_model::{ClientId, InstanceId, Principal, Qos, Resource, TopicFilter, UnixMs};
 use sluice_policy::Permit;
 use sluice_router::InstanceKey;
+use sluice_store::log::{LogFault, Need};
 
-use crate::{Broker, link::Link, live_instance::LiveInstance};
+use crate::{Broker, StockFigures, link::Link, live_instance::LiveInstance};
 
 /// A session as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,17 +65,38 @@ impl Broker {
         true
     }
 
-    /// Closes the client's connection (0x98) and ends its session; whether there was one.
-    pub fn delete_session(&self, permit: &Permit, instance: &InstanceId, client: &ClientId, now: UnixMs) -> bool {
+    /// Closes the client's connection (0x98) and ends its session; returns once that outlives a restart. Whether there was one.
+    ///
+    /// # Errors
+    /// [`LogFault`]: the session is ended, but may be back after a restart.
+    pub async fn delete_session(
+        &self,
+        permit: &Permit,
+        instance: &InstanceId,
+        client: &ClientId,
+        now: UnixMs,
+    ) -> Result<bool, LogFault> {
+        let mut ended = None;
         // Again when the session went on under another link meanwhile.
         while let Some(link) = self.session(permit, instance, client) {
             tracing::info!(account = %permit.account(), %instance, %client, by = %permit.principal(), "a session is ended by an operation");
             link.close_and_end(ReasonCode::AdministrativeAction);
             if link.is_here() || self.end_parked(&link, now) {
-                return true;
+                ended = Some(link.id);
+                break;
             }
         }
-        false
+        let Some(ended) = ended else { return Ok(false) };
+        if let Some(ticket) = self.journal.ended(ended, Need::Synced)? {
+            self.journal.settled(ticket).await?;
+        }
+        Ok(true)
+    }
+
+    /// What the permit's instance has stored.
+    #[must_use]
+    pub fn stock(&self, permit: &Permit, instance: &InstanceId) -> StockFigures {
+        self.permitted(permit, instance).map_or_else(StockFigures::default, |live| live.stock.figures())
     }
 
     /// All sessions of the permit's instance, connected and stored, in no order.

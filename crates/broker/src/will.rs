@@ -4,10 +4,12 @@ use sluice_access::TopicAction;
 use sluice_codec::{Connect, PublishFrame};
 use sluice_model::{Action, Qos, Resource, UnixMs};
 use sluice_policy::{Caller, Context, Denied, Permit};
+use sluice_store::log::{Cause, StoredWill};
 
 use crate::{
     Broker,
     conductor::Proof,
+    journal::queue,
     link::Link,
     live_instance::LiveInstance,
     message::{Message, Origin},
@@ -18,9 +20,9 @@ use crate::{
 /// A will that is not published yet.
 #[derive(Debug)]
 pub(crate) struct PendingWill {
-    frame: PublishFrame,
-    qos: Qos,
-    retain: bool,
+    pub(crate) frame: PublishFrame,
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
     /// Seconds after the connection's end. [MQTT-3.1.3-9]
     pub(crate) delay_s: u32,
     /// When it is to be published, once the connection has ended.
@@ -34,6 +36,12 @@ impl PendingWill {
         let delay_s = properties.as_mut().and_then(|properties| properties.will_delay_interval.take()).unwrap_or(0);
         let frame = PublishFrame::new(will.topic.clone(), will.payload.clone(), properties);
         Some(Box::new(Self { frame, qos: will.qos, retain: will.retain, delay_s, at: UnixMs::NEVER }))
+    }
+
+    /// One from before the start.
+    pub(crate) fn of_before(will: StoredWill, at: UnixMs) -> Box<Self> {
+        let StoredWill { frame, qos, retain, delay_s } = will;
+        Box::new(Self { frame, qos, retain, delay_s, at })
     }
 }
 
@@ -83,19 +91,20 @@ impl Broker {
             }
         };
         let PendingWill { frame, qos, retain, .. } = will;
-        let origin = Origin {
-            caller: caller.clone(),
-            action: TopicAction::Publish,
-            publisher: Some(link.id),
-            grant: permit.remember(),
-        };
-        let message = Message::new(frame, qos, retain, now, origin.into());
+        let origin = Origin::new(caller.clone(), TopicAction::Publish, Some(link.id), Some(permit.remember()));
+        let message = Message::new(frame, qos, retain, now, origin);
         if let Err(over) = self.within_quota(live, &message, now) {
             log_refused("will", &link.identity, over);
             return;
         }
-        self.meters.accepted.increment(1);
-        self.route(&Proof::Permit(&permit), live, message, &mut Wakes::default());
+        // With the message, the log knows that the will is done: a restart does not publish it again.
+        let cause = link.id.is_stored().then(|| Cause::Will(queue(link.id)));
+        let routed =
+            self.route(&Proof::Permit(&permit), live, message, (cause, self.need(live)), &mut Wakes::default());
+        match routed {
+            Ok(_nobody_waits_for_it) => self.meters.accepted.increment(1),
+            Err(fault) => log_refused("will", &link.identity, fault),
+        }
     }
 }
 

@@ -13,7 +13,10 @@ use sluice_access::{Access, AccountDraft, Change, Clock, MasterKey, random};
 use sluice_broker::Broker;
 use sluice_model::{InstanceId, PolicyType, Principal, UnixMs};
 use sluice_policy::SystemTask;
-use sluice_store::{AccessKey, By, Group, NewUser, Store, Topic};
+use sluice_store::{
+    AccessKey, By, Group, NewUser, Store, Topic,
+    log::{MemoryLog, Recovered},
+};
 use tokio::net::TcpListener;
 
 #[global_allocator]
@@ -92,7 +95,11 @@ async fn open(authority: &str) -> Seeded {
         "allow-all" => sluice_testkit::allow_all(),
         other => panic!("measured_broker asked|allow-all, not {other}"),
     };
-    Seeded { broker: Broker::new(access, authority), login: format!("{key} {secret} {instance}"), _folder: folder }
+    Seeded {
+        broker: Broker::new(access, authority, Arc::new(MemoryLog::default()), Recovered::default()),
+        login: format!("{key} {secret} {instance}"),
+        _folder: folder,
+    }
 }
 
 fn say(listener: &TcpListener, login: &str) {

@@ -170,7 +170,7 @@ async fn a_refused_connect_changes_nothing_of_the_session_that_is_there() {
     let mut willed = connect(Version::V5, &key, CLOSES, "GID_one@@@v");
     willed.properties = Some(Box::new(Properties { authentication_method: Some("x".into()), ..Properties::default() }));
     assert_eq!(answer(&world, willed).await, ReasonCode::BadAuthenticationMethod);
-    world.send(CLOSES, "home/v", "still yours");
+    world.send(CLOSES, "home/v", "still yours").await;
     assert_eq!(victim.hears().await, "still yours");
 }
 

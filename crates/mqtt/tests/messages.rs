@@ -46,7 +46,7 @@ async fn overlapping_subscriptions_give_one_message_with_all_identifiers() {
     for (id, filter) in [(7, "home/#"), (300_000, "home/a"), (2, "home/+")] {
         assert!(client.ask_for(filter, FilterOptions::of(Qos::AtLeastOnce), Some(id)).await.is_some());
     }
-    world.send(CLOSES, "home/a", "x");
+    world.send(CLOSES, "home/a", "x").await;
     let got = client.next().await;
     assert_eq!(&got.properties.unwrap().subscription_identifiers[..], [2, 7, 300_000]);
     client.is_alive().await;
@@ -60,7 +60,7 @@ async fn no_local_keeps_a_clients_own_messages_from_it() {
     let options = FilterOptions { no_local: true, ..FilterOptions::of(Qos::AtLeastOnce) };
     assert!(client.ask_for("home/a", options, None).await.is_some());
     assert_eq!(client.publish("home/a", "own").await, ReasonCode::Success);
-    world.send(CLOSES, "home/a", "another's");
+    world.send(CLOSES, "home/a", "another's").await;
     assert_eq!(client.hears().await, "another's");
 }
 
@@ -75,8 +75,8 @@ async fn an_unsubscribed_filter_gives_nothing_more() {
     client.send(Packet::Unsubscribe(Unsubscribe { packet_id: 9, properties: None, filters })).await;
     let Some(Packet::UnsubAck(unsuback)) = client.receive().await else { panic!("not an UNSUBACK") };
     assert_eq!(unsuback.reasons, [ReasonCode::Success, ReasonCode::NoSubscriptionExisted]);
-    world.send(CLOSES, "home/a", "gone");
-    world.send(CLOSES, "home/b", "kept");
+    world.send(CLOSES, "home/a", "gone").await;
+    world.send(CLOSES, "home/b", "kept").await;
     assert_eq!(client.hears().await, "kept");
 }
 
@@ -128,7 +128,7 @@ async fn a_denied_publish_closes_or_is_answered_and_never_routed() {
                 }
             }
         }
-        world.send(instance, "home/end", "end");
+        world.send(instance, "home/end", "end").await;
         assert_eq!(watcher.hears().await, "end");
     }
 }
@@ -154,8 +154,8 @@ async fn a_denied_subscribe_closes_or_is_answered_filter_by_filter() {
         client.send(Packet::Subscribe(Subscribe { packet_id: 1, properties: None, filters })).await;
         let Some(Packet::SubAck(suback)) = client.receive().await else { panic!("not a SUBACK") };
         assert_eq!(suback.reasons, [ReasonCode::Success, code, ReasonCode::Success]);
-        world.send(ANSWERS, "yard/a", "hidden");
-        world.send(ANSWERS, "home/b", "seen");
+        world.send(ANSWERS, "yard/a", "hidden").await;
+        world.send(ANSWERS, "home/b", "seen").await;
         assert_eq!(client.hears().await, "seen");
     }
 }
@@ -176,7 +176,7 @@ async fn a_wildcard_holds_back_what_a_deny_below_it_forbids() {
     let mut client = Client::open(&world, &key, CLOSES, "GID_one@@@a").await;
     assert_eq!(client.subscribe("home/#").await, ReasonCode::GrantedQos1);
     for topic in ["home/lock", "home/lock/code", "home", "home/locked"] {
-        world.send(CLOSES, topic, topic);
+        world.send(CLOSES, topic, topic).await;
     }
     assert_eq!(client.hears().await, "home");
     assert_eq!(client.hears().await, "home/locked");
@@ -232,8 +232,8 @@ async fn the_same_names_in_two_accounts_never_meet() {
     mine.is_alive().await;
     assert_eq!(mine.subscribe("home/#").await, ReasonCode::GrantedQos1);
     assert_eq!(theirs.subscribe("#").await, ReasonCode::GrantedQos1);
-    world.send(CLOSES, "home/a", "mine");
-    world.send(CLOSES, "home/p2p/GID_one@@@a", "mine by name");
+    world.send(CLOSES, "home/a", "mine").await;
+    world.send(CLOSES, "home/p2p/GID_one@@@a", "mine by name").await;
     assert_eq!(mine.hears().await, "mine");
     assert_eq!(mine.hears().await, "mine by name");
     theirs.is_alive().await;
@@ -250,7 +250,7 @@ async fn the_receive_maximum_of_the_client_is_never_exceeded() {
     let (mut client, _) = Client::try_open(&world, asked).await;
     client.subscribe("home/a").await;
     for n in 0..5 {
-        world.send(CLOSES, "home/a", &n.to_string());
+        world.send(CLOSES, "home/a", &n.to_string()).await;
     }
     let mut ids = Vec::new();
     for n in 0..2 {
@@ -415,7 +415,7 @@ async fn what_a_groups_only_stored_member_did_not_acknowledge_waits_for_it() {
     };
     let (mut client, _) = Client::try_open(&world, stored()).await;
     assert_eq!(client.subscribe("$share/g/home/a").await, ReasonCode::GrantedQos1);
-    world.send(CLOSES, "home/a", "first");
+    world.send(CLOSES, "home/a", "first").await;
     let Some(Packet::Publish(first)) = client.receive().await else { panic!("not a PUBLISH") };
     assert_eq!(&*first.payload, b"first");
     // Gone without an acknowledgement.

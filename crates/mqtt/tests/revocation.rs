@@ -41,14 +41,14 @@ async fn a_deny_that_comes_later_stops_the_subscription_and_leaves_the_connectio
         assert_eq!(client.subscribe(filter).await, ReasonCode::GrantedQos1);
     }
     world.grant(&key, "wall", &[deny("SUB", &["topic/*/home/a"])]).await;
-    world.send(CLOSES, "home/a", "held back");
-    world.send(CLOSES, "home/b", "seen");
+    world.send(CLOSES, "home/a", "held back").await;
+    world.send(CLOSES, "home/b", "seen").await;
     assert_eq!(client.hears().await, "seen");
     // What was stopped does not come back by itself.
     world.revoke(&key, "wall").await;
     client.is_alive().await;
-    world.send(CLOSES, "home/a", "stopped");
-    world.send(CLOSES, "home/b", "seen again");
+    world.send(CLOSES, "home/a", "stopped").await;
+    world.send(CLOSES, "home/b", "seen again").await;
     assert_eq!(client.hears().await, "seen again");
     assert_eq!(client.subscribe("home/a").await, ReasonCode::GrantedQos1);
 }
@@ -79,9 +79,9 @@ async fn what_waited_when_the_right_was_lost_is_not_delivered() {
     let (mut client, _) = Client::try_open(&world, asked).await;
     client.subscribe("home/#").await;
     for payload in ["in flight", "waits"] {
-        world.send(CLOSES, "home/a", payload);
+        world.send(CLOSES, "home/a", payload).await;
     }
-    world.send(CLOSES, "home/b", "also waits");
+    world.send(CLOSES, "home/b", "also waits").await;
     let Some(sluice_codec::Packet::Publish(first)) = client.receive().await else { panic!("not a PUBLISH") };
     world.grant(&key, "wall", &[deny("SUB", &["topic/*/home/a"])]).await;
     let packet_id = first.packet_id.unwrap();

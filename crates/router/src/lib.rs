@@ -41,9 +41,30 @@ pub struct InstanceKey {
     pub instance: InstanceId,
 }
 
-/// A subscriber: one connection's or stored session's number, chosen by `broker`, never used twice.
+/// A subscriber: one connection's or stored session's number, chosen by `broker`, never used twice. Odd numbers are those
+/// of sessions that outlive their connection, so that a match says by itself who must be stored for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SubscriberId(pub u64);
+
+impl SubscriberId {
+    /// The `place`th number, of a session that outlives its connection or not.
+    #[must_use]
+    pub fn new(place: u64, is_stored: bool) -> Self {
+        Self(place << 1 | u64::from(is_stored))
+    }
+
+    /// The place of its number.
+    #[must_use]
+    pub fn place(self) -> u64 {
+        self.0 >> 1
+    }
+
+    /// Whether the session outlives its connection.
+    #[must_use]
+    pub fn is_stored(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
 
 /// What a subscription asked for. [MQTT-3.8.3.1]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,6 +6,11 @@
 pub(crate) struct Inbound(Vec<u16>);
 
 impl Inbound {
+    /// What was remembered before.
+    pub(crate) fn kept(ids: Vec<u16>) -> Self {
+        Self(ids)
+    }
+
     pub(crate) fn holds(&self, id: u16) -> bool {
         self.0.contains(&id)
     }

@@ -21,9 +21,9 @@ pub struct Incoming {
     pub payload: Bytes,
 }
 
-/// What a packet asks of the broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
+/// What a packet asks of the broker. `H` is what it keeps with a message in flight.
+#[derive(Debug)]
+pub enum Input<H> {
     /// To be permitted and routed, then answered with [`Session::publish_reply`](crate::Session::publish_reply).
     Publish(Incoming),
     /// To be permitted and entered, then answered with a SUBACK.
@@ -32,8 +32,36 @@ pub enum Input {
     Unsubscribe(Unsubscribe),
     /// To be written as it is.
     Reply(Packet),
-    /// The window has room again: what waits may be delivered.
-    Acknowledged,
+    /// A QoS 2 message that is known comes again: the PUBREC is to be written once the identifier is remembered for good.
+    Again {
+        /// Its identifier.
+        id: u16,
+        /// PUBREC.
+        reply: Packet,
+    },
+    /// PUBREL: the PUBCOMP is to be written once the identifier is free for good. [MQTT-4.3.3-12]
+    Released {
+        /// Its identifier.
+        id: u16,
+        /// PUBCOMP.
+        reply: Packet,
+    },
+    /// PUBREC: the message is with the client; the PUBREL is to be written once that is known for good. [MQTT-4.3.3-6]
+    Received {
+        /// Its identifier.
+        id: u16,
+        /// What was kept with it, the first time.
+        held: Option<Box<H>>,
+        /// PUBREL.
+        reply: Packet,
+    },
+    /// A message is over, and the window has room again: what waits may be delivered.
+    Acknowledged {
+        /// Its identifier.
+        id: u16,
+        /// What was kept with it; nothing where PUBREC came before.
+        held: Option<Box<H>>,
+    },
     /// The client leaves.
     Disconnect {
         /// It asks for its will to be published. [MQTT5 3.14.2.1]

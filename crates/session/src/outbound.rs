@@ -28,10 +28,10 @@ pub struct InFlight<H> {
 }
 
 /// What a packet of the client did to a message in flight.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Answered {
-    /// It goes on, or is over.
-    Fits,
+#[derive(Debug)]
+pub(crate) enum Answered<H> {
+    /// It goes on, or is over; with what was kept to send it again.
+    Fits(Option<Box<H>>),
     /// No such identifier is in flight.
     Unknown,
     /// The message waits for another packet.
@@ -56,6 +56,12 @@ impl<H> Default for Outbound<H> {
 }
 
 impl<H> Outbound<H> {
+    /// What was in flight before.
+    pub(crate) fn kept(in_flight: Vec<InFlight<H>>) -> Self {
+        let last = in_flight.last().map_or(0, |one| one.id);
+        Self { in_flight: in_flight.into(), last, ..Self::default() }
+    }
+
     /// Everything in flight is to be sent again.
     pub(crate) fn on_new_connection(mut self) -> Self {
         // What was not sent again on the last connection was sent before it, and comes after what was.
@@ -126,41 +132,40 @@ impl<H> Outbound<H> {
     }
 
     /// PUBACK, PUBCOMP, or a PUBREC that refuses: the message is over if it waits for `stage`.
-    pub(crate) fn finish(&mut self, id: u16, stage: Stage) -> Answered {
+    pub(crate) fn finish(&mut self, id: u16, stage: Stage) -> Answered<H> {
         let Some(place) = self.in_flight.iter().position(|one| one.id == id) else { return Answered::Unknown };
         if self.in_flight[place].stage != stage {
             return Answered::OutOfTurn;
         }
-        self.in_flight.remove(place);
+        let held = self.in_flight.remove(place).and_then(|one| one.held);
         if self.in_flight.is_empty() {
             // An idle client holds nothing.
             self.in_flight = VecDeque::new();
         }
-        Answered::Fits
+        Answered::Fits(held)
     }
 
     /// PUBREC: the message is with the client, and its identifier waits for PUBCOMP.
-    pub(crate) fn received(&mut self, id: u16) -> Answered {
+    pub(crate) fn received(&mut self, id: u16) -> Answered<H> {
         let Some(one) = self.in_flight.iter_mut().find(|one| one.id == id) else { return Answered::Unknown };
         match one.stage {
             Stage::Acknowledge => Answered::OutOfTurn,
             // A PUBREC may come again.
             Stage::Receive | Stage::Complete => {
                 one.stage = Stage::Complete;
-                one.held = None;
-                Answered::Fits
+                Answered::Fits(one.held.take())
             }
         }
     }
 
     /// Takes out what `is_wanted` by its stage and what is held: messages that others will get instead.
-    pub(crate) fn take_if(&mut self, mut is_wanted: impl FnMut(Stage, &H) -> bool) -> Vec<H> {
+    pub(crate) fn take_if(&mut self, mut is_wanted: impl FnMut(Stage, &H) -> bool) -> Vec<(u16, H)> {
         let mut taken = Vec::new();
         for list in [&mut self.in_flight, &mut self.again] {
             list.retain_mut(|one| {
                 let wanted = one.held.as_deref().is_some_and(|held| is_wanted(one.stage, held));
                 if wanted {
-                    taken.extend(one.held.take().map(|held| *held));
+                    taken.extend(one.held.take().map(|held| (one.id, *held)));
                 }
                 !wanted
             });
@@ -188,10 +193,10 @@ mod tests {
             let id = send(&mut outbound);
             assert_ne!(id, 0);
             assert_ne!(id, kept);
-            assert_eq!(outbound.finish(id, Stage::Acknowledge), Answered::Fits);
+            assert!(matches!(outbound.finish(id, Stage::Acknowledge), Answered::Fits(_)));
         }
-        assert_eq!(outbound.finish(kept, Stage::Acknowledge), Answered::Fits);
-        assert_eq!(outbound.finish(kept, Stage::Acknowledge), Answered::Unknown);
+        assert!(matches!(outbound.finish(kept, Stage::Acknowledge), Answered::Fits(_)));
+        assert!(matches!(outbound.finish(kept, Stage::Acknowledge), Answered::Unknown));
     }
 
     #[test]
@@ -221,12 +226,12 @@ mod tests {
         let mut outbound = Outbound::default();
         let id = outbound.new_id();
         outbound.enter(InFlight { id, stage: Stage::Receive, held: Some(Box::new("message")) });
-        assert_eq!(outbound.finish(id, Stage::Acknowledge), Answered::OutOfTurn);
-        assert_eq!(outbound.finish(id, Stage::Complete), Answered::OutOfTurn);
-        assert_eq!(outbound.received(id), Answered::Fits);
-        assert_eq!(outbound.received(id), Answered::Fits);
+        assert!(matches!(outbound.finish(id, Stage::Acknowledge), Answered::OutOfTurn));
+        assert!(matches!(outbound.finish(id, Stage::Complete), Answered::OutOfTurn));
+        assert!(matches!(outbound.received(id), Answered::Fits(_)));
+        assert!(matches!(outbound.received(id), Answered::Fits(_)));
         assert!(outbound.take_if(|_, _| true).is_empty(), "a message that was received is not kept");
-        assert_eq!(outbound.finish(id, Stage::Complete), Answered::Fits);
-        assert_eq!(outbound.received(id), Answered::Unknown);
+        assert!(matches!(outbound.finish(id, Stage::Complete), Answered::Fits(_)));
+        assert!(matches!(outbound.received(id), Answered::Unknown));
     }
 }

@@ -30,10 +30,22 @@ impl<H> Default for SessionState<H> {
 }
 
 impl<H> SessionState<H> {
+    /// What was kept of a session: the messages in flight to the client in the order in which they were sent, and the
+    /// identifiers of its own that it has not released.
+    #[must_use]
+    pub fn kept(in_flight: Vec<InFlight<H>>, remembered: Vec<u16>) -> Self {
+        Self { inbound: Inbound::kept(remembered), outbound: Outbound::kept(in_flight) }
+    }
+
     /// Messages in flight to the client.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.outbound.len()
+    }
+
+    /// Takes out messages in flight that nobody will send again, with their identifiers.
+    pub fn take_in_flight(&mut self, is_wanted: impl FnMut(Stage, &H) -> bool) -> Vec<(u16, H)> {
+        self.outbound.take_if(is_wanted)
     }
 }
 
@@ -60,13 +72,15 @@ pub struct Outgoing<'m> {
     pub identifiers: &'m [u32],
     /// Seconds that it has waited here.
     pub waited_s: u32,
+    /// Whether an alias may stand for the topic: not where others that use it may be written before.
+    pub may_alias: bool,
 }
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivered {
-    /// Written.
-    Written,
+    /// Written, at QoS 1 and 2 under this identifier.
+    Written(Option<u16>),
     /// Larger than the client takes; it is dropped as if it had been sent. [MQTT-3.1.2-25]
     TooLarge,
 }
@@ -106,15 +120,15 @@ impl<H> Session<H> {
     ///
     /// # Errors
     /// [`Violation`]: the connection must be closed.
-    pub fn receive(&mut self, packet: Packet, limits: &Limits) -> Result<Option<Input>, Violation> {
+    pub fn receive(&mut self, packet: Packet, limits: &Limits) -> Result<Option<Input<H>>, Violation> {
         match packet {
             Packet::Publish(publish) => self.receive_publish(publish, limits).map(Some),
-            Packet::PubAck(ack) => acknowledged(self.outbound.finish(ack.packet_id, Stage::Acknowledge)),
-            Packet::PubComp(ack) => acknowledged(self.outbound.finish(ack.packet_id, Stage::Complete)),
+            Packet::PubAck(ack) => self.acknowledged(ack.packet_id, Stage::Acknowledge),
+            Packet::PubComp(ack) => self.acknowledged(ack.packet_id, Stage::Complete),
             Packet::PubRec(ack) => self.receive_pubrec(&ack),
             Packet::PubRel(ack) => {
-                let known = self.inbound.release(ack.packet_id);
-                Ok(Some(Input::Reply(Packet::PubComp(answer(ack.packet_id, known)))))
+                let (id, known) = (ack.packet_id, self.inbound.release(ack.packet_id));
+                Ok(Some(Input::Released { id, reply: Packet::PubComp(answer(id, known)) }))
             }
             Packet::Subscribe(subscribe) => Ok(Some(Input::Subscribe(subscribe))),
             Packet::Unsubscribe(unsubscribe) => Ok(Some(Input::Unsubscribe(unsubscribe))),
@@ -129,7 +143,7 @@ impl<H> Session<H> {
         }
     }
 
-    fn receive_publish(&mut self, publish: Publish, limits: &Limits) -> Result<Input, Violation> {
+    fn receive_publish(&mut self, publish: Publish, limits: &Limits) -> Result<Input<H>, Violation> {
         if publish.retain && !limits.serves_retained {
             // [MQTT-3.2.2-14]
             let why = "retained messages are not served";
@@ -152,7 +166,7 @@ impl<H> Session<H> {
         if let (Qos::ExactlyOnce, Some(id)) = (qos, packet_id) {
             if self.inbound.holds(id) {
                 // Routed already: it is acknowledged again and goes nowhere. [MQTT-4.3.3-10]
-                return Ok(Input::Reply(Packet::PubRec(Ack::success(id))));
+                return Ok(Input::Again { id, reply: Packet::PubRec(Ack::success(id)) });
             }
             if self.inbound.len() >= usize::from(self.agreed.receive_maximum_in) {
                 // [MQTT-3.3.4-9]
@@ -168,21 +182,29 @@ impl<H> Session<H> {
         self.inbound.remember(packet_id);
     }
 
-    fn receive_pubrec(&mut self, ack: &Ack) -> Result<Option<Input>, Violation> {
-        if ack.reason.is_failure() {
-            // The client refuses the message; it is over. [MQTT-4.3.3-4]
-            return acknowledged(self.outbound.finish(ack.packet_id, Stage::Receive));
-        }
-        match self.outbound.received(ack.packet_id) {
-            Answered::OutOfTurn => acknowledged(Answered::OutOfTurn),
-            answered => {
-                let answer = answer(ack.packet_id, answered == Answered::Fits);
-                Ok(Some(Input::Reply(Packet::PubRel(answer))))
-            }
+    fn acknowledged(&mut self, id: u16, stage: Stage) -> Result<Option<Input<H>>, Violation> {
+        match self.outbound.finish(id, stage) {
+            Answered::Fits(held) => Ok(Some(Input::Acknowledged { id, held })),
+            // An acknowledgement of nothing is ignored, as MQTT 3 and 5 allow; it frees nothing.
+            Answered::Unknown => Ok(None),
+            Answered::OutOfTurn => Err(out_of_turn()),
         }
     }
 
-    fn receive_disconnect(&mut self, disconnect: &Disconnect, limits: &Limits) -> Result<Input, Violation> {
+    fn receive_pubrec(&mut self, ack: &Ack) -> Result<Option<Input<H>>, Violation> {
+        let id = ack.packet_id;
+        if ack.reason.is_failure() {
+            // The client refuses the message; it is over. [MQTT-4.3.3-4]
+            return self.acknowledged(id, Stage::Receive);
+        }
+        match self.outbound.received(id) {
+            Answered::OutOfTurn => Err(out_of_turn()),
+            Answered::Fits(held) => Ok(Some(Input::Received { id, held, reply: Packet::PubRel(answer(id, true)) })),
+            Answered::Unknown => Ok(Some(Input::Reply(Packet::PubRel(answer(id, false))))),
+        }
+    }
+
+    fn receive_disconnect(&mut self, disconnect: &Disconnect, limits: &Limits) -> Result<Input<H>, Violation> {
         let asked = disconnect.properties.as_ref().and_then(|properties| properties.session_expiry_interval);
         if let Some(asked_s) = asked {
             // [MQTT-3.14.2-2]: what was 0 may not be raised at the end.
@@ -266,7 +288,7 @@ impl<H> Session<H> {
                 let pubrel = Packet::PubRel(Ack::success(one.id));
                 encode(&pubrel, self.version(), out);
                 self.outbound.enter(InFlight { stage: Stage::Complete, held: None, ..one });
-                Delivered::Written
+                Delivered::Written(None)
             }
         }
     }
@@ -276,7 +298,7 @@ impl<H> Session<H> {
             retain: outgoing.retain,
             identifiers: outgoing.identifiers,
             waited_s: outgoing.waited_s,
-            alias: self.aliases_out.of_topic(outgoing.frame.topic()),
+            alias: if outgoing.may_alias { self.aliases_out.of_topic(outgoing.frame.topic()) } else { None },
             ..Delivery::of(outgoing.qos)
         }
     }
@@ -300,22 +322,17 @@ impl<H> Session<H> {
             let stage = if delivery.qos == Qos::ExactlyOnce { Stage::Receive } else { Stage::Acknowledge };
             self.outbound.enter(InFlight { id, stage, held });
         }
-        Delivered::Written
+        Delivered::Written(delivery.packet_id)
     }
 
-    /// Takes back the messages in flight that others shall get instead, when the client leaves.
-    pub fn take_in_flight(&mut self, is_wanted: impl FnMut(Stage, &H) -> bool) -> Vec<H> {
+    /// Takes back the messages in flight that others shall get instead, when the client leaves; with their identifiers.
+    pub fn take_in_flight(&mut self, is_wanted: impl FnMut(Stage, &H) -> bool) -> Vec<(u16, H)> {
         self.outbound.take_if(is_wanted)
     }
 }
 
-fn acknowledged(answered: Answered) -> Result<Option<Input>, Violation> {
-    match answered {
-        Answered::Fits => Ok(Some(Input::Acknowledged)),
-        // An acknowledgement of nothing is ignored, as MQTT 3 and 5 allow; it frees nothing.
-        Answered::Unknown => Ok(None),
-        Answered::OutOfTurn => Err(Violation::protocol("an acknowledgement that does not fit the message's QoS")),
-    }
+fn out_of_turn() -> Violation {
+    Violation::protocol("an acknowledgement that does not fit the message's QoS")
 }
 
 /// PUBREL or PUBCOMP; MQTT 3 cannot say that an identifier is unknown.

@@ -73,11 +73,17 @@ impl Act for SendMessage {
             return Err(refused());
         }
         let broker = &context.services.broker;
-        match broker.send_message((permit, context.caller()), &self.instance, self.topic, self.payload, context.now) {
+        let sent =
+            broker.send_message((permit, context.caller()), &self.instance, self.topic, self.payload, context.now);
+        match sent.await {
             Ok(()) => Ok(SentMessage { msg_id: format!("{:032X}", rand::rng().random::<u128>()) }),
             Err(SendFault::Refused) => Err(refused()),
             Err(SendFault::Topic) => Err(ActionError::invalid("MqttTopic")),
             Err(SendFault::TooMany) => Err(Code::TooManyMessages.into()),
+            Err(SendFault::NotStored(fault)) => {
+                tracing::error!(request_id = %context.request_id, %fault, "a message is not stored");
+                Err(Code::SendMessageFailed.into())
+            }
             Err(SendFault::TooLarge) => Err(ActionError::invalid("Payload")),
         }
     }

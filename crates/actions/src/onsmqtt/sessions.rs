@@ -284,10 +284,13 @@ impl Act for DeleteMqttSession {
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {
         let permit = granted.permit()?;
-        if context.services.broker.delete_session(permit, &self.instance, &self.client, context.now) {
-            Ok(Done {})
-        } else {
-            Err(Code::NoSession.into())
+        match context.services.broker.delete_session(permit, &self.instance, &self.client, context.now).await {
+            Ok(true) => Ok(Done {}),
+            Ok(false) => Err(Code::NoSession.into()),
+            Err(fault) => {
+                tracing::error!(request_id = %context.request_id, %fault, "the end of a session is not in the log");
+                Err(ActionError::Internal)
+            }
         }
     }
 }

@@ -14,11 +14,14 @@ use secrecy::SecretString;
 use sluice_access::{Access, AccountDraft, Change, Clock, MasterKey, random};
 use sluice_broker::Broker;
 use sluice_model::{
-    AccessKeyId, AccountId, Action, Compatibility, DenyAction, Durability, Edition, InstanceId, PolicyName, PolicyType,
-    Principal, Resource, TopicName, UnixMs, UserId,
+    AccessKeyId, AccountId, Action, Compatibility, DenyAction, Durability, Edition, InstanceId, OfflineRetention,
+    PolicyName, PolicyType, Principal, Resource, TopicName, UnixMs, UserId,
 };
 use sluice_policy::{Context, SystemTask};
-use sluice_store::{AccessKey, By, Group, Instance, NewUser, Store, Topic};
+use sluice_store::{
+    AccessKey, By, Group, Instance, NewUser, Store, Topic,
+    log::{MemoryLog, Recovered},
+};
 use tokio::net::TcpListener;
 
 const TASK: SystemTask = SystemTask::FirstStart;
@@ -66,7 +69,12 @@ impl World {
         let master_key = MasterKey::from_hex(&MasterKey::generate_hex()).unwrap();
         let access = Arc::new(Access::open(store.clone(), master_key, clock).await.unwrap());
         let account = access.create_account(TASK, AccountDraft::default()).await.unwrap().account;
-        let broker = Broker::new(Arc::clone(&access), sluice_testkit::authority_over(access.policy_source()));
+        let broker = Broker::new(
+            Arc::clone(&access),
+            sluice_testkit::authority_over(access.policy_source()),
+            Arc::new(MemoryLog::default()),
+            Recovered::default(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(sluice_mqtt::serve(listener, Arc::clone(&broker)));
@@ -101,6 +109,7 @@ impl World {
             compatibility,
             deny_action,
             durability: Durability::Sync,
+            retention: OfflineRetention::DEFAULT,
             created: START,
         };
         self.store.create_instance(BY, &instance).await.unwrap();
@@ -194,7 +203,7 @@ impl World {
     }
 
     /// The account itself sends a message, as the operation SendMessage does.
-    pub fn send(&self, instance: &str, topic: &str, payload: &str) {
+    pub async fn send(&self, instance: &str, topic: &str, payload: &str) {
         let instance: InstanceId = instance.parse().unwrap();
         let topic: TopicName = topic.parse().unwrap();
         let resource = Resource::Topic(self.account, instance.clone(), topic.shared());
@@ -203,7 +212,7 @@ impl World {
         let now = self.access.clock().now();
         let permit = authority.authorize(&caller, &Action::SEND_MESSAGE, &resource, &Context::at(now)).unwrap();
         let payload = Bytes::copy_from_slice(payload.as_bytes());
-        self.broker.send_message((&permit, &caller), &instance, topic, payload, now).unwrap();
+        self.broker.send_message((&permit, &caller), &instance, topic, payload, now).await.unwrap();
     }
 
     pub fn pass(&self, milliseconds: i64) {
