@@ -148,7 +148,7 @@ impl Broker {
         let origin =
             Origin { caller: caller.clone(), action: TopicAction::Send, publisher: None, grant: permit.remember() };
         let frame = PublishFrame::new(topic, payload, None);
-        let message = Message::new(frame, Qos::AtLeastOnce, false, now, origin.into());
+        let message = Message::new(frame, Qos::AtLeastOnce, false, self.steady(now), origin.into());
         self.within(&live, &settings.limits, &message, now).map_err(|over| {
             tracing::warn!(target: "sluice::denied", what = "SendMessage", %account, %instance, principal = %permit.principal(), reason = %over, "refused");
             SendFault::TooMany

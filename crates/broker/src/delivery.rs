@@ -104,7 +104,7 @@ impl Client {
         self.taken = VecDeque::new();
         let Some(replay) = self.replays.last_mut() else { return false };
         let Slice { messages, resume_after } =
-            self.link.identity.instance.retained.next(&replay.filter, replay.after.as_deref(), now);
+            self.link.identity.instance.retained.next(&replay.filter, replay.after.as_deref(), self.broker.steady(now));
         let SubscriptionOptions { qos, id, no_local, .. } = replay.options;
         let own = Some(self.link.id);
         replay.after = resume_after;
@@ -132,7 +132,8 @@ impl Client {
     }
 
     fn send(&mut self, waiting: Waiting, now: UnixMs, out: &mut BytesMut) {
-        if waiting.message.is_expired(now) {
+        let steady = self.broker.steady(now);
+        if waiting.message.is_expired(steady) {
             return;
         }
         if !self.may_receive(&waiting, now) {
@@ -148,10 +149,10 @@ impl Client {
         let delivered = if is_kept {
             let message = Arc::clone(&waiting.message);
             let identifiers: SmallVec<[u32; 2]> = waiting.identifiers.clone();
-            let outgoing = outgoing(&message, qos, waiting.retain, &identifiers, now);
+            let outgoing = outgoing(&message, qos, waiting.retain, &identifiers, steady);
             self.session.deliver(&outgoing, Some(Box::new(waiting)), out)
         } else {
-            let outgoing = outgoing(&waiting.message, qos, waiting.retain, &waiting.identifiers, now);
+            let outgoing = outgoing(&waiting.message, qos, waiting.retain, &waiting.identifiers, steady);
             self.session.deliver(&outgoing, None, out)
         };
         self.count(delivered, qos, bytes);
@@ -180,7 +181,7 @@ impl Client {
         } else if let (true, Some(held)) = (may, &one.held) {
             let (message, qos, retain) = (Arc::clone(&held.message), held.qos, held.retain);
             let identifiers: SmallVec<[u32; 2]> = held.identifiers.clone();
-            let outgoing = outgoing(&message, qos, retain, &identifiers, now);
+            let outgoing = outgoing(&message, qos, retain, &identifiers, self.broker.steady(now));
             let delivered = self.session.redeliver(one, Some(&outgoing), out);
             self.count(delivered, qos, message.bytes);
         }
@@ -231,7 +232,7 @@ impl Client {
     /// Whether the publisher of a message that has waited may still publish it. Attacks 5 and 7.
     fn may_still_come(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
         let message = &waiting.message;
-        let is_fresh = message.age_ms(now) < REPLAY_MS && waiting.way != Way::Retained;
+        let is_fresh = message.age_ms(self.broker.steady(now)) < REPLAY_MS && waiting.way != Way::Retained;
         if is_fresh && self.broker.authority.renew(&message.origin.grant, now) {
             return true;
         }
@@ -264,6 +265,6 @@ impl Broker {
     }
 }
 
-fn outgoing<'m>(message: &'m Message, qos: Qos, retain: bool, identifiers: &'m [u32], now: UnixMs) -> Outgoing<'m> {
-    Outgoing { frame: &message.frame, qos, retain, identifiers, waited_s: message.waited_s(now) }
+fn outgoing<'m>(message: &'m Message, qos: Qos, retain: bool, identifiers: &'m [u32], steady: UnixMs) -> Outgoing<'m> {
+    Outgoing { frame: &message.frame, qos, retain, identifiers, waited_s: message.waited_s(steady) }
 }

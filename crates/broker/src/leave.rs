@@ -39,6 +39,7 @@ impl Client {
         self.end_turn();
         let broker = Arc::clone(&self.broker);
         let now = broker.access.clock().now();
+        let steady = broker.steady(now);
         let live = Arc::clone(&self.link.identity.instance);
         live.connections.fetch_sub(1, Ordering::Relaxed);
         broker.meters.connections.decrement(1.0);
@@ -56,8 +57,8 @@ impl Client {
             }
             return;
         }
-        let until = if expiry_s == u32::MAX { UnixMs::NEVER } else { after(now, expiry_s) };
-        let (delayed, at_once) = will.map_or((None, None), |will| delay(will, now));
+        let until = if expiry_s == u32::MAX { UnixMs::NEVER } else { after(steady, expiry_s) };
+        let (delayed, at_once) = will.map_or((None, None), |will| delay(will, steady));
         if let Some(will) = &delayed {
             broker.agenda.enter(will.at, self.link.id);
         }
@@ -89,16 +90,16 @@ impl Client {
 }
 
 /// A will that waits, or one that does not.
-fn delay(mut will: Box<PendingWill>, now: UnixMs) -> (Option<Box<PendingWill>>, Option<Box<PendingWill>>) {
+fn delay(mut will: Box<PendingWill>, steady: UnixMs) -> (Option<Box<PendingWill>>, Option<Box<PendingWill>>) {
     if will.delay_s == 0 {
         return (None, Some(will));
     }
-    will.at = after(now, will.delay_s);
+    will.at = after(steady, will.delay_s);
     (Some(will), None)
 }
 
-fn after(now: UnixMs, seconds: u32) -> UnixMs {
-    UnixMs(now.0.saturating_add(i64::from(seconds) * 1000))
+fn after(steady: UnixMs, seconds: u32) -> UnixMs {
+    UnixMs(steady.0.saturating_add(i64::from(seconds) * 1000))
 }
 
 /// What a session that ended leaves behind.
@@ -141,10 +142,11 @@ impl Broker {
 
     /// Does what is due of a session whose client is away: its will, its end.
     pub(crate) fn look_at_parked(&self, link: &Arc<Link>, now: UnixMs) {
+        let steady = self.steady(now);
         let (ends, will) = link.with_outbox(|outbox| {
             let Some(parked) = outbox.parked() else { return (false, None) };
-            let is_due = parked.will.as_ref().is_some_and(|will| will.at <= now);
-            (parked.until <= now, if is_due { parked.will.take() } else { None })
+            let is_due = parked.will.as_ref().is_some_and(|will| will.at <= steady);
+            (parked.until <= steady, if is_due { parked.will.take() } else { None })
         });
         if let Some(will) = will {
             self.publish_will(link, *will, now);

@@ -23,7 +23,7 @@ pub(crate) struct PendingWill {
     retain: bool,
     /// Seconds after the connection's end. [MQTT-3.1.3-9]
     pub(crate) delay_s: u32,
-    /// When it is to be published, once the connection has ended.
+    /// When it is to be published, in steady time, once the connection has ended.
     pub(crate) at: UnixMs,
 }
 
@@ -89,7 +89,7 @@ impl Broker {
             publisher: Some(link.id),
             grant: permit.remember(),
         };
-        let message = Message::new(frame, qos, retain, now, origin.into());
+        let message = Message::new(frame, qos, retain, self.steady(now), origin.into());
         if let Err(over) = self.within_quota(live, &message, now) {
             log_refused("will", &link.identity, over);
             return;
