@@ -150,6 +150,22 @@ impl Access {
         }
     }
 
+    /// Voids everything that was ever decided, because the wall clock jumped: a yes knows its end, not its beginning. The
+    /// answer goes to the live side's sweep.
+    pub async fn decide_anew(&self) -> Touched {
+        let _turn = self.writers.lock().await;
+        let mut next = (**self.directory.read()).clone();
+        let all: Vec<Principal> = next.principals.keys().copied().collect();
+        for view in next.principals.values_mut() {
+            *view = Arc::new(view.at_next_epoch());
+        }
+        self.directory.swap(next, &all);
+        let mut accounts: Vec<AccountId> = all.iter().map(|principal| principal.account()).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        Touched { accounts, ..Touched::default() }
+    }
+
     /// Tries each second to read the account again.
     fn retry(self: &Arc<Self>, account: AccountId) {
         let access = Arc::downgrade(self);

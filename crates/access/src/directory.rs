@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use sluice_model::{
     AccessKeyId, AccountId, Compatibility, DenyAction, Durability, GroupId, InstanceId, Limits, PolicyName, Principal,
 };
-use sluice_policy::{Credential, InForce, Policy, PolicySource};
+use sluice_policy::{Credential, Epoch, InForce, Policy, PolicySource};
 
 /// One principal as the hot path sees it.
 #[derive(Debug)]
@@ -31,6 +31,21 @@ pub(crate) struct PrincipalView {
     pub(crate) may_sign_in: bool,
     /// Custom policies attached, to find whom a policy's change touches.
     pub(crate) custom_policies: Vec<PolicyName>,
+}
+
+impl PrincipalView {
+    /// The same, with every earlier decision void.
+    pub(crate) fn at_next_epoch(&self) -> Self {
+        let epoch = Epoch::new(Arc::clone(&self.epoch), self.in_force.epoch.seen() + 1);
+        Self {
+            in_force: Arc::new(InForce { epoch, ..(*self.in_force).clone() }),
+            epoch: Arc::clone(&self.epoch),
+            active_keys: self.active_keys.clone(),
+            all_keys: self.all_keys.clone(),
+            may_sign_in: self.may_sign_in,
+            custom_policies: self.custom_policies.clone(),
+        }
+    }
 }
 
 /// One AccessKey.

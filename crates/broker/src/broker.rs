@@ -168,7 +168,7 @@ impl Broker {
         let live = self.instances.of(&InstanceKey { account, instance: instance.clone() });
         let origin = Origin::new(caller.clone(), TopicAction::Send, None, Some(permit.remember()));
         let frame = PublishFrame::new(topic, payload, None);
-        let message = Message::new(frame, Qos::AtLeastOnce, false, now, origin);
+        let message = Message::new(frame, Qos::AtLeastOnce, false, self.steady(now), origin);
         self.within(&live, &settings.limits, &message, now).map_err(|over| {
             tracing::warn!(target: "sluice::denied", what = "SendMessage", %account, %instance, principal = %permit.principal(), reason = %over, "refused");
             SendFault::TooMany

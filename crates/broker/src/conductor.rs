@@ -209,7 +209,7 @@ impl Broker {
     /// at delivery. Of a client that is away with a key that is gone nothing can be asked: then it waits until the client is back.
     fn may_be_named(&self, link: &Link, message: &Message) -> bool {
         let Identity { caller, instance, .. } = &link.identity;
-        let (place, now) = ((instance.key.account, &instance.key.instance), message.accepted);
+        let (place, now) = ((instance.key.account, &instance.key.instance), self.access.clock().now());
         let parent = message.frame.topic().parent().into();
         let topic = self.decisions.check(caller, TopicAction::Receive, place, &parent, now);
         // A connected one looks at its queue at once, and asks for its group then.
@@ -326,7 +326,7 @@ impl Client {
             })?;
         let origin = origin.get_or_insert_with(|| Origin::of_client(link, instance_grant));
         let frame = PublishFrame::new(topic, payload, properties);
-        let message = Message::new(frame, qos, retain, now, Arc::clone(origin));
+        let message = Message::new(frame, qos, retain, broker.steady(now), Arc::clone(origin));
         broker.within(live, &settings.limits, &message, now).map_err(NotTaken::OverQuota)?;
         let exactly_once = packet_id.filter(|_| qos == Qos::ExactlyOnce);
         // With the message, the log remembers its identifier. DESIGN section 2, QoS 2.

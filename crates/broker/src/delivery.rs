@@ -114,8 +114,9 @@ impl Client {
         }
         let Some(replay) = self.replays.last_mut() else { return false };
         let live = &self.link.identity.instance;
+        let steady = self.broker.steady(now);
         let Slice { messages, expired, resume_after } =
-            live.retained.next(&replay.filter, replay.after.as_deref(), now);
+            live.retained.next(&replay.filter, replay.after.as_deref(), steady);
         expired.iter().for_each(|message| self.broker.forget_retained(live, message));
         let SubscriptionOptions { qos, id, no_local, .. } = replay.options;
         let own = Some(self.link.id);
@@ -144,7 +145,8 @@ impl Client {
     }
 
     fn send(&mut self, waiting: Waiting, now: UnixMs, out: &mut BytesMut) -> Result<(), LogFault> {
-        if self.is_over(&waiting, now) {
+        let steady = self.broker.steady(now);
+        if self.is_over(&waiting, steady) {
             self.let_go(&waiting);
             return Ok(());
         }
@@ -159,7 +161,7 @@ impl Client {
         }
         let (message, qos) = (Arc::clone(&waiting.message), waiting.qos);
         let Some(stored) = &message.stored else {
-            let delivered = self.write_message(waiting, now, true, out);
+            let delivered = self.write_message(waiting, steady, true, out);
             self.count(delivered, qos, message.bytes);
             return Ok(());
         };
@@ -168,7 +170,7 @@ impl Client {
         // A copy at QoS 2 waits for the log, one at QoS 0 or 1 does not. DESIGN section 2, Acknowledgement.
         let mut apart = BytesMut::new();
         let is_apart = qos == Qos::ExactlyOnce;
-        let delivered = self.write_message(waiting, now, !is_apart, if is_apart { &mut apart } else { &mut *out });
+        let delivered = self.write_message(waiting, steady, !is_apart, if is_apart { &mut apart } else { &mut *out });
         let mut ticket = stored.ticket;
         if let (Some(place), Some(receiver)) = (place, receiver) {
             ticket = self.note_delivered(delivered, place, receiver)?.unwrap_or(ticket);
@@ -211,11 +213,11 @@ impl Client {
     }
 
     /// Whether nobody is to have a message any more: it has expired, waited longer than the instance keeps it, or made room.
-    fn is_over(&self, waiting: &Waiting, now: UnixMs) -> bool {
+    fn is_over(&self, waiting: &Waiting, steady: UnixMs) -> bool {
         let message = &waiting.message;
-        message.is_expired(now)
+        message.is_expired(steady)
             || waiting.is_given_up()
-            || (waiting.way != Way::Retained && message.has_waited_too_long(&self.settings.limits, now))
+            || (waiting.way != Way::Retained && message.has_waited_too_long(&self.settings.limits, steady))
     }
 
     /// A message is not delivered, and waits no longer.
@@ -223,16 +225,16 @@ impl Client {
         self.broker.journal.dropped(&self.link.identity.instance, waiting, self.link.id);
     }
 
-    fn write_message(&mut self, waiting: Waiting, now: UnixMs, may_alias: bool, out: &mut BytesMut) -> Delivered {
+    fn write_message(&mut self, waiting: Waiting, steady: UnixMs, may_alias: bool, out: &mut BytesMut) -> Delivered {
         let qos = waiting.qos;
         let is_kept = qos != Qos::AtMostOnce && (self.session.expiry_s() > 0 || waiting.share.is_some());
         if is_kept {
             let message = Arc::clone(&waiting.message);
             let identifiers: SmallVec<[u32; 2]> = waiting.identifiers.clone();
-            let outgoing = Outgoing { may_alias, ..outgoing(&message, qos, waiting.retain, &identifiers, now) };
+            let outgoing = Outgoing { may_alias, ..outgoing(&message, qos, waiting.retain, &identifiers, steady) };
             self.session.deliver(&outgoing, Some(Box::new(waiting)), out)
         } else {
-            let outgoing = outgoing(&waiting.message, qos, waiting.retain, &waiting.identifiers, now);
+            let outgoing = outgoing(&waiting.message, qos, waiting.retain, &waiting.identifiers, steady);
             self.session.deliver(&Outgoing { may_alias, ..outgoing }, None, out)
         }
     }
@@ -272,7 +274,8 @@ impl Client {
         let place = self.link.identity.instance.place_of(held, self.link.id);
         let receiver = place.map(|(queue, _)| receiver(queue, held));
         let is_apart = qos == Qos::ExactlyOnce && message.stored.is_some();
-        let outgoing = Outgoing { may_alias: !is_apart, ..outgoing(&message, qos, retain, &identifiers, now) };
+        let outgoing =
+            Outgoing { may_alias: !is_apart, ..outgoing(&message, qos, retain, &identifiers, self.broker.steady(now)) };
         let mut apart = BytesMut::new();
         let delivered = self.session.redeliver(one, Some(&outgoing), if is_apart { &mut apart } else { &mut *out });
         if delivered == Delivered::TooLarge {
@@ -331,7 +334,7 @@ impl Client {
     /// Whether the publisher of a message that has waited may still publish it. Attacks 5 and 7.
     fn may_still_come(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
         let message = &waiting.message;
-        let is_fresh = message.age_ms(now) < REPLAY_MS && waiting.way != Way::Retained;
+        let is_fresh = message.age_ms(self.broker.steady(now)) < REPLAY_MS && waiting.way != Way::Retained;
         if is_fresh && self.broker.is_current(message, now) {
             return true;
         }
@@ -375,6 +378,6 @@ fn receiver(queue: QueueId, waiting: &Waiting) -> Receiver {
     Receiver { queue, qos, retain, way, identifiers: identifiers.to_vec() }
 }
 
-fn outgoing<'m>(message: &'m Message, qos: Qos, retain: bool, identifiers: &'m [u32], now: UnixMs) -> Outgoing<'m> {
-    Outgoing { frame: &message.frame, qos, retain, identifiers, waited_s: message.waited_s(now), may_alias: true }
+fn outgoing<'m>(message: &'m Message, qos: Qos, retain: bool, identifiers: &'m [u32], steady: UnixMs) -> Outgoing<'m> {
+    Outgoing { frame: &message.frame, qos, retain, identifiers, waited_s: message.waited_s(steady), may_alias: true }
 }

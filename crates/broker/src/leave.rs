@@ -42,6 +42,7 @@ impl Client {
         self.end_turn();
         let broker = Arc::clone(&self.broker);
         let now = broker.access.clock().now();
+        let steady = broker.steady(now);
         let live = Arc::clone(&self.link.identity.instance);
         live.connections.fetch_sub(1, Ordering::Relaxed);
         broker.meters.connections.decrement(1.0);
@@ -61,14 +62,14 @@ impl Client {
             broker.redistribute(&self.link, in_flight, &mut waiting);
             return;
         }
-        let until = if expiry_s == u32::MAX { UnixMs::NEVER } else { after(now, expiry_s) };
-        let (delayed, at_once) = will.map_or((None, None), |will| delay(will, now));
+        let until = if expiry_s == u32::MAX { UnixMs::NEVER } else { after(steady, expiry_s) };
+        let (delayed, at_once) = will.map_or((None, None), |will| delay(will, steady));
         if let Some(will) = &delayed {
             broker.agenda.enter(will.at, self.link.id);
         }
         broker.agenda.enter(until, self.link.id);
         // A will that is published now is done with its message.
-        let will_at = delayed.as_ref().map(|will| will.at).or(at_once.as_ref().map(|_| now));
+        let will_at = delayed.as_ref().map(|will| will.at).or(at_once.as_ref().map(|_| steady));
         broker.journal.left(self.link.id, until, will_at);
         let parked = Box::new(Parked { state: self.session.take_state(), will: delayed, until });
         // Away first, so that nothing is passed on to this very session.
@@ -102,17 +103,17 @@ fn stays_with_the_session(_: Stage, waiting: &Waiting) -> bool {
 }
 
 /// A will that waits, or one that does not.
-fn delay(mut will: Box<PendingWill>, now: UnixMs) -> (Option<Box<PendingWill>>, Option<Box<PendingWill>>) {
+fn delay(mut will: Box<PendingWill>, steady: UnixMs) -> (Option<Box<PendingWill>>, Option<Box<PendingWill>>) {
     if will.delay_s == 0 {
         return (None, Some(will));
     }
-    will.at = after(now, will.delay_s);
+    will.at = after(steady, will.delay_s);
     (Some(will), None)
 }
 
 /// So many seconds later.
-pub(crate) fn after(now: UnixMs, seconds: u32) -> UnixMs {
-    UnixMs(now.0.saturating_add(i64::from(seconds) * 1000))
+pub(crate) fn after(steady: UnixMs, seconds: u32) -> UnixMs {
+    UnixMs(steady.0.saturating_add(i64::from(seconds) * 1000))
 }
 
 /// What a session that ended leaves behind.
@@ -169,10 +170,11 @@ impl Broker {
 
     /// Does what is due of a session whose client is away: its will, its end.
     pub(crate) fn look_at_parked(&self, link: &Arc<Link>, now: UnixMs) {
+        let steady = self.steady(now);
         let (ends, will) = link.with_outbox(|outbox| {
             let Some(parked) = outbox.parked() else { return (false, None) };
-            let is_due = parked.will.as_ref().is_some_and(|will| will.at <= now);
-            (parked.until <= now, if is_due { parked.will.take() } else { None })
+            let is_due = parked.will.as_ref().is_some_and(|will| will.at <= steady);
+            (parked.until <= steady, if is_due { parked.will.take() } else { None })
         });
         if let Some(will) = will {
             self.publish_will(link, *will, now);

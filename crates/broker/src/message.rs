@@ -54,7 +54,7 @@ pub(crate) struct Message {
     pub(crate) qos: Qos,
     /// The retain flag as published.
     pub(crate) retain: bool,
-    /// When it was accepted; what it has waited is taken from its expiry.
+    /// When it was accepted, by the [steady time](sluice_access::Clock::steady); what it has waited is taken from its expiry.
     pub(crate) accepted: UnixMs,
     pub(crate) origin: Arc<Origin>,
     /// Its place in the log, if it has one.
@@ -69,14 +69,14 @@ impl Message {
         Self { frame, qos, retain, accepted, origin, stored: None, bytes }
     }
 
-    /// Milliseconds since it was accepted.
-    pub(crate) fn age_ms(&self, now: UnixMs) -> i64 {
-        now.0.saturating_sub(self.accepted.0)
+    /// Milliseconds since it was accepted; `steady` is the present, here and below.
+    pub(crate) fn age_ms(&self, steady: UnixMs) -> i64 {
+        steady.0.saturating_sub(self.accepted.0)
     }
 
     /// Whole seconds since it was accepted.
-    pub(crate) fn waited_s(&self, now: UnixMs) -> u32 {
-        u32::try_from(self.age_ms(now) / 1000).unwrap_or(0)
+    pub(crate) fn waited_s(&self, steady: UnixMs) -> u32 {
+        u32::try_from(self.age_ms(steady) / 1000).unwrap_or(0)
     }
 
     /// Whether it has waited longer than the instance keeps messages for those who are away.
@@ -85,8 +85,8 @@ impl Message {
     }
 
     /// Whether its time is over. An expiry of 0 leaves it the moment of its delivery. [MQTT-3.3.2-5]
-    pub(crate) fn is_expired(&self, now: UnixMs) -> bool {
-        self.frame.expiry().is_some_and(|seconds| self.waited_s(now) >= seconds.max(1))
+    pub(crate) fn is_expired(&self, steady: UnixMs) -> bool {
+        self.frame.expiry().is_some_and(|seconds| self.waited_s(steady) >= seconds.max(1))
     }
 }
 

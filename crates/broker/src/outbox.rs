@@ -14,7 +14,7 @@ pub(crate) struct Parked {
     pub(crate) state: SessionState<Waiting>,
     /// A will whose delay has not passed.
     pub(crate) will: Option<Box<PendingWill>>,
-    /// When the session ends; [`UnixMs::NEVER`] without end.
+    /// When the session ends, in steady time; [`UnixMs::NEVER`] without end.
     pub(crate) until: UnixMs,
 }
 

@@ -153,8 +153,9 @@ impl Broker {
         let delay_s = record.will.as_ref().map_or(0, |will| will.delay_s);
         let (until, will_at) = left.unwrap_or_else(|| {
             // Its connection ended with the process: its time runs from now.
-            let until = if record.expiry_s == u32::MAX { UnixMs::NEVER } else { after(now, record.expiry_s) };
-            let will_at = record.will.is_some().then(|| after(now, delay_s));
+            let steady = self.steady(now);
+            let until = if record.expiry_s == u32::MAX { UnixMs::NEVER } else { after(steady, record.expiry_s) };
+            let will_at = record.will.is_some().then(|| after(steady, delay_s));
             self.journal.left(id, until, will_at);
             (until, will_at)
         });

@@ -71,10 +71,10 @@ impl Retained {
 
     /// The next messages that a filter matches, in the order of their topics, after `after`. What has expired is not among
     /// them, and to be taken away.
-    pub(crate) fn next(&self, filter: &TopicFilter, after: Option<&str>, now: UnixMs) -> Slice {
+    pub(crate) fn next(&self, filter: &TopicFilter, after: Option<&str>, steady: UnixMs) -> Slice {
         let Matching { found, resume_after } = self.0.read().tree.matching(filter, after, SLICE);
         let (expired, messages): (Vec<_>, Vec<_>) =
-            found.into_iter().map(|(_, message)| message).partition(|message| message.is_expired(now));
+            found.into_iter().map(|(_, message)| message).partition(|message| message.is_expired(steady));
         Slice { messages, expired, resume_after }
     }
 }

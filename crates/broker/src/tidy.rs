@@ -31,13 +31,12 @@ struct Progress {
 
 impl Tidying {
     /// The part whose turn it is, if it is time.
-    fn next_part(&self, now: UnixMs, parts: usize) -> Option<usize> {
+    fn next_part(&self, steady: UnixMs, parts: usize) -> Option<usize> {
         let mut progress = self.0.lock();
-        // A clock that was set back does not stop it.
-        if progress.last.is_some_and(|last| (0..EVERY_MS).contains(&(now.0 - last.0))) {
+        if progress.last.is_some_and(|last| steady.0 - last.0 < EVERY_MS) {
             return None;
         }
-        progress.last = Some(now);
+        progress.last = Some(steady);
         progress.part = (progress.part + 1) % parts;
         Some(progress.part)
     }
@@ -46,42 +45,43 @@ impl Tidying {
 impl Broker {
     /// Looks at the next part.
     pub(crate) fn tidy(&self, now: UnixMs) {
-        let Some(part) = self.tidying.next_part(now, self.registry.parts()) else { return };
-        self.registry.for_part(part, |link| self.tidy_session(&link, now));
+        let steady = self.steady(now);
+        let Some(part) = self.tidying.next_part(steady, self.registry.parts()) else { return };
+        self.registry.for_part(part, |link| self.tidy_session(&link, steady));
         for live in self.instances.all() {
             let limits = self.limits_of(&live);
-            self.tidy_backlogs(&live, &limits, now);
-            self.tidy_retained(&live, now);
+            self.tidy_backlogs(&live, &limits, steady);
+            self.tidy_retained(&live, steady);
         }
     }
 
-    fn tidy_session(&self, link: &Arc<Link>, now: UnixMs) {
+    fn tidy_session(&self, link: &Arc<Link>, steady: UnixMs) {
         if link.is_here() || !link.id.is_stored() {
             return;
         }
         let live = &link.identity.instance;
         let limits = self.limits_of(live);
-        let is_over = |waiting: &Waiting| waiting.is_given_up() || has_expired(&waiting.message, &limits, now);
+        let is_over = |waiting: &Waiting| waiting.is_given_up() || has_expired(&waiting.message, &limits, steady);
         for waiting in link.with_outbox(|outbox| outbox.take_over(is_over)) {
             self.count_over(live, waiting.is_given_up());
             self.journal.dropped(live, &waiting, link.id);
         }
     }
 
-    fn tidy_backlogs(&self, live: &LiveInstance, limits: &Limits, now: UnixMs) {
+    fn tidy_backlogs(&self, live: &LiveInstance, limits: &Limits, steady: UnixMs) {
         let given_up = |message: &Message| message.stored.as_ref().is_some_and(|stored| stored.is_given_up());
-        let is_over = |message: &Message| given_up(message) || has_expired(message, limits, now);
+        let is_over = |message: &Message| given_up(message) || has_expired(message, limits, steady);
         for (filter, held) in live.with_backlogs(|backlogs| backlogs.take_over(is_over)) {
             self.count_over(live, given_up(&held.message));
             self.share_is_done(live, &filter, &held.message);
         }
     }
 
-    fn tidy_retained(&self, live: &LiveInstance, now: UnixMs) {
+    fn tidy_retained(&self, live: &LiveInstance, steady: UnixMs) {
         let all: TopicFilter = "#".parse().expect("a filter");
         for _ in 0..RETAINED_SLICES {
             let after = live.retained.tidied_to();
-            let Slice { expired, resume_after, .. } = live.retained.next(&all, after.as_deref(), now);
+            let Slice { expired, resume_after, .. } = live.retained.next(&all, after.as_deref(), steady);
             for message in &expired {
                 self.count_over(live, false);
                 self.forget_retained(live, message);
@@ -102,6 +102,6 @@ impl Broker {
     }
 }
 
-fn has_expired(message: &Message, limits: &Limits, now: UnixMs) -> bool {
-    message.is_expired(now) || message.has_waited_too_long(limits, now)
+fn has_expired(message: &Message, limits: &Limits, steady: UnixMs) -> bool {
+    message.is_expired(steady) || message.has_waited_too_long(limits, steady)
 }

@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use sluice_access::Clock;
 use sluice_codec::ReasonCode;
 use sluice_model::{ClientId, InstanceId, Principal, Qos, Resource, TopicFilter, UnixMs};
 use sluice_policy::Permit;
@@ -33,7 +34,7 @@ pub struct SessionView {
     pub queued: usize,
     /// Messages that it has not acknowledged; known while it is away.
     pub in_flight: usize,
-    /// When the session ends, if its client stays away.
+    /// When the session ends, if its client stays away; by the wall clock.
     pub expires: Option<UnixMs>,
 }
 
@@ -104,7 +105,8 @@ impl Broker {
     pub fn sessions(&self, permit: &Permit, instance: &InstanceId) -> Vec<SessionView> {
         let mut views = Vec::new();
         if let Some(live) = self.permitted(permit, instance) {
-            live.sessions.for_each(|link| views.push(view(&live, &link)));
+            let clock = self.access.clock();
+            live.sessions.for_each(|link| views.push(view(&live, &link, clock)));
         }
         views
     }
@@ -138,7 +140,7 @@ impl Broker {
     }
 }
 
-fn view(live: &LiveInstance, link: &Link) -> SessionView {
+fn view(live: &LiveInstance, link: &Link, clock: &Clock) -> SessionView {
     let identity = &link.identity;
     let (queued, in_flight, expires) = link.with_outbox(|outbox| {
         let queued = outbox.len();
@@ -157,6 +159,6 @@ fn view(live: &LiveInstance, link: &Link) -> SessionView {
         subscriptions: live.index.count_of(link.id),
         queued,
         in_flight,
-        expires,
+        expires: expires.map(|until| clock.shown(until)),
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct PendingWill {
     pub(crate) retain: bool,
     /// Seconds after the connection's end. [MQTT-3.1.3-9]
     pub(crate) delay_s: u32,
-    /// When it is to be published, once the connection has ended.
+    /// When it is to be published, in steady time, once the connection has ended.
     pub(crate) at: UnixMs,
 }
 
@@ -92,7 +92,7 @@ impl Broker {
         };
         let PendingWill { frame, qos, retain, .. } = will;
         let origin = Origin::new(caller.clone(), TopicAction::Publish, Some(link.id), Some(permit.remember()));
-        let message = Message::new(frame, qos, retain, now, origin);
+        let message = Message::new(frame, qos, retain, self.steady(now), origin);
         if let Err(over) = self.within_quota(live, &message, now) {
             log_refused("will", &link.identity, over);
             return;

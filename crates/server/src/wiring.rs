@@ -2,6 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
+use metrics::counter;
+use rustix::time::{ClockId, clock_gettime};
 use sluice_access::{Access, Clock, OpenError};
 use sluice_model::UnixMs;
 use sluice_store::{Store, StoreError};
@@ -33,11 +35,30 @@ pub(crate) async fn open(folder: &DataFolder, master_key_file: Option<&Path>) ->
     Ok(Opened { store, access: Arc::new(access) })
 }
 
-/// The system's clock.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+/// The system's clock, its jumps told to the operator.
 fn system_clock() -> Clock {
-    Clock::new(|| {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        UnixMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    let jumps = counter!("sluice_clock_jumps_total");
+    Clock::with_jumps(wall_clock, elapsed_ms, move |by_ms| {
+        jumps.increment(1);
+        tracing::warn!(
+            by_ms,
+            "the wall clock jumped; policies follow it, and sessions, messages and wills live on as if it had not"
+        );
     })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+fn wall_clock() -> UnixMs {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    UnixMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Milliseconds since the machine started. Where the system can say so the time that it slept counts: it is no jump.
+fn elapsed_ms() -> i64 {
+    #[cfg(target_os = "linux")]
+    const CLOCK: ClockId = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    let since = clock_gettime(CLOCK);
+    since.tv_sec.saturating_mul(1_000).saturating_add(since.tv_nsec / 1_000_000)
 }

@@ -12,7 +12,7 @@ use std::sync::{
 use bytes::Bytes;
 use secrecy::SecretString;
 use sluice_access::{Access, AccountDraft, Change, Clock, MasterKey, random};
-use sluice_broker::Broker;
+use sluice_broker::{Broker, SessionView};
 use sluice_model::{
     AccessKeyId, AccountId, Action, Compatibility, DenyAction, Durability, Edition, InstanceId, OfflineRetention,
     PolicyName, PolicyType, Principal, Resource, TopicName, UnixMs, UserId,
@@ -55,7 +55,10 @@ pub struct World {
     pub broker: Arc<Broker>,
     pub account: AccountId,
     pub port: u16,
-    time: Arc<AtomicI64>,
+    /// Milliseconds since the beginning.
+    passed: Arc<AtomicI64>,
+    /// What the wall clock shows beyond these.
+    wall_ahead: Arc<AtomicI64>,
     _folder: tempfile::TempDir,
 }
 
@@ -63,9 +66,13 @@ impl World {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
-        let time = Arc::new(AtomicI64::new(START.0));
-        let now = Arc::clone(&time);
-        let clock = Clock::new(move || UnixMs(now.load(Ordering::Relaxed)));
+        let (passed, wall_ahead) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(START.0)));
+        let (elapsed, now) = (Arc::clone(&passed), (Arc::clone(&passed), Arc::clone(&wall_ahead)));
+        let clock = Clock::with_jumps(
+            move || UnixMs(now.0.load(Ordering::Relaxed) + now.1.load(Ordering::Relaxed)),
+            move || elapsed.load(Ordering::Relaxed),
+            |_by_ms| {},
+        );
         let master_key = MasterKey::from_hex(&MasterKey::generate_hex()).unwrap();
         let access = Arc::new(Access::open(store.clone(), master_key, clock).await.unwrap());
         let account = access.create_account(TASK, AccountDraft::default()).await.unwrap().account;
@@ -78,7 +85,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(sluice_mqtt::serve(listener, Arc::clone(&broker)));
-        let world = Self { store, access, broker, account, port, time, _folder: folder };
+        let world = Self { store, access, broker, account, port, passed, wall_ahead, _folder: folder };
         world.instance(account, CLOSES, DenyAction::Close).await;
         world.instance(account, ANSWERS, DenyAction::Respond).await;
         let strict = (Edition::Professional, Compatibility::Strict);
@@ -215,8 +222,25 @@ impl World {
         self.broker.send_message((&permit, &caller), &instance, topic, payload, now).await.unwrap();
     }
 
+    /// A session as the operations show it.
+    pub fn session(&self, instance: &str, client: &str) -> Option<SessionView> {
+        let instance: InstanceId = instance.parse().unwrap();
+        let caller = sluice_testkit::caller(Principal::Account(self.account));
+        let resource = Resource::Instance(self.account, instance.clone());
+        let now = Context::at(self.access.clock().now());
+        let permit = sluice_testkit::allow_all().authorize(&caller, &Action::INSTANCE_ACCESS, &resource, &now).unwrap();
+        let client = client.parse().unwrap();
+        self.broker.sessions(&permit, &instance).into_iter().find(|session| session.client == client)
+    }
+
+    /// Time passes, on every clock.
     pub fn pass(&self, milliseconds: i64) {
-        self.time.fetch_add(milliseconds, Ordering::Relaxed);
+        self.passed.fetch_add(milliseconds, Ordering::Relaxed);
+    }
+
+    /// Somebody sets the wall clock.
+    pub fn jump(&self, milliseconds: i64) {
+        self.wall_ahead.fetch_add(milliseconds, Ordering::Relaxed);
     }
 }
 
