@@ -12,7 +12,7 @@ use std::sync::{
 use ahash::{AHashMap, AHashSet};
 use arc_swap::ArcSwap;
 use sluice_model::{
-    AccessKeyId, AccountId, Compatibility, DenyAction, GroupId, InstanceId, Limits, PolicyName, Principal,
+    AccessKeyId, AccountId, Compatibility, DenyAction, Durability, GroupId, InstanceId, Limits, PolicyName, Principal,
 };
 use sluice_policy::{Credential, InForce, Policy, PolicySource};
 
@@ -52,6 +52,8 @@ pub struct InstanceSettings {
     pub compatibility: Compatibility,
     /// What a refusal does.
     pub deny_action: DenyAction,
+    /// What an acknowledgement promises.
+    pub durability: Durability,
     /// What it and its clients may have at most.
     pub limits: Limits,
 }

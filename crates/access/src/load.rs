@@ -246,7 +246,8 @@ async fn read_instance(
         instance: instance.id,
         compatibility: instance.compatibility,
         deny_action: instance.deny_action,
-        limits: Limits::of(instance.edition, instance.compatibility),
+        durability: instance.durability,
+        limits: Limits::of(instance.edition, instance.compatibility).keeping(instance.retention),
     };
     let topics = store.topics(account, id).await?;
     let groups = store.groups(account, id).await?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use sluice_model::{
-    AccessKeyId, AccountAlias, AccountId, Compatibility, DenyAction, Durability, Edition, InstanceId, NameError, UnixMs,
+    AccessKeyId, AccountAlias, AccountId, Compatibility, DenyAction, Durability, Edition, InstanceId, NameError,
+    OfflineRetention, UnixMs,
 };
 use sluice_policy::SystemTask;
 use sluice_store::{Account, Entity, Instance, NewAccount, StoreError};
@@ -141,6 +142,7 @@ fn first_instance(account: AccountId, id: InstanceId, created: UnixMs) -> Instan
         compatibility: Compatibility::Extended,
         deny_action: DenyAction::Close,
         durability: Durability::Sync,
+        retention: OfflineRetention::DEFAULT,
         created,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     hash::{Hash, Hasher},
+    ops::RangeInclusive,
     sync::Arc,
 };
 
@@ -115,6 +116,24 @@ words! {
         /// Written, synced within 100 ms.
         Relaxed
     }
+}
+
+/// How long, and how many, messages wait for clients that are away: of all sessions of an instance together, oldest first out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OfflineRetention {
+    /// How long a message waits at most, seconds.
+    pub seconds: u32,
+    /// How many wait at most.
+    pub messages_max: u32,
+}
+
+impl OfflineRetention {
+    /// As the original: 3 days and 1,000,000. Source: facts/apsaramq-for-mqtt.md section 4.
+    pub const DEFAULT: Self = Self { seconds: 3 * 24 * 60 * 60, messages_max: 1_000_000 };
+    /// What `OfflineRetentionSeconds` may be: a second to a year. Ours.
+    pub const SECONDS: RangeInclusive<u32> = 1..=365 * 24 * 60 * 60;
+    /// What `OfflineMessagesMax` may be. Ours: what waits has its place in memory.
+    pub const MESSAGES_MAX: RangeInclusive<u32> = 1..=100_000_000;
 }
 
 #[cfg(test)]

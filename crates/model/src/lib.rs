@@ -22,7 +22,7 @@ pub use account::{AccountAlias, AccountId, Principal, UserId};
 pub use action::{Action, Service};
 pub use client::{ClientId, GroupId};
 pub use error::NameError;
-pub use instance::{Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName};
+pub use instance::{Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName, OfflineRetention};
 pub use limits::Limits;
 pub use names::{AccessKeyId, PolicyName, PolicyType, PolicyVersion, UserName};
 pub use qos::Qos;

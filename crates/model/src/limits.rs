@@ -4,7 +4,7 @@
 //! `u64::MAX`: nothing is capped until an edition or the original's gaps say so. The whole table, edition by compatibility,
 //! is `tests/limits.txt`.
 
-use crate::{Compatibility, Edition, TopicFilter, TopicName, level_count};
+use crate::{Compatibility, Edition, OfflineRetention, TopicFilter, TopicName, level_count};
 
 /// What an instance and its clients may have at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +35,10 @@ pub struct Limits {
     pub queue_messages_max: u32,
     /// Bytes of the messages that wait for a session.
     pub queue_bytes_max: u64,
+    /// Messages that wait for the sessions of the instance, all together; the oldest goes first.
+    pub offline_messages_max: u32,
+    /// How long a message waits for a session, seconds.
+    pub offline_retention_s: u32,
     /// Longest keep-alive of MQTT 5, seconds; a longer one, and none, are set to it. 0: as asked.
     pub keep_alive_s_max: u16,
     /// Shortest session expiry that is not 0, seconds; a shorter one is raised to it.
@@ -74,6 +78,9 @@ const EXTENDED: Limits = Limits {
     topic_alias_maximum: 30,
     queue_messages_max: 100_000,
     queue_bytes_max: 64 * 1024 * 1024,
+    // The original's, until the instance has a setting of its own: see [`Limits::keeping`].
+    offline_messages_max: OfflineRetention::DEFAULT.messages_max,
+    offline_retention_s: OfflineRetention::DEFAULT.seconds,
     keep_alive_s_max: 0,
     session_expiry_s_min: 0,
     session_expiry_s_max: u32::MAX,
@@ -141,6 +148,12 @@ impl Limits {
         }
     }
 
+    /// These limits with the instance's own setting of what waits for clients that are away.
+    #[must_use]
+    pub const fn keeping(self, retention: OfflineRetention) -> Self {
+        Self { offline_messages_max: retention.messages_max, offline_retention_s: retention.seconds, ..self }
+    }
+
     /// Whether a topic name is short and flat enough. A point-to-point topic is exempt from the length: with a client ID of
     /// 64 characters it could not fit the original's 64 bytes (facts/apsaramq-for-mqtt.md section 4).
     #[must_use]
@@ -161,7 +174,7 @@ impl Limits {
     /// Every limit under its name in `GetMqttInstance`, in the order of the fields. [`Limits::UNLIMITED`] says that there is
     /// no such limit; whether something is served is 1 or 0.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, i64); 24] {
+    pub fn named(&self) -> [(&'static str, i64); 26] {
         [
             ("ConnectionsMax", capped(self.connections_max)),
             ("ConnectsPerSecondMax", capped(self.connects_per_s_max)),
@@ -176,6 +189,8 @@ impl Limits {
             ("TopicAliasMaximum", self.topic_alias_maximum.into()),
             ("QueueMessagesMax", capped(self.queue_messages_max)),
             ("QueueBytesMax", i64::try_from(self.queue_bytes_max).unwrap_or(Self::UNLIMITED)),
+            ("OfflineMessagesMax", self.offline_messages_max.into()),
+            ("OfflineRetentionSeconds", self.offline_retention_s.into()),
             (
                 "KeepAliveSecondsMax",
                 if self.keep_alive_s_max == 0 { Self::UNLIMITED } else { self.keep_alive_s_max.into() },

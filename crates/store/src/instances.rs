@@ -1,7 +1,8 @@
 //! Instances, their parent topics and groups.
 
 use sluice_model::{
-    AccountId, Compatibility, DenyAction, Durability, Edition, GroupId, InstanceId, InstanceName, ParentTopic, UnixMs,
+    AccountId, Compatibility, DenyAction, Durability, Edition, GroupId, InstanceId, InstanceName, OfflineRetention,
+    ParentTopic, UnixMs,
 };
 
 use crate::{By, Entity, Store, StoreError, by::Target, database::Write, row::Columns};
@@ -23,6 +24,8 @@ pub struct Instance {
     pub deny_action: DenyAction,
     /// What an acknowledgement promises.
     pub durability: Durability,
+    /// What waits for clients that are away.
+    pub retention: OfflineRetention,
     /// When it was made.
     pub created: UnixMs,
 }
@@ -40,6 +43,10 @@ pub struct InstanceChange {
     pub deny_action: Option<DenyAction>,
     /// What an acknowledgement promises.
     pub durability: Option<Durability>,
+    /// How long a message waits at most, seconds.
+    pub retention_s: Option<u32>,
+    /// How many messages wait at most.
+    pub offline_messages_max: Option<u32>,
 }
 
 /// A parent topic.
@@ -73,7 +80,8 @@ pub struct Counts {
     pub groups: i64,
 }
 
-const COLUMNS: &str = "instance_id, account_id, name, edition, compatibility, deny_action, durability, created";
+const COLUMNS: &str = "instance_id, account_id, name, edition, compatibility, deny_action, durability, \
+                       offline_retention_s, offline_messages_max, created";
 
 fn instance(columns: &Columns<'_>) -> Result<Instance, StoreError> {
     Ok(Instance {
@@ -84,6 +92,10 @@ fn instance(columns: &Columns<'_>) -> Result<Instance, StoreError> {
         compatibility: columns.parsed("compatibility")?,
         deny_action: columns.parsed("deny_action")?,
         durability: columns.parsed("durability")?,
+        retention: OfflineRetention {
+            seconds: columns.small("offline_retention_s")?,
+            messages_max: columns.small("offline_messages_max")?,
+        },
         created: columns.time("created")?,
     })
 }
@@ -93,7 +105,7 @@ pub(crate) async fn insert(write: &mut Write, new: &Instance) -> Result<(), Stor
     write
         .insert(
             "INSERT INTO instances (instance_id, account_id, name, edition, compatibility, deny_action, durability, \
-             created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+             offline_retention_s, offline_messages_max, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             &[
                 new.id.as_str().into(),
                 new.account.into(),
@@ -102,6 +114,8 @@ pub(crate) async fn insert(write: &mut Write, new: &Instance) -> Result<(), Stor
                 new.compatibility.as_str().into(),
                 new.deny_action.as_str().into(),
                 new.durability.as_str().into(),
+                i64::from(new.retention.seconds).into(),
+                i64::from(new.retention.messages_max).into(),
                 new.created.into(),
             ],
             Entity::Instance,
@@ -153,12 +167,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         by.check(account, &Target::Instance(id.as_str()))?;
         let mut write = self.write(account).await?;
-        // COALESCE of a bound text: an empty one, which no setting is, leaves the column as it is.
+        // COALESCE of what is bound: an empty text and a 0, which no setting is, leave the column as it is.
         let sql = "UPDATE instances SET name = COALESCE(NULLIF($3, ''), name), \
                    edition = COALESCE(NULLIF($4, ''), edition), \
                    compatibility = COALESCE(NULLIF($5, ''), compatibility), \
                    deny_action = COALESCE(NULLIF($6, ''), deny_action), \
-                   durability = COALESCE(NULLIF($7, ''), durability) WHERE account_id = $1 AND instance_id = $2";
+                   durability = COALESCE(NULLIF($7, ''), durability), \
+                   offline_retention_s = COALESCE(NULLIF($8, 0), offline_retention_s), \
+                   offline_messages_max = COALESCE(NULLIF($9, 0), offline_messages_max) \
+                   WHERE account_id = $1 AND instance_id = $2";
         let binds = [
             account.into(),
             id.as_str().into(),
@@ -167,6 +184,8 @@ impl Store {
             change.compatibility.map_or("", Compatibility::as_str).into(),
             change.deny_action.map_or("", DenyAction::as_str).into(),
             change.durability.map_or("", Durability::as_str).into(),
+            i64::from(change.retention_s.unwrap_or(0)).into(),
+            i64::from(change.offline_messages_max.unwrap_or(0)).into(),
         ];
         if write.change(sql, &binds, Entity::Instance).await? == 0 {
             return Err(StoreError::NotFound(Entity::Instance));

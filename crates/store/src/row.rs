@@ -22,6 +22,11 @@ impl Columns<'_> {
         self.row.try_get::<i64, _>(column).map_err(|error| self.damaged(error))
     }
 
+    /// A number that fits 32 bits.
+    pub(crate) fn small(&self, column: &str) -> Result<u32, StoreError> {
+        u32::try_from(self.integer(column)?).map_err(|error| self.damaged(error))
+    }
+
     pub(crate) fn flag(&self, column: &str) -> Result<bool, StoreError> {
         match self.integer(column)? {
             0 => Ok(false),

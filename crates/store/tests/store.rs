@@ -52,6 +52,7 @@ const CASES: &[(&str, Case)] = cases![Case:
 const SCHEMA_CASES: &[(&str, SchemaCase)] = cases![SchemaCase:
     schema::a_reopened_store_has_what_was_written,
     schema::a_schema_of_a_newer_program_is_refused_and_left_alone,
+    schema::an_older_database_gets_the_steps_that_it_lacks,
     schema::an_empty_database_opened_twice_at_once_has_one_schema,
     schema::a_damaged_row_names_its_table,
 ];

@@ -14,8 +14,8 @@ use secrecy::SecretString;
 use sluice_access::{Access, AccountDraft, Change, Clock, MasterKey, random};
 use sluice_broker::Broker;
 use sluice_model::{
-    AccessKeyId, AccountId, Action, Compatibility, DenyAction, Durability, Edition, InstanceId, PolicyName, PolicyType,
-    Principal, Resource, TopicName, UnixMs, UserId,
+    AccessKeyId, AccountId, Action, Compatibility, DenyAction, Durability, Edition, InstanceId, OfflineRetention,
+    PolicyName, PolicyType, Principal, Resource, TopicName, UnixMs, UserId,
 };
 use sluice_policy::{Context, SystemTask};
 use sluice_store::{AccessKey, By, Group, Instance, NewUser, Store, Topic};
@@ -101,6 +101,7 @@ impl World {
             compatibility,
             deny_action,
             durability: Durability::Sync,
+            retention: OfflineRetention::DEFAULT,
             created: START,
         };
         self.store.create_instance(BY, &instance).await.unwrap();

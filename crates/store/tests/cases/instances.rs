@@ -1,10 +1,12 @@
-use sluice_model::{AccountId, Action, Compatibility, DenyAction, Durability, Edition, Principal, Resource, UnixMs};
+use sluice_model::{
+    AccountId, Action, Compatibility, DenyAction, Durability, Edition, OfflineRetention, Principal, Resource, UnixMs,
+};
 use sluice_policy::{Context, SystemTask};
 use sluice_store::{By, Counts, Entity, Group, Instance, InstanceChange, NewAccount, Store, StoreError, Topic};
 
 use super::{BY, MANY, NOW, new_account};
 
-fn instance(account: AccountId, id: &str, name: &str) -> Instance {
+pub(crate) fn instance(account: AccountId, id: &str, name: &str) -> Instance {
     Instance {
         id: id.parse().unwrap(),
         account,
@@ -13,6 +15,7 @@ fn instance(account: AccountId, id: &str, name: &str) -> Instance {
         compatibility: Compatibility::Extended,
         deny_action: DenyAction::Respond,
         durability: Durability::Sync,
+        retention: OfflineRetention { seconds: 60, messages_max: 1_000 },
         created: NOW,
     }
 }
@@ -98,6 +101,8 @@ pub(crate) async fn settings_are_changed_one_by_one(store: Store) {
         compatibility: None,
         deny_action: Some(DenyAction::Close),
         durability: Some(Durability::Relaxed),
+        retention_s: Some(120),
+        offline_messages_max: None,
     };
     store.update_instance(BY, place, &change).await.unwrap();
     mine = Instance {
@@ -105,6 +110,7 @@ pub(crate) async fn settings_are_changed_one_by_one(store: Store) {
         edition: Edition::Basic,
         deny_action: DenyAction::Close,
         durability: Durability::Relaxed,
+        retention: OfflineRetention { seconds: 120, messages_max: 1_000 },
         ..mine
     };
     assert_eq!(store.instance(one, place.1).await.unwrap().as_ref(), Some(&mine));

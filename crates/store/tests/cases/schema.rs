@@ -1,9 +1,10 @@
 //! Opening: what is kept, what is refused, and rows that no version of this program writes.
 
-use sluice_store::{Store, StoreError};
+use sluice_model::OfflineRetention;
+use sluice_store::{Instance, Store, StoreError};
 use sqlx::AnyPool;
 
-use super::{MANY, NOW, new_account, new_user};
+use super::{MANY, NOW, instances::instance, new_account, new_user};
 use crate::cases::BY;
 
 /// Runs statements behind the store's back.
@@ -32,10 +33,29 @@ pub(crate) async fn a_schema_of_a_newer_program_is_refused_and_left_alone(url: S
     Store::open(&url).await.unwrap().close().await;
     tamper(&url, &["INSERT INTO schema_steps (step) VALUES (999)"]).await;
     let error = Store::open(&url).await.unwrap_err();
-    assert!(matches!(error, StoreError::TooNew { found: 999, known: 2 }), "{error}");
+    assert!(matches!(error, StoreError::TooNew { found: 999, known: 3 }), "{error}");
     assert!(error.to_string().contains("use the newer program"), "{error}");
     tamper(&url, &["DELETE FROM schema_steps WHERE step = 999"]).await;
     Store::open(&url).await.unwrap().close().await;
+}
+
+pub(crate) async fn an_older_database_gets_the_steps_that_it_lacks(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let account = new_account(&store, 1).await;
+    let mine = instance(account, "mqtt-cn-a", "name");
+    store.create_instance(BY, &mine).await.unwrap();
+    store.close().await;
+    // As the program of step 2 left it.
+    let back = [
+        "ALTER TABLE instances DROP COLUMN offline_retention_s",
+        "ALTER TABLE instances DROP COLUMN offline_messages_max",
+        "DELETE FROM schema_steps WHERE step = 3",
+    ];
+    tamper(&url, &back).await;
+    let store = Store::open(&url).await.unwrap();
+    let kept = Instance { retention: OfflineRetention::DEFAULT, ..mine };
+    assert_eq!(store.instances(account).await.unwrap(), [kept]);
+    store.close().await;
 }
 
 pub(crate) async fn an_empty_database_opened_twice_at_once_has_one_schema(url: String) {
