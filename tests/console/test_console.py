@@ -17,7 +17,7 @@ PASSWORD = "a-good-password"
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,800"):
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,800", "--force-prefers-reduced-motion"):
         options.add_argument(argument)
     options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
     driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
@@ -163,6 +163,50 @@ def test_the_instance_list_shows_just_what_is_granted(server, browser):
     assert browser.find_element(By.ID, "refused-action").text == "mq:ListMqttInstance"
 
 
+def settings_of(server, instance):
+    detail = server.api("onsmqtt", "GetMqttInstance", InstanceId=instance)["Instance"]
+    return [detail["Durability"], detail["Limits"]["OfflineRetentionSeconds"], detail["Limits"]["OfflineMessagesMax"]]
+
+
+def test_an_instances_durability_and_retention_are_shown_and_changed(server, browser):
+    instance = "mqtt-cn-kept"
+    server.api("onsmqtt", "CreateMqttInstance", InstanceName="kept", InstanceId=instance, OfflineMessagesMax="500")
+    sign_in(browser, server, ALIAS, ROOT_PASSWORD)
+    at(browser, server, "mqtt/instances")
+    browser.find_element(By.LINK_TEXT, instance).click()
+    assert "It survives the end of the server and a loss of power." in text(browser)
+    assert browser.find_element(By.CSS_SELECTOR, "input[value=Sync]").is_selected()
+    assert browser.find_element(By.NAME, "messages_max").get_attribute("value") == "500"
+    picture(browser, "instance")
+    browser.find_element(By.CSS_SELECTOR, "input[value=Relaxed]").click()
+    for name in ("retention_s", "messages_max"):
+        browser.find_element(By.NAME, name).clear()
+    fill(browser, {"retention_s": "3600", "messages_max": "700"})
+    assert browser.find_element(By.ID, "saved").is_displayed()
+    assert settings_of(server, instance) == ["Relaxed", 3600, 700]
+    # What the browser does not refuse, the operation does.
+    browser.execute_script("document.getElementById('settings').noValidate = true")
+    browser.find_element(By.NAME, "retention_s").clear()
+    fill(browser, {"retention_s": "0"})
+    assert "OfflineRetentionSeconds" in browser.find_element(By.ID, "wrong").text
+    assert settings_of(server, instance) == ["Relaxed", 3600, 700]
+
+
+def test_an_instances_settings_are_only_shown_to_who_may_not_change_them(server, browser):
+    new_user(server, "reader", allow("mq:GetMqttInstance", arn(f"instance/{INSTANCE}")), access())
+    sign_in(browser, server, f"reader@{ALIAS}", PASSWORD)
+    at(browser, server, f"mqtt/instances/{INSTANCE}")
+    assert "259200 seconds" in browser.find_element(By.ID, "settings-shown").text
+    assert browser.find_element(By.ID, "refused-action").text == "mq:UpdateMqttInstance"
+    assert not browser.find_elements(By.ID, "settings")
+    # A foreign instance and one that is not there read the same.
+    refusals = []
+    for instance in ("mqtt-cn-unseen", "mqtt-cn-absent"):
+        at(browser, server, f"mqtt/instances/{instance}")
+        refusals.append(browser.find_element(By.ID, "refusal").text.replace(instance, "I"))
+    assert refusals[0] == refusals[1] and "mq:MqttInstanceAccess" in refusals[0]
+
+
 def test_signing_out_ends_the_session_and_so_does_deleting_the_profile(server, browser):
     new_user(server, "leaver")
     sign_in(browser, server, f"leaver@{ALIAS}", PASSWORD)
@@ -181,6 +225,6 @@ def test_signing_out_ends_the_session_and_so_does_deleting_the_profile(server, b
 
 def test_no_page_holds_a_secret(server, browser):
     sign_in(browser, server, ALIAS, ROOT_PASSWORD)
-    for path in ("", "mqtt", "mqtt/instances"):
+    for path in ("", "mqtt", "mqtt/instances", f"mqtt/instances/{INSTANCE}"):
         at(browser, server, path)
         assert ROOT_SECRET not in browser.page_source and ROOT_PASSWORD not in browser.page_source

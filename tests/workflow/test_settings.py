@@ -73,6 +73,18 @@ def test_settings_change_one_by_one_and_bring_their_limits(server, place):
     sdk.generic(server, "CreateMqttTopic", InstanceId=instance, Topic="over")
 
 
+def test_what_is_kept_for_clients_that_are_away_is_a_setting(server):
+    made = lambda name, **query: sdk.generic(server, "CreateMqttInstance", InstanceName=name, **query)["InstanceId"]
+    kept = lambda instance: [details(server, instance)["Limits"][name] for name in ("OfflineRetentionSeconds", "OfflineMessagesMax")]
+    assert kept(made("kept-default")) == [259200, 1000000]
+    instance = made("kept", OfflineRetentionSeconds=3600, OfflineMessagesMax=5)
+    assert kept(instance) == [3600, 5]
+    sdk.generic(server, "UpdateMqttInstance", InstanceId=instance, OfflineMessagesMax=7, Compatibility="Strict")
+    assert kept(instance) == [3600, 7]
+    sdk.generic(server, "UpdateMqttInstance", InstanceId=instance, OfflineRetentionSeconds=31536000)
+    assert kept(instance) == [31536000, 7]
+
+
 def test_a_deny_action_holds_for_who_is_connected(server, place):
     instance, key = place
     client = Client(server, key, "GID_orders@@@deny", instance=instance)

@@ -15,7 +15,7 @@ mod usage;
 
 pub use group::{CreateGroupId, DeleteGroupId, ListGroupId};
 pub use instance::{CreateMqttInstance, InstancePage, ListInstances, ListMqttInstance, MqttInstance};
-pub use instance_settings::{DeleteMqttInstance, GetMqttInstance, UpdateMqttInstance};
+pub use instance_settings::{DeleteMqttInstance, GetMqttInstance, InstanceDetail, UpdateMqttInstance};
 pub use message::SendMessage;
 pub use metadata::{GetMqttMetaData, MetaData};
 pub use session::{CloseConnection, QuerySessionByClientId};

@@ -121,6 +121,15 @@ impl Params {
         number.ok_or_else(|| ActionError::invalid(name))
     }
 
+    /// A decimal number within a range, if one is given.
+    pub(crate) fn optional_integer(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, ActionError> {
+        self.given(name).map(|_| self.integer(name, range, 0)).transpose()
+    }
+
     /// A required instant, Unix milliseconds.
     pub(crate) fn time(&self, name: &'static str) -> Result<UnixMs, ActionError> {
         let text = self.text(name)?;

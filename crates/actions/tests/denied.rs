@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sluice_access::{Access, AccountDraft, Change, Clock, MasterKey};
 use sluice_actions::{ActionContext, ActionError, Need, OPERATIONS, Operation, Params, RequestId, Services, Usage};
 use sluice_broker::Broker;
-use sluice_model::{Compatibility, DenyAction, Durability, Edition, Principal, UnixMs};
+use sluice_model::{Compatibility, DenyAction, Durability, Edition, OfflineRetention, Principal, UnixMs};
 use sluice_policy::SystemTask;
 use sluice_store::{
     By, Instance, Store,
@@ -51,6 +51,7 @@ impl World {
             compatibility: Compatibility::Extended,
             deny_action: DenyAction::Close,
             durability: Durability::Sync,
+            retention: OfflineRetention::DEFAULT,
             created: NOW,
         };
         store.create_instance(By::Task(SystemTask::FirstStart), &second).await.unwrap();

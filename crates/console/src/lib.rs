@@ -37,6 +37,7 @@ pub fn routes(services: Services) -> Router {
         .route("/console/sign-out", post(pages::sign_in::sign_out))
         .route("/console/mqtt", get(pages::overview::show))
         .route("/console/mqtt/instances", get(pages::instances::show))
+        .route("/console/mqtt/instances/{instance}", get(pages::instance::show).post(pages::instance::submit))
         .route("/console/assets/{name}", get(assets::serve))
         .route("/console/{*rest}", get(pages::not_found))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))

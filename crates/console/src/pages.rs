@@ -1,5 +1,6 @@
 //! The pages, a file each.
 
+pub(crate) mod instance;
 pub(crate) mod instances;
 pub(crate) mod new_password;
 pub(crate) mod overview;

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use sluice_access::{Change, random};
 use sluice_model::{
-    Action, Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName, Resource, Service,
+    Action, Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName, OfflineRetention, Resource,
+    Service,
 };
 use sluice_store::{By, Instance, StoreError};
 
@@ -25,6 +26,8 @@ pub struct CreateMqttInstance {
     pub deny_action: DenyAction,
     /// What an acknowledgement promises.
     pub durability: Durability,
+    /// What waits for clients that are away.
+    pub retention: OfflineRetention,
     /// Its ID; drawn when absent.
     pub instance: Option<InstanceId>,
 }
@@ -49,6 +52,8 @@ impl Act for CreateMqttInstance {
             optional("Compatibility"),
             optional("DenyAction"),
             optional("Durability"),
+            optional("OfflineRetentionSeconds"),
+            optional("OfflineMessagesMax"),
             optional("InstanceId"),
         ],
     };
@@ -61,6 +66,18 @@ impl Act for CreateMqttInstance {
             compatibility: params.word("Compatibility", Compatibility::Extended)?,
             deny_action: params.word("DenyAction", DenyAction::Close)?,
             durability: params.word("Durability", Durability::Sync)?,
+            retention: OfflineRetention {
+                seconds: params.integer(
+                    "OfflineRetentionSeconds",
+                    OfflineRetention::SECONDS,
+                    OfflineRetention::DEFAULT.seconds,
+                )?,
+                messages_max: params.integer(
+                    "OfflineMessagesMax",
+                    OfflineRetention::MESSAGES_MAX,
+                    OfflineRetention::DEFAULT.messages_max,
+                )?,
+            },
             instance: params.optional_name("InstanceId").map_err(ActionError::without_rule)?,
         })
     }
@@ -79,6 +96,7 @@ impl Act for CreateMqttInstance {
             compatibility: self.compatibility,
             deny_action: self.deny_action,
             durability: self.durability,
+            retention: self.retention,
             created: context.now,
         };
         let written = context.store().create_instance(By::Permit(granted.permit()?), &instance).await;

@@ -3,7 +3,8 @@
 use serde::{Serialize, Serializer};
 use sluice_access::Change;
 use sluice_model::{
-    Action, Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName, Limits, Resource,
+    Action, Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName, Limits, OfflineRetention,
+    Resource,
 };
 use sluice_store::{By, Instance, InstanceChange, StoreError};
 
@@ -72,7 +73,7 @@ impl Act for GetMqttInstance {
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<InstanceReply, ActionError> {
         let found = context.store().instance(context.account(), &self.instance).await?;
         let instance: Instance = found.ok_or_else(|| ActionError::AbsentInstance(self.instance.to_string()))?;
-        let limits = Limits::of(instance.edition, instance.compatibility);
+        let limits = Limits::of(instance.edition, instance.compatibility).keeping(instance.retention);
         let endpoints = context.services.endpoints.to_vec();
         Ok(InstanceReply { instance: InstanceDetail { summary: instance.into(), endpoints, limits } })
     }
@@ -100,6 +101,8 @@ impl Act for UpdateMqttInstance {
             optional("Compatibility"),
             optional("DenyAction"),
             optional("Durability"),
+            optional("OfflineRetentionSeconds"),
+            optional("OfflineMessagesMax"),
         ],
     };
     type Output = Done;
@@ -112,6 +115,8 @@ impl Act for UpdateMqttInstance {
             compatibility: params.optional_word::<Compatibility>("Compatibility")?,
             deny_action: params.optional_word::<DenyAction>("DenyAction")?,
             durability: params.optional_word::<Durability>("Durability")?,
+            retention_s: params.optional_integer("OfflineRetentionSeconds", OfflineRetention::SECONDS)?,
+            offline_messages_max: params.optional_integer("OfflineMessagesMax", OfflineRetention::MESSAGES_MAX)?,
         };
         Ok(Self { instance: params.instance("InstanceId")?, change })
     }

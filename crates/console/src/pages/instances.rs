@@ -32,6 +32,7 @@ struct Row {
     edition: &'static str,
     compatibility: &'static str,
     deny_action: &'static str,
+    durability: &'static str,
     status: &'static str,
     created: String,
 }
@@ -51,6 +52,7 @@ impl List {
             edition: instance.edition,
             compatibility: instance.compatibility,
             deny_action: instance.deny_action,
+            durability: instance.durability,
             status: instance.status,
             created: minute(instance.create_time),
         });
@@ -68,7 +70,7 @@ impl List {
 }
 
 /// `2026-01-31 12:34`, UTC.
-fn minute(unix_ms: i64) -> String {
+pub(crate) fn minute(unix_ms: i64) -> String {
     let at = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     at.strftime("%Y-%m-%d %H:%M").to_string()
 }
