@@ -15,6 +15,7 @@ use crate::{
     leave::Ending,
     link::Link,
     message::{Origin, Waiting},
+    throttle::Throttle,
     wake::Wakes,
     will::PendingWill,
 };
@@ -49,6 +50,8 @@ pub struct Client {
     pub(crate) origin: Option<Arc<Origin>>,
     /// Taken from the outbox and not written yet.
     pub(crate) taken: VecDeque<Waiting>,
+    /// The pace of what waited while the client was away; mostly none.
+    pub(crate) throttle: Option<Box<Throttle>>,
     /// Retained messages that new subscriptions are still to get.
     pub(crate) replays: Vec<Replay>,
     pub(crate) will: Option<Box<PendingWill>>,
@@ -86,6 +89,9 @@ impl Client {
         settings: Arc<InstanceSettings>,
         permit: &Permit,
     ) -> Self {
+        let waited = session.in_flight() + link.with_outbox(|outbox| outbox.len());
+        let back = broker.steady(link.identity.connected);
+        let throttle = Throttle::of(settings.limits.offline_batch_messages, waited, back);
         Self {
             broker: Arc::clone(broker),
             link,
@@ -98,6 +104,7 @@ impl Client {
             valid_until: permit.valid_until(),
             origin: None,
             taken: VecDeque::new(),
+            throttle,
             replays: Vec::new(),
             will: None,
             ending: Ending::Lost,
@@ -125,13 +132,14 @@ impl Client {
         self.session.patience()
     }
 
-    /// For how long, from now, nothing ends by itself; `None` when nothing does.
+    /// For how long, from now, no right ends by itself and no message's time comes; `None` when neither does.
     #[must_use]
-    pub fn rights_end_in(&self) -> Option<Duration> {
-        (self.valid_until < UnixMs::NEVER).then(|| {
+    pub fn due_in(&self) -> Option<Duration> {
+        let right_ends = (self.valid_until < UnixMs::NEVER).then(|| {
             let left = self.valid_until.0.saturating_sub(self.broker.access.clock().now().0);
             Duration::from_millis(u64::try_from(left).unwrap_or(0))
-        })
+        });
+        right_ends.into_iter().chain(self.next_batch_in()).min()
     }
 
     /// Returns when there is something to deliver or to decide. Cancel safe.

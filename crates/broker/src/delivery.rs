@@ -69,9 +69,14 @@ impl Client {
             if let Err(reason) = self.stay(now) {
                 return self.close(reason, None, out);
             }
+            if self.is_throttled(now) {
+                return Flow::Continue;
+            }
+            let delivered = self.turn.delivered;
             if self.session.has_again() {
                 let Some(one) = self.session.next_again() else { return Flow::Continue };
                 self.send_again(one, now, out);
+                self.has_gone(self.turn.delivered > delivered);
                 continue;
             }
             if self.taken.is_empty() && !self.take_more(now) {
@@ -83,6 +88,7 @@ impl Client {
             }
             let Some(waiting) = self.taken.pop_front() else { continue };
             self.send(waiting, now, out);
+            self.has_gone(self.turn.delivered > delivered);
         }
     }
 

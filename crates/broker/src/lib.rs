@@ -38,6 +38,7 @@ mod shared;
 mod subscriptions;
 mod sweep;
 mod takeover;
+mod throttle;
 mod usage;
 mod views;
 mod wake;

@@ -35,6 +35,9 @@ pub struct Limits {
     pub queue_messages_max: u32,
     /// Bytes of the messages that wait for a session.
     pub queue_bytes_max: u64,
+    /// Of more messages than these that waited for a client, it gets so many at once when it is back, and as many each 5
+    /// seconds. 0: all at once.
+    pub offline_batch_messages: u32,
     /// Longest keep-alive of MQTT 5, seconds; a longer one, and none, are set to it. 0: as asked.
     pub keep_alive_s_max: u16,
     /// Shortest session expiry that is not 0, seconds; a shorter one is raised to it.
@@ -74,6 +77,7 @@ const EXTENDED: Limits = Limits {
     topic_alias_maximum: 30,
     queue_messages_max: 100_000,
     queue_bytes_max: 64 * 1024 * 1024,
+    offline_batch_messages: 0,
     keep_alive_s_max: 0,
     session_expiry_s_min: 0,
     session_expiry_s_max: u32::MAX,
@@ -99,6 +103,7 @@ const STRICT: Limits = Limits {
     // The original keeps 1,000,000 for all sessions of an instance together, so that one session may have them all. The
     // bytes are ours.
     queue_messages_max: 1_000_000,
+    offline_batch_messages: 30,
     keep_alive_s_max: 8 * 60,
     session_expiry_s_min: 10 * 60,
     session_expiry_s_max: 2_147_483_647,
@@ -161,7 +166,7 @@ impl Limits {
     /// Every limit under its name in `GetMqttInstance`, in the order of the fields. [`Limits::UNLIMITED`] says that there is
     /// no such limit; whether something is served is 1 or 0.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, i64); 24] {
+    pub fn named(&self) -> [(&'static str, i64); 25] {
         [
             ("ConnectionsMax", capped(self.connections_max)),
             ("ConnectsPerSecondMax", capped(self.connects_per_s_max)),
@@ -176,6 +181,10 @@ impl Limits {
             ("TopicAliasMaximum", self.topic_alias_maximum.into()),
             ("QueueMessagesMax", capped(self.queue_messages_max)),
             ("QueueBytesMax", i64::try_from(self.queue_bytes_max).unwrap_or(Self::UNLIMITED)),
+            (
+                "OfflineBatchMessages",
+                if self.offline_batch_messages == 0 { Self::UNLIMITED } else { self.offline_batch_messages.into() },
+            ),
             (
                 "KeepAliveSecondsMax",
                 if self.keep_alive_s_max == 0 { Self::UNLIMITED } else { self.keep_alive_s_max.into() },
