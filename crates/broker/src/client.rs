@@ -18,6 +18,7 @@ use crate::{
     leave::Ending,
     link::Link,
     message::{Origin, Waiting},
+    throttle::Throttle,
     wake::Wakes,
     will::PendingWill,
 };
@@ -54,6 +55,8 @@ pub struct Client {
     pub(crate) taken: VecDeque<Waiting>,
     /// Written once the log has what it promises.
     pub(crate) held: Held,
+    /// The pace of what waited while the client was away; mostly none.
+    pub(crate) throttle: Option<Box<Throttle>>,
     /// Retained messages that new subscriptions are still to get.
     pub(crate) replays: Vec<Replay>,
     pub(crate) will: Option<Box<PendingWill>>,
@@ -91,6 +94,9 @@ impl Client {
         settings: Arc<InstanceSettings>,
         permit: &Permit,
     ) -> Self {
+        let waited = session.in_flight() + link.with_outbox(|outbox| outbox.len());
+        let back = broker.steady(link.identity.connected);
+        let throttle = Throttle::of(settings.limits.offline_batch_messages, waited, back);
         Self {
             broker: Arc::clone(broker),
             link,
@@ -104,6 +110,7 @@ impl Client {
             origin: None,
             taken: VecDeque::new(),
             held: Held::default(),
+            throttle,
             replays: Vec::new(),
             will: None,
             ending: Ending::Lost,
@@ -131,13 +138,14 @@ impl Client {
         self.session.patience()
     }
 
-    /// For how long, from now, nothing ends by itself; `None` when nothing does.
+    /// For how long, from now, no right ends by itself and no message's time comes; `None` when neither does.
     #[must_use]
-    pub fn rights_end_in(&self) -> Option<Duration> {
-        (self.valid_until < UnixMs::NEVER).then(|| {
+    pub fn due_in(&self) -> Option<Duration> {
+        let right_ends = (self.valid_until < UnixMs::NEVER).then(|| {
             let left = self.valid_until.0.saturating_sub(self.broker.access.clock().now().0);
             Duration::from_millis(u64::try_from(left).unwrap_or(0))
-        })
+        });
+        right_ends.into_iter().chain(self.next_batch_in()).min()
     }
 
     /// Returns when there is something to deliver or to decide. Cancel safe.

@@ -71,11 +71,16 @@ impl Client {
             if let Err(reason) = self.stay(now) {
                 return self.close(reason, None, out);
             }
+            if self.is_throttled(now) {
+                return Flow::Continue;
+            }
+            let delivered = self.turn.delivered;
             if self.session.has_again() {
                 let Some(one) = self.session.next_again() else { return Flow::Continue };
                 if let Err(fault) = self.send_again(one, now, out) {
                     return self.close_for(fault, out);
                 }
+                self.has_gone(self.turn.delivered > delivered);
                 continue;
             }
             if self.taken.is_empty() && !self.take_more(now) {
@@ -89,6 +94,7 @@ impl Client {
             if let Err(fault) = self.send(waiting, now, out) {
                 return self.close_for(fault, out);
             }
+            self.has_gone(self.turn.delivered > delivered);
         }
     }
 

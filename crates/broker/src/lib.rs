@@ -43,6 +43,7 @@ mod storing;
 mod subscriptions;
 mod sweep;
 mod takeover;
+mod throttle;
 mod tidy;
 mod usage;
 mod views;

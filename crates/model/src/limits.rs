@@ -39,6 +39,9 @@ pub struct Limits {
     pub offline_messages_max: u32,
     /// How long a message waits for a session, seconds.
     pub offline_retention_s: u32,
+    /// Of more messages than these that waited for a client, it gets so many at once when it is back, and as many each 5
+    /// seconds. 0: all at once.
+    pub offline_batch_messages: u32,
     /// Longest keep-alive of MQTT 5, seconds; a longer one, and none, are set to it. 0: as asked.
     pub keep_alive_s_max: u16,
     /// Shortest session expiry that is not 0, seconds; a shorter one is raised to it.
@@ -81,6 +84,7 @@ const EXTENDED: Limits = Limits {
     // The original's, until the instance has a setting of its own: see [`Limits::keeping`].
     offline_messages_max: OfflineRetention::DEFAULT.messages_max,
     offline_retention_s: OfflineRetention::DEFAULT.seconds,
+    offline_batch_messages: 0,
     keep_alive_s_max: 0,
     session_expiry_s_min: 0,
     session_expiry_s_max: u32::MAX,
@@ -106,6 +110,7 @@ const STRICT: Limits = Limits {
     // The original keeps 1,000,000 for all sessions of an instance together, so that one session may have them all. The
     // bytes are ours.
     queue_messages_max: 1_000_000,
+    offline_batch_messages: 30,
     keep_alive_s_max: 8 * 60,
     session_expiry_s_min: 10 * 60,
     session_expiry_s_max: 2_147_483_647,
@@ -174,7 +179,7 @@ impl Limits {
     /// Every limit under its name in `GetMqttInstance`, in the order of the fields. [`Limits::UNLIMITED`] says that there is
     /// no such limit; whether something is served is 1 or 0.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, i64); 26] {
+    pub fn named(&self) -> [(&'static str, i64); 27] {
         [
             ("ConnectionsMax", capped(self.connections_max)),
             ("ConnectsPerSecondMax", capped(self.connects_per_s_max)),
@@ -191,6 +196,10 @@ impl Limits {
             ("QueueBytesMax", i64::try_from(self.queue_bytes_max).unwrap_or(Self::UNLIMITED)),
             ("OfflineMessagesMax", self.offline_messages_max.into()),
             ("OfflineRetentionSeconds", self.offline_retention_s.into()),
+            (
+                "OfflineBatchMessages",
+                if self.offline_batch_messages == 0 { Self::UNLIMITED } else { self.offline_batch_messages.into() },
+            ),
             (
                 "KeepAliveSecondsMax",
                 if self.keep_alive_s_max == 0 { Self::UNLIMITED } else { self.keep_alive_s_max.into() },

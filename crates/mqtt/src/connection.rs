@@ -153,7 +153,7 @@ impl<T: Transport> Connection<T> {
                 Flow::Close => return Some((out, FAREWELL_WAIT)),
                 Flow::Left => return Some((out, LEAVE_WAIT)),
             }
-            if alarm.is_elapsed() || self.rights_deadline().is_some_and(|end| alarm.deadline() > end) {
+            if alarm.is_elapsed() || self.due().is_some_and(|due| alarm.deadline() > due) {
                 alarm.as_mut().reset(self.next_deadline());
             }
             // In no fixed order: under a flood of deliveries the client is still heard, and its deadline still comes.
@@ -216,15 +216,15 @@ impl<T: Transport> Connection<T> {
         flow
     }
 
-    /// When a right ends by itself, if any does.
-    fn rights_deadline(&self) -> Option<Instant> {
-        self.client.rights_end_in().map(|left| Instant::now() + left)
+    /// When a right ends by itself or a message's time comes, if either does.
+    fn due(&self) -> Option<Instant> {
+        self.client.due_in().map(|left| Instant::now() + left)
     }
 
-    /// When to look again: the client's patience or the end of a right, whichever comes first.
+    /// When to look again: the client's patience or what is due, whichever comes first.
     fn next_deadline(&self) -> Instant {
         let lost = self.last_packet + self.client.patience().unwrap_or(NEVER);
-        self.rights_deadline().map_or(lost, |end| lost.min(end))
+        self.due().map_or(lost, |due| lost.min(due))
     }
 
     fn at_deadline(&mut self, out: &mut BytesMut) -> Flow {

@@ -424,3 +424,42 @@ async fn what_a_groups_only_stored_member_did_not_acknowledge_waits_for_it() {
     assert!(connack.session_present);
     assert_eq!(back.hears().await, "first");
 }
+
+#[tokio::test]
+async fn of_many_messages_that_waited_the_original_delivers_thirty_every_five_seconds() {
+    let world = World::new().await;
+    let key = world.user("alice", &member()).await;
+    let stored = || Connect { clean: false, ..connect(Version::V3_1_1, &key, STRICT, "GID_one@@@a") };
+    let (mut client, _) = Client::try_open(&world, stored()).await;
+    client.subscribe("home/a").await;
+    let mut publisher = Client::open(&world, &key, STRICT, "GID_one@@@pub").await;
+    publisher.publish("home/a", "unacknowledged").await;
+    assert!(matches!(client.receive().await, Some(Packet::Publish(_))));
+    drop(client);
+    while world.session(STRICT, "GID_one@@@a").is_none_or(|session| session.online) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    for n in 1..70 {
+        publisher.publish("home/a", &n.to_string()).await;
+    }
+    let (mut client, _) = Client::try_open(&world, stored()).await;
+    assert_eq!(client.hears().await, "unacknowledged");
+    // What comes now comes last.
+    publisher.publish("home/a", "live").await;
+    for (first, end) in [(1, 30), (30, 60)] {
+        for n in first..end {
+            assert_eq!(client.hears().await, n.to_string());
+        }
+        client.is_alive().await;
+        world.pass(5_000);
+        // Its own alarm goes by the system's time; an acknowledgement has it look too.
+        let ack = sluice_codec::Ack { packet_id: 9_999, reason: ReasonCode::Success, properties: None };
+        client.send(Packet::PubAck(ack)).await;
+    }
+    for n in 60..70 {
+        assert_eq!(client.hears().await, n.to_string());
+    }
+    assert_eq!(client.hears().await, "live");
+    publisher.publish("home/a", "at once").await;
+    assert_eq!(client.hears().await, "at once");
+}

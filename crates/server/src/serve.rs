@@ -16,6 +16,7 @@ use sluice_broker::{Arrival, Broker};
 use sluice_mqtt::Intake;
 use sluice_openapi::OpenApi;
 use sluice_policy::Authority;
+use sluice_store::log::{MemoryLog, Recovered};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -64,7 +65,8 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let addresses = listeners.addresses()?;
     let access = Arc::clone(&opened.access);
     let authority = Authority::new(access.policy_source());
-    let broker = Broker::new(Arc::clone(&access), authority.clone());
+    let broker =
+        Broker::new(Arc::clone(&access), authority.clone(), Arc::new(MemoryLog::default()), Recovered::default());
     let usage = Usage::new(opened.store.clone(), Arc::clone(&broker), access.clock().now());
     let services = Services {
         store: opened.store.clone(),
