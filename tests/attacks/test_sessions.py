@@ -50,7 +50,8 @@ def test_16_a_connected_client_is_not_kicked_and_not_jailed(server, place, thiev
     # What the thief tried does not count against the owner: it is back at once, with its session.
     back = connected(server, place.keep, victim, version=version, stored=True)
     assert back.connack.session_present
-    assert heard(server, back, f"home/{name}") == []
+    # What was cut off before it was acknowledged comes again.
+    assert [payload for payload in heard(server, back, f"home/{name}") if not payload.startswith("end")] == []
 
 
 @BOTH

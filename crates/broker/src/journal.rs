@@ -117,13 +117,19 @@ impl Journal {
             accepted: message.accepted,
             publisher: Cow::Borrowed(origin.kept()),
             is_sent_by_operation: origin.is_sent_by_operation(),
-            publisher_session: origin.publisher.map(queue),
+            // The number of another is given again after a restart.
+            publisher_session: origin.publisher.filter(|publisher| publisher.is_stored()).map(queue),
             cause,
             receivers: Cow::Borrowed(receivers),
         });
         let ticket = self.may(&record, need)?;
         let is_queued = receivers.iter().any(|receiver| receiver.queue != QueueId::RETAINED);
         Ok(self.stored(live, (id, ticket), message.bytes, is_queued))
+    }
+
+    /// A message from before the start that nobody gets any more.
+    pub(crate) fn forget(&self, message: MessageId) {
+        self.log.forget(message);
     }
 
     /// A message that was stored before the start.

@@ -81,7 +81,10 @@ impl Broker {
 
     fn restore_message(&self, restoring: &mut Restoring, recovered: RecoveredMessage) {
         let stored = recovered.message;
-        let Some(live) = self.live_instance(stored.account, &stored.instance) else { return };
+        let Some(live) = self.live_instance(stored.account, &stored.instance) else {
+            self.journal.forget(stored.id);
+            return;
+        };
         let kept = stored.publisher.as_ref();
         let by = (Arc::from(format!("{kept:?}")), stored.publisher_session, stored.is_sent_by_operation);
         let origin = restoring.origins.entry(by).or_insert_with(|| {
