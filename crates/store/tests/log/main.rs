@@ -1,0 +1,6 @@
+//! The log in a folder: what it keeps, over kills, power cuts and broken disks.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod basics;
+mod support;
