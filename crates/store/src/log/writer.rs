@@ -138,15 +138,15 @@ impl Writer<'_> {
     /// The log is broken.
     fn commit(&mut self, mut batch: Batch) -> Result<(), io::Error> {
         let has_records = batch.end > self.shared.written.load(Ordering::Relaxed);
+        let mut is_last_try = false;
         loop {
             match self.write(&mut batch) {
                 Ok(()) => break,
                 Err(Failure::Sync(why)) => return Err(why),
+                Err(Failure::Write(why)) if is_last_try => return Err(why),
                 Err(Failure::Write(why)) => {
                     self.failed(&why);
-                    if !self.wait_to_retry() {
-                        return Err(why);
-                    }
+                    is_last_try = self.wait_to_retry();
                 }
             }
         }
@@ -242,16 +242,12 @@ impl Writer<'_> {
         self.space_looked_at = Some(Instant::now());
     }
 
-    /// `false` when the log is closed meanwhile.
+    /// Until it is time to try again, or the log is closed: then `true`.
     fn wait_to_retry(&self) -> bool {
         let mut inner = self.shared.inner.lock();
         let due = Instant::now() + RETRY;
-        while !inner.is_closing {
-            if self.shared.work.wait_until(&mut inner, due).timed_out() {
-                return true;
-            }
-        }
-        false
+        while !inner.is_closing && !self.shared.work.wait_until(&mut inner, due).timed_out() {}
+        inner.is_closing
     }
 
     /// After a write that succeeded: refuses records when the space ends, and takes them again.

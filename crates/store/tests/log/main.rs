@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod any_record;
 mod basics;
+mod model;
+mod reference;
 mod support;
