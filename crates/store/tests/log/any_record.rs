@@ -117,16 +117,18 @@ impl AnyRecord {
     fn message(&mut self, so: &Reference) -> Record<'static> {
         self.last_message += 1;
         let mut receivers = Vec::new();
+        let instance = self.instance();
+        let is_of = |queue: QueueId| so.instance_of(queue).is_none_or(|of| of == instance.as_str());
         for queue in [QueueId::RETAINED].iter().chain(so.sessions.keys()).chain(so.shares.keys()) {
             let is_wanted = self.random.once_in(if *queue == QueueId::RETAINED { 8 } else { 3 });
-            if is_wanted {
+            if is_wanted && is_of(*queue) {
                 let identifiers = if self.random.once_in(3) { vec![self.random.number() as u32] } else { vec![] };
                 let way = if *queue == QueueId::RETAINED { Way::Retained } else { Way::Subscribed };
                 receivers.push(Receiver { queue: *queue, qos: self.qos(), retain: false, way, identifiers });
             }
         }
         receivers.sort_by_key(|receiver| receiver.queue);
-        let publisher = so.sessions.keys().next().copied();
+        let publisher = so.sessions.keys().copied().find(|session| is_of(*session));
         let cause = match (self.random.below(12), publisher) {
             (0, Some(session)) => Some(Cause::ExactlyOnce { session, id: self.id() }),
             (1, Some(session)) => Some(Cause::Will(session)),
@@ -135,7 +137,7 @@ impl AnyRecord {
         Record::Message(StoredMessage {
             id: MessageId(self.last_message),
             account: sluice_testkit::account(1),
-            instance: Cow::Owned(self.instance()),
+            instance: Cow::Owned(instance),
             frame: Cow::Owned(self.frame()),
             qos: self.qos(),
             retain: receivers.first().is_some_and(|receiver| receiver.queue == QueueId::RETAINED),
@@ -159,6 +161,7 @@ impl AnyRecord {
         let waiting: Vec<_> = so
             .live()
             .into_values()
+            .filter(|it| so.instance_of(session) == Some(it.instance.as_str()))
             .flat_map(|it| it.receivers.iter().map(|to| (it.id, to.clone())).collect::<Vec<_>>())
             .filter(|(_, to)| to.queue == session || to.queue == QueueId::RETAINED || so.shares.contains_key(&to.queue))
             .collect();
@@ -174,8 +177,8 @@ impl AnyRecord {
         let ids: Vec<_> = so.sessions.get(&session).into_iter().flat_map(|it| &it.in_flight).map(|it| it.id).collect();
         let id = if self.random.once_in(20) { self.id() } else { *pick(&mut self.random, &ids)? };
         Some(match self.random.below(8) {
-            0 | 1 => Record::Received { session, id },
-            2 => Record::Withdrawn { session, id },
+            0 => Record::Received { session, id },
+            1..4 => Record::Withdrawn { session, id },
             _ => Record::Acknowledged { session, id },
         })
     }

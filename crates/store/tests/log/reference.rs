@@ -145,6 +145,12 @@ impl Reference {
         }
     }
 
+    /// Whose a session or shared subscription is.
+    pub(crate) fn instance_of(&self, queue: QueueId) -> Option<&str> {
+        let of_session = self.sessions.get(&queue).map(|it| it.record.instance.as_str());
+        of_session.or_else(|| self.share_tenants.get(&queue)?.split(' ').nth(1))
+    }
+
     pub(crate) fn is_queue(&self, queue: QueueId) -> bool {
         queue == QueueId::RETAINED || self.sessions.contains_key(&queue) || self.shares.contains_key(&queue)
     }
