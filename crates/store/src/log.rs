@@ -14,6 +14,7 @@ mod batch;
 mod cleaner;
 #[cfg(test)]
 mod codec_tests;
+mod copy;
 mod decode;
 mod disk;
 mod embedded;
@@ -28,6 +29,7 @@ mod waiters;
 mod wire;
 mod writer;
 
+pub use copy::CopiedSegment;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use embedded::{EmbeddedLog, LogOpenError, LogOptions};
 pub use memory::MemoryLog;

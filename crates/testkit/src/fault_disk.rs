@@ -111,6 +111,16 @@ impl FaultDisk {
         Self::of(State { synced_names: names.clone(), names, files, next_file, space, ..State::default() })
     }
 
+    /// Another folder with the same files, as synced. This one can be used on.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self::new();
+        for name in self.names() {
+            copy.put(&name, self.content(&name));
+        }
+        copy
+    }
+
     /// So many bytes may still be written; without end with `None`.
     pub fn set_space(&self, bytes: Option<u64>) {
         self.state().space = bytes;

@@ -4,7 +4,7 @@
 //! segment is removed when that is synced, with all that said meanwhile that the rest is over. Under the lock only a slice
 //! at a time, so that what is written is what is so, and nobody waits long.
 
-use std::{borrow::Cow, io, sync::atomic::Ordering};
+use std::{borrow::Cow, io};
 
 use parking_lot::MutexGuard;
 
@@ -61,7 +61,7 @@ pub(super) fn run(shared: &Shared) {
 }
 
 fn is_at_end(shared: &Shared, inner: &Inner) -> bool {
-    inner.is_closing || shared.fault() == Some(LogFault::Broken) || shared.is_over.load(Ordering::Acquire)
+    inner.is_closing || shared.fault() == Some(LogFault::Broken) || shared.is_over()
 }
 
 /// Writes again what counts in a segment and removes it.

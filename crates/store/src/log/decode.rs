@@ -25,8 +25,21 @@ pub(super) enum Entry<'a> {
     Message(MessageView<'a>),
     Record(Box<Record<'static>>),
     Session(Box<WholeSession>),
-    Numbers { last_queue: u64, last_message: u64, latest: Option<UnixMs> },
-    Mark { synced_to: u64 },
+    /// An identifier is free, and its message waits again.
+    Returned {
+        session: QueueId,
+        id: u16,
+        message: MessageId,
+        receiver: Box<Receiver>,
+    },
+    Numbers {
+        last_queue: u64,
+        last_message: u64,
+        latest: Option<UnixMs>,
+    },
+    Mark {
+        synced_to: u64,
+    },
 }
 
 /// All of a session.
@@ -74,6 +87,11 @@ pub(super) fn entry(body: &[u8]) -> Result<Entry<'_>, Malformed> {
             let latest = UnixMs(reader.signed()?);
             Entry::Numbers { last_queue, last_message, latest: has_latest.then_some(latest) }
         }
+        kind::RETURNED => {
+            let (session, id) = packet(&mut reader)?;
+            let (message, receiver) = in_flight_message(&mut reader)?;
+            Entry::Returned { session, id, message, receiver: Box::new(receiver) }
+        }
         kind::MARK => {
             let bytes = reader.take(8)?.try_into().map_err(|_| Malformed)?;
             Entry::Mark { synced_to: u64::from_le_bytes(bytes) }
@@ -90,7 +108,7 @@ pub(super) fn record(body: &[u8]) -> Result<Record<'static>, Malformed> {
     match entry(body)? {
         Entry::Message(view) => Ok(Record::Message(view.message(&mut Names::default())?)),
         Entry::Record(record) => Ok(*record),
-        Entry::Session(_) | Entry::Numbers { .. } | Entry::Mark { .. } => Err(Malformed),
+        Entry::Session(_) | Entry::Returned { .. } | Entry::Numbers { .. } | Entry::Mark { .. } => Err(Malformed),
     }
 }
 

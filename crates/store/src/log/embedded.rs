@@ -211,7 +211,7 @@ impl Shared {
 
     /// Whether nothing will happen to a ticket any more, because it has or because it never will.
     fn is_done_with(&self, ticket: Ticket) -> bool {
-        self.is_settled(ticket) || self.fault() == Some(LogFault::Broken) || self.is_over.load(Ordering::Acquire)
+        self.is_settled(ticket) || self.fault() == Some(LogFault::Broken) || self.is_over()
     }
 
     pub(super) fn is_settled(&self, ticket: Ticket) -> bool {
@@ -237,10 +237,13 @@ impl Shared {
             return Ok(Ticket { position: inner.position, need });
         }
         let it = &mut *inner;
-        let place = it.batch.push(&mut it.head, &it.state, framed);
+        let place = match it.returned(record, self.salt) {
+            Some(framed) => it.batch.push(&mut it.head, &it.state, &framed),
+            None => it.batch.push(&mut it.head, &it.state, framed),
+        };
         it.state.apply(record, place);
         it.records += 1;
-        it.bytes += framed.len() as u64;
+        it.bytes += u64::from(place.bytes);
         let position = it.take_position(need);
         self.unlock_and_wake(inner, need);
         Ok(Ticket { position, need })
@@ -262,6 +265,20 @@ impl Shared {
         }
     }
 
+    /// Has the writer do what is needed of what is there.
+    pub(super) fn ask_for(&self, inner: &mut Inner, need: Need) {
+        inner.batch.need = inner.batch.need.max(need);
+        if inner.writer != Sleep::Awake {
+            inner.writer = Sleep::Awake;
+            self.work.notify_one();
+        }
+    }
+
+    /// Whether the writer does nothing any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
     /// Waits until records up to a position are written or synced, as `need` says; `false` when they never will be.
     pub(super) fn wait_for(&self, position: u64, need: Need) -> bool {
         let ticket = Ticket { position, need };
@@ -271,11 +288,7 @@ impl Shared {
                 return false;
             }
             // Not only before the first wait: the batch may have been taken for less.
-            inner.batch.need = inner.batch.need.max(need);
-            if inner.writer != Sleep::Awake {
-                inner.writer = Sleep::Awake;
-                self.work.notify_one();
-            }
+            self.ask_for(&mut inner, need);
             self.progress.wait(&mut inner);
         }
         true
@@ -283,6 +296,15 @@ impl Shared {
 }
 
 impl Inner {
+    /// What is written of an identifier that is withdrawn, where its message waits again. Only the log's own memory knows it.
+    fn returned(&self, record: &Record<'_>, salt: u64) -> Option<Vec<u8>> {
+        let Record::Withdrawn { session, id } = record else { return None };
+        let (message, receiver) = self.state.to_wait_again(*session, *id)?;
+        let mut framed = Vec::new();
+        segment::frame(&mut framed, salt, |out| encode::returned(out, *session, *id, message, receiver));
+        Some(framed)
+    }
+
     /// The position of the record that was pushed.
     pub(super) fn take_position(&mut self, need: Need) -> u64 {
         self.position += 1;

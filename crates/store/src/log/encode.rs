@@ -39,6 +39,8 @@ pub(super) mod kind {
     pub(in super::super) const NUMBERS: u8 = 19;
     /// How much of the segment was synced when this was written: the first record of a batch.
     pub(in super::super) const MARK: u8 = 20;
+    /// [`WITHDRAWN`] with the message and its receiver, so that it can be read without what stood before it.
+    pub(in super::super) const RETURNED: u8 = 21;
 }
 
 /// Of the flags of a message.
@@ -111,6 +113,12 @@ pub(super) fn record(out: &mut Vec<u8>, record: &Record<'_>) {
             out.put_bytes(instance.as_str().as_bytes());
         }
     }
+}
+
+/// Writes that an identifier is free and its message waits again.
+pub(super) fn returned(out: &mut Vec<u8>, session: QueueId, id: u16, message: MessageId, receiver: &Receiver) {
+    packet(out, kind::RETURNED, session, id);
+    in_flight_message(out, message, receiver);
 }
 
 /// Writes all of a session.

@@ -98,6 +98,9 @@ impl Reading<'_> {
             Entry::Mark { .. } => {}
             Entry::Numbers { last_queue, last_message, latest } => self.state.numbers(last_queue, last_message, latest),
             Entry::Record(record) => self.state.apply(&record, place),
+            Entry::Returned { session, id, message, receiver } => {
+                self.state.waits_again(session, id, message, *receiver);
+            }
             Entry::Session(whole) => self.state.whole_session(*whole, place),
             Entry::Message(view) => {
                 let (id, account, instance) = (view.id, view.account, view.instance);

@@ -7,7 +7,8 @@
 //! Cleaning takes segments away from the front, so that a record is read without what stood before it. That is harmless:
 //! - A session whose last whole record is in a segment is written again, whole, before the segment goes. Until then, what
 //!   reading finds of it is kept in a session without a record, for what it says of messages.
-//! - A message is written again with those who wait at that time. What is in flight is with its session.
+//! - A message is written again with those who wait at that time. What is in flight is with its session. When it is so no
+//!   more and waits again, that is written with the receiver, which the message's record may not have.
 //! - While reading, nothing that is over is let go before the end: a later record may name it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -417,6 +418,22 @@ impl State {
         it.bytes -= IN_FLIGHT_BYTES;
         self.session_bytes -= IN_FLIGHT_BYTES;
         entry.message
+    }
+
+    /// The message that waits again when an identifier is withdrawn, with its receiver.
+    pub(super) fn to_wait_again(&self, session: QueueId, id: u16) -> Option<(MessageId, &Receiver)> {
+        let (message, receiver) = self.sessions.get(&session)?.in_flight.get(&id)?.message.as_ref()?;
+        (receiver.way != Way::Retained).then_some((*message, receiver))
+    }
+
+    /// An identifier is free, and its message waits again.
+    pub(super) fn waits_again(&mut self, session: QueueId, id: u16, message: MessageId, receiver: Receiver) {
+        let freed = self.free(session, id);
+        self.number(receiver.queue, message);
+        self.messages.returned(message, receiver);
+        if let Some((message, _)) = freed {
+            self.messages.landed(message);
+        }
     }
 
     /// A message whose identifier is free waits again.

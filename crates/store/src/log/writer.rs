@@ -60,11 +60,9 @@ struct Writer<'s> {
 /// Writes until the log is closed or broken.
 pub(super) fn run(shared: &Shared) {
     let mut writer = Writer { shared, current: None, owes_sync: None, mark_due: None, space_looked_at: None };
-    while let Some(batch) = writer.next_batch() {
-        if let Err(why) = writer.commit(batch) {
-            writer.broke(&why);
-            break;
-        }
+    if let Err(why) = writer.write_all() {
+        tracing::error!(%why, "the message log is broken; nothing is acknowledged until the server starts again");
+        shared.set_fault(Some(LogFault::Broken));
     }
     shared.is_over.store(true, Ordering::Release);
     shared.waiters.tell_all();
@@ -74,6 +72,23 @@ pub(super) fn run(shared: &Shared) {
 }
 
 impl Writer<'_> {
+    fn write_all(&mut self) -> io::Result<()> {
+        while let Some(batch) = self.next_batch() {
+            self.commit(batch)?;
+        }
+        // Says that nothing of the end is torn, whatever is found there later.
+        let mut last = Batch::default();
+        last.push_mark(&mut self.shared.inner.lock().head);
+        match self.write(&mut last) {
+            Ok(()) => self.sync(),
+            Err(Failure::Sync(why)) => Err(why),
+            Err(Failure::Write(why)) => {
+                tracing::debug!(%why, "the message log ends without a mark; nothing is missing");
+                Ok(())
+            }
+        }
+    }
+
     /// Waits for what is to be written; `None` when the log is closed and all is done.
     fn next_batch(&mut self) -> Option<Batch> {
         let mut inner = self.shared.inner.lock();
@@ -275,11 +290,6 @@ impl Writer<'_> {
             }
             self.shared.set_fault(found);
         }
-    }
-
-    fn broke(&self, why: &io::Error) {
-        tracing::error!(%why, "the message log is broken; nothing is acknowledged until the server starts again");
-        self.shared.set_fault(Some(LogFault::Broken));
     }
 
     fn tell_figures(&self, inner: &MutexGuard<'_, Inner>) {

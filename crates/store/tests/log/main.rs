@@ -4,6 +4,7 @@
 
 mod any_record;
 mod basics;
+mod faults;
 mod model;
 mod reference;
 mod support;
