@@ -376,7 +376,9 @@ impl Log for EmbeddedLog {
         self.shared.dirt.notify_one();
         self.shared.progress.notify_all();
         for thread in std::mem::take(&mut *self.threads.lock()) {
-            if thread.join().is_err() {
+            // A waiter may be the last who has the log; the writer tells it.
+            let is_this = thread.thread().id() == thread::current().id();
+            if !is_this && thread.join().is_err() {
                 tracing::error!("a thread of the message log panicked");
             }
         }

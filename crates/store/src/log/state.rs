@@ -74,7 +74,9 @@ pub(super) struct SessionState {
     pub(super) subscriptions: BTreeMap<TopicFilter, RecoveredSubscription>,
     in_flight: AHashMap<u16, InFlight>,
     pub(super) remembered: BTreeSet<u16>,
+    /// Of a whole record of it, roughly, of which so many are of its last record.
     bytes: u64,
+    record_bytes: u64,
 }
 
 /// What an identifier is taken by.
@@ -107,7 +109,12 @@ fn subscription_bytes(filter: &TopicFilter) -> u64 {
 }
 
 /// Bytes of a message in flight in a whole record, roughly.
-const IN_FLIGHT_BYTES: u64 = 16;
+fn in_flight_bytes(message: Option<&(MessageId, Receiver)>) -> u64 {
+    16 + message.map_or(0, |(_, receiver)| 5 * receiver.identifiers.len() as u64)
+}
+
+/// Bytes of an identifier that is remembered in a whole record, at most.
+const REMEMBERED_BYTES: u64 = 3;
 
 impl State {
     /// Before the first record is read: nothing that is over is let go until [`State::settle`].
@@ -182,12 +189,8 @@ impl State {
                     it.bytes -= subscription_bytes(&old.filter);
                 }
             }
-            Record::Remembered { id, .. } => {
-                it.remembered.insert(*id);
-            }
-            Record::Released { id, .. } => {
-                it.remembered.remove(id);
-            }
+            Record::Remembered { id, .. } => it.remember(*id),
+            Record::Released { id, .. } => it.forget(*id),
             _ => {}
         }
         let after = it.bytes;
@@ -203,17 +206,11 @@ impl State {
         let queues = queues.inspect(|queue| *last_queue = (*last_queue).max(*queue)).collect();
         self.messages.insert(head.id, tenant, queues, place);
         match head.cause {
-            None => {}
-            Some(Cause::ExactlyOnce { session, id }) => {
-                if let Some(it) = self.known(session) {
-                    it.remembered.insert(id);
-                }
+            Some(Cause::ExactlyOnce { session, id }) if self.is_known(session) => {
+                self.of_session(&Record::Remembered { session, id });
             }
-            Some(Cause::Will(session)) => {
-                if let Some(it) = self.known(session) {
-                    it.will_done();
-                }
-            }
+            Some(Cause::Will(session)) if self.is_known(session) => self.of_session(&Record::WillDone(session)),
+            _ => {}
         }
     }
 
@@ -228,14 +225,20 @@ impl State {
         }
         let it = self.touched(session);
         it.left = left;
-        it.remembered = remembered.into_iter().collect();
-        let mut bytes = 0;
+        let before = it.bytes;
+        for id in remembered {
+            it.remember(id);
+        }
         for subscription in subscriptions {
-            bytes += subscription_bytes(&subscription.filter);
+            it.bytes += subscription_bytes(&subscription.filter);
             it.subscriptions.insert(subscription.filter.clone(), subscription);
         }
-        it.bytes += bytes;
-        self.session_bytes += bytes;
+        // The place is of all that together.
+        let parts = it.bytes - it.record_bytes;
+        it.record_bytes = u64::from(place.bytes).saturating_sub(parts);
+        it.bytes = parts + it.record_bytes;
+        let after = it.bytes;
+        self.session_bytes = self.session_bytes + after - before;
     }
 
     /// The highest numbers that were given in segments before.
@@ -331,10 +334,11 @@ impl State {
         let it = self.touched(session);
         it.left = None;
         let is_first = it.record.replace(record).is_none();
+        let record_bytes = std::mem::replace(&mut it.record_bytes, u64::from(place.bytes));
+        it.bytes = it.bytes + it.record_bytes - record_bytes;
+        self.session_bytes = self.session_bytes + u64::from(place.bytes) - record_bytes;
         if is_first {
-            it.segment = place.segment;
-            it.bytes += u64::from(place.bytes);
-            self.session_bytes += u64::from(place.bytes);
+            self.touched(session).segment = place.segment;
             self.written_in.entry(place.segment).or_default().insert(session);
         }
     }
@@ -394,9 +398,10 @@ impl State {
         self.next_turn += 1;
         let turn = self.next_turn;
         let it = self.touched(session);
-        it.bytes += IN_FLIGHT_BYTES;
+        let bytes = in_flight_bytes(message.as_ref());
+        it.bytes += bytes;
         it.in_flight.insert(id, InFlight { turn, message });
-        self.session_bytes += IN_FLIGHT_BYTES;
+        self.session_bytes += bytes;
     }
 
     fn received(&mut self, session: QueueId, id: u16) {
@@ -404,7 +409,11 @@ impl State {
         match it.in_flight.get_mut(&id) {
             None => self.in_flight(session, id, None),
             Some(entry) => {
+                let before = in_flight_bytes(entry.message.as_ref());
                 if let Some((message, _)) = entry.message.take() {
+                    let less = before - in_flight_bytes(None);
+                    it.bytes -= less;
+                    self.session_bytes -= less;
                     self.messages.landed(message);
                 }
             }
@@ -415,8 +424,9 @@ impl State {
     fn free(&mut self, session: QueueId, id: u16) -> Option<(MessageId, Receiver)> {
         let it = self.sessions.get_mut(&session)?;
         let entry = it.in_flight.remove(&id)?;
-        it.bytes -= IN_FLIGHT_BYTES;
-        self.session_bytes -= IN_FLIGHT_BYTES;
+        let bytes = in_flight_bytes(entry.message.as_ref());
+        it.bytes -= bytes;
+        self.session_bytes -= bytes;
         entry.message
     }
 
@@ -445,8 +455,8 @@ impl State {
         self.messages.landed(message);
     }
 
-    fn known(&mut self, session: QueueId) -> Option<&mut SessionState> {
-        if self.messages.is_reading() { Some(self.touched(session)) } else { self.sessions.get_mut(&session) }
+    fn is_known(&self, session: QueueId) -> bool {
+        self.messages.is_reading() || self.sessions.contains_key(&session)
     }
 
     fn touched(&mut self, session: QueueId) -> &mut SessionState {
@@ -465,6 +475,18 @@ impl State {
 }
 
 impl SessionState {
+    fn remember(&mut self, id: u16) {
+        if self.remembered.insert(id) {
+            self.bytes += REMEMBERED_BYTES;
+        }
+    }
+
+    fn forget(&mut self, id: u16) {
+        if self.remembered.remove(&id) {
+            self.bytes -= REMEMBERED_BYTES;
+        }
+    }
+
     fn will_done(&mut self) {
         if let Some(record) = &mut self.record {
             record.will = None;

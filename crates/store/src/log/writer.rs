@@ -6,6 +6,7 @@
 use std::{
     io,
     sync::atomic::Ordering,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -59,16 +60,27 @@ struct Writer<'s> {
 
 /// Writes until the log is closed or broken.
 pub(super) fn run(shared: &Shared) {
+    let _end = End(shared);
     let mut writer = Writer { shared, current: None, owes_sync: None, mark_due: None, space_looked_at: None };
     if let Err(why) = writer.write_all() {
         tracing::error!(%why, "the message log is broken; nothing is acknowledged until the server starts again");
         shared.set_fault(Some(LogFault::Broken));
     }
-    shared.is_over.store(true, Ordering::Release);
-    shared.waiters.tell_all();
-    let _inner = shared.inner.lock();
-    shared.progress.notify_all();
-    shared.dirt.notify_all();
+}
+
+/// Tells all who wait that nothing happens any more, also when the thread panics.
+struct End<'s>(&'s Shared);
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.set_fault(Some(LogFault::Broken));
+        }
+        self.0.is_over.store(true, Ordering::Release);
+        self.0.waiters.tell_all();
+        let _inner = self.0.inner.lock();
+        self.0.progress.notify_all();
+        self.0.dirt.notify_all();
+    }
 }
 
 impl Writer<'_> {
