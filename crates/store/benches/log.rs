@@ -40,6 +40,10 @@ impl Disk for NoDisk {
     fn read(&self, _name: &str, _offset: u64, _bytes_max: usize) -> io::Result<Vec<u8>> {
         Ok(Vec::new())
     }
+    fn read_whole(&self, _name: &str, into: &mut Vec<u8>) -> io::Result<()> {
+        into.clear();
+        Ok(())
+    }
     fn length(&self, _name: &str) -> io::Result<u64> {
         Ok(0)
     }

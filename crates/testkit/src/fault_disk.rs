@@ -299,6 +299,11 @@ impl Disk for FaultDisk {
         Ok(content[from..].iter().copied().take(bytes_max).collect())
     }
 
+    fn read_whole(&self, name: &str, into: &mut Vec<u8>) -> io::Result<()> {
+        *into = self.read(name, 0, usize::MAX)?;
+        Ok(())
+    }
+
     fn length(&self, name: &str) -> io::Result<u64> {
         let state = self.to_read()?;
         Ok(state.files[state.names.get(name).ok_or_else(not_found)?].written.len() as u64)

@@ -111,7 +111,8 @@ fn queue_again(shared: &Shared, inner: &mut Inner, queue: QueueId) -> usize {
 /// Writes messages again that somebody waits for. `false` when the log ends.
 fn messages_again(shared: &Shared, number: u64) -> io::Result<bool> {
     let name = segment::name(number);
-    let bytes = shared.disk.read(&name, 0, usize::MAX)?;
+    let mut bytes = Vec::new();
+    shared.disk.read_whole(&name, &mut bytes)?;
     let salt = segment::read_header(&name, &bytes).map_err(io::Error::other)?;
     let salt = salt.ok_or_else(|| io::Error::other("the header cannot be read"))?;
     let mut scan = Scan::new(&bytes, salt);

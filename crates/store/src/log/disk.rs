@@ -1,7 +1,8 @@
 //! What the log asks of a folder: a few calls, so that tests can put a folder in its place that breaks.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -31,6 +32,13 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// The disk's.
     fn read(&self, name: &str, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>>;
+
+    /// All of a file, in the place of what was in the buffer: a buffer that is used again saves the memory that another 64 MiB
+    /// cost to map.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn read_whole(&self, name: &str, into: &mut Vec<u8>) -> io::Result<()>;
 
     /// Bytes of a file.
     ///
@@ -147,6 +155,12 @@ impl Disk for RealDisk {
         let mut bytes = vec![0; usize::try_from(left).unwrap_or(usize::MAX).min(bytes_max)];
         file.read_exact_at(&mut bytes, offset)?;
         Ok(bytes)
+    }
+
+    fn read_whole(&self, name: &str, into: &mut Vec<u8>) -> io::Result<()> {
+        into.clear();
+        fs::File::open(self.folder.join(name))?.read_to_end(into)?;
+        Ok(())
     }
 
     fn length(&self, name: &str) -> io::Result<u64> {

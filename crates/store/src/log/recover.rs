@@ -28,11 +28,12 @@ pub(super) fn open(disk: &dyn Disk) -> Result<Opened, LogOpenError> {
     let mut numbers: Vec<u64> = disk.list()?.iter().filter_map(|name| segment::number(name)).collect();
     numbers.sort_unstable();
     let mut reading = Reading { disk, state: State::reading(), segments: BTreeMap::new(), damaged: 0 };
+    let mut bytes = Vec::new();
     for number in &numbers {
-        reading.segment(*number, Some(number) == numbers.last())?;
+        reading.segment(*number, Some(number) == numbers.last(), &mut bytes)?;
     }
     reading.state.settle();
-    let recovered = reading.recovered()?;
+    let recovered = reading.recovered(&mut bytes)?;
     let Reading { state, segments, damaged, .. } = reading;
     Ok(Opened { state, segments, next_segment: numbers.last().map_or(1, |last| last + 1), recovered, damaged })
 }
@@ -46,11 +47,12 @@ struct Reading<'d> {
 }
 
 impl Reading<'_> {
-    fn segment(&mut self, number: u64, is_last: bool) -> Result<(), LogOpenError> {
+    fn segment(&mut self, number: u64, is_last: bool, bytes: &mut Vec<u8>) -> Result<(), LogOpenError> {
         let name = segment::name(number);
-        let bytes = self.disk.read(&name, 0, usize::MAX)?;
+        self.disk.read_whole(&name, bytes)?;
+        let bytes = bytes.as_slice();
         self.segments.insert(number, bytes.len() as u64);
-        let Some(salt) = segment::read_header(&name, &bytes)? else {
+        let Some(salt) = segment::read_header(&name, bytes)? else {
             let is_unwritten = bytes.iter().all(|byte| *byte == 0) || (bytes.len() as u64) < HEADER_BYTES;
             if is_last && is_unwritten {
                 // Begun, and nothing was in it: a header is synced before a record is written behind it.
@@ -62,11 +64,11 @@ impl Reading<'_> {
             }
             return Ok(());
         };
-        let mut scan = Scan::new(&bytes, salt);
+        let mut scan = Scan::new(bytes, salt);
         while let Some((at, found)) = scan.next() {
             match found {
                 Found::Entry(entry, length) => self.entry(entry, number, length),
-                Found::Damage(length) if !is_last || is_synced_behind(&bytes, salt, at, scan.at) => {
+                Found::Damage(length) if !is_last || is_synced_behind(bytes, salt, at, scan.at) => {
                     self.damage(&name, at, length);
                 }
                 Found::Damage(length) => {
@@ -123,7 +125,7 @@ impl Reading<'_> {
     }
 
     /// What is left, with the messages whole.
-    fn recovered(&self) -> Result<Recovered, LogOpenError> {
+    fn recovered(&self, buffer: &mut Vec<u8>) -> Result<Recovered, LogOpenError> {
         let state = &self.state;
         let mut recovered = Recovered {
             sessions: Vec::new(),
@@ -148,9 +150,10 @@ impl Reading<'_> {
         }
         let mut names = Names::default();
         recovered.messages.reserve(usize::try_from(state.messages.count()).unwrap_or(0));
-        for (number, bytes) in &self.segments {
+        for number in self.segments.keys() {
             if state.messages.live_in(*number).messages > 0 {
-                self.messages(*number, *bytes, &mut names, &mut recovered.messages)?;
+                self.disk.read_whole(&segment::name(*number), buffer)?;
+                self.messages(*number, buffer, &mut names, &mut recovered.messages)?;
             }
         }
         recovered.messages.sort_by_key(|it| it.message.id);
@@ -160,14 +163,13 @@ impl Reading<'_> {
     fn messages(
         &self,
         number: u64,
-        bytes: u64,
+        bytes: &[u8],
         names: &mut Names,
         messages: &mut Vec<RecoveredMessage>,
     ) -> Result<(), LogOpenError> {
         let name = segment::name(number);
-        let bytes = self.disk.read(&name, 0, usize::try_from(bytes).unwrap_or(usize::MAX))?;
-        let Some(salt) = segment::read_header(&name, &bytes)? else { return Ok(()) };
-        let mut scan = Scan::new(&bytes, salt);
+        let Some(salt) = segment::read_header(&name, bytes)? else { return Ok(()) };
+        let mut scan = Scan::new(bytes, salt);
         while let Some((at, found)) = scan.next() {
             let Found::Entry(Entry::Message(view), length) = found else { continue };
             let Some(known) = self.state.messages.get(view.id).filter(|it| it.segment() == number) else { continue };

@@ -29,6 +29,13 @@ const RETRY: Duration = Duration::from_millis(200);
 /// How often the free space is looked at while there is enough.
 const SPACE: Duration = Duration::from_millis(50);
 
+/// Zeros that are written ahead of the records, so that a sync has no length of the file to write as well. Measured on ext4,
+/// a batch of 250 bytes, 4 KB, 40 KB, each with its fdatasync, means: without 167, 240, 265 us; 64 KiB ahead 128, 118, 229;
+/// 256 KiB 115, 120, 147; 1 MiB 125, 118, 158. Written by the writer itself: the sync that follows pays for them, which is in
+/// these means.
+const AHEAD_BYTES: usize = 256 * 1024;
+static ZEROS: [u8; AHEAD_BYTES] = [0; AHEAD_BYTES];
+
 /// What went wrong.
 #[derive(Debug)]
 enum Failure {
@@ -45,6 +52,34 @@ struct Current {
     file: Box<dyn DiskFile>,
     written_to: u64,
     synced_to: u64,
+    /// Where the zeros end.
+    ahead_to: u64,
+}
+
+impl Current {
+    /// Writes zeros behind records up to `end`, where these go beyond the zeros that are there. Not where the disk has no
+    /// room for zeros.
+    fn go_ahead(&mut self, end: u64, segment_bytes: u64) {
+        let zeros = segment_bytes.saturating_sub(end).min(AHEAD_BYTES as u64);
+        if end <= self.ahead_to || zeros == 0 {
+            return;
+        }
+        match write_all_at(&mut *self.file, end, &ZEROS[..zeros as usize]) {
+            Ok(()) => self.ahead_to = end + zeros,
+            Err(why) => {
+                tracing::debug!(%why, "no room ahead of the message log");
+                self.cut();
+            }
+        }
+    }
+
+    /// Gives back what is behind the records. Where that fails there are zeros, or what is written over next.
+    fn cut(&mut self) {
+        if let Err(why) = self.file.set_len(self.written_to) {
+            tracing::debug!(%why, "the message log could not cut back what it wrote");
+        }
+        self.ahead_to = self.written_to;
+    }
 }
 
 #[derive(Debug)]
@@ -92,7 +127,12 @@ impl Writer<'_> {
         let mut last = Batch::default();
         last.push_mark(&mut self.shared.inner.lock().head);
         match self.write(&mut last) {
-            Ok(()) => self.sync(),
+            Ok(()) => {
+                if let Some(current) = &mut self.current {
+                    current.cut();
+                }
+                self.sync()
+            }
             Err(Failure::Sync(why)) => Err(why),
             Err(Failure::Write(why)) => {
                 tracing::debug!(%why, "the message log ends without a mark; nothing is missing");
@@ -200,11 +240,10 @@ impl Writer<'_> {
             }
             let current = self.current.as_mut().expect("begun above");
             part.fill_in_mark(current.synced_to, self.shared.salt);
+            current.go_ahead(part.end(), self.shared.options.segment_bytes);
             if let Err(why) = write_all_at(&mut *current.file, part.offset, &part.bytes) {
                 // What was written of it is of no use, and its space may be the database's last.
-                if let Err(why) = current.file.set_len(current.written_to) {
-                    tracing::debug!(%why, "the message log could not cut back what it wrote");
-                }
+                current.cut();
                 return Err(Failure::Write(why));
             }
             current.written_to = part.end();
@@ -218,6 +257,7 @@ impl Writer<'_> {
     /// Ends the segment that is written and begins another. All of one is on disk before there is anything of the next.
     fn begin(&mut self, number: u64) -> Result<(), Failure> {
         if let Some(current) = &mut self.current {
+            current.cut();
             if current.synced_to < current.written_to {
                 current.file.sync_data().map_err(Failure::Sync)?;
                 current.synced_to = current.written_to;
@@ -241,7 +281,8 @@ impl Writer<'_> {
         write_all_at(&mut *file, 0, &header).map_err(Failure::Write)?;
         file.sync_data().map_err(Failure::Sync)?;
         disk.sync_dir().map_err(Failure::Sync)?;
-        self.current = Some(Current { number, file, written_to: HEADER_BYTES, synced_to: HEADER_BYTES });
+        let (written_to, synced_to) = (HEADER_BYTES, HEADER_BYTES);
+        self.current = Some(Current { number, file, written_to, synced_to, ahead_to: HEADER_BYTES });
         Ok(())
     }
 
