@@ -44,9 +44,6 @@ impl Disk for NoDisk {
         into.clear();
         Ok(())
     }
-    fn length(&self, _name: &str) -> io::Result<u64> {
-        Ok(0)
-    }
     fn rename(&self, _from: &str, _to: &str) -> io::Result<()> {
         Ok(())
     }

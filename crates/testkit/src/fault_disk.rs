@@ -304,11 +304,6 @@ impl Disk for FaultDisk {
         Ok(())
     }
 
-    fn length(&self, name: &str) -> io::Result<u64> {
-        let state = self.to_read()?;
-        Ok(state.files[state.names.get(name).ok_or_else(not_found)?].written.len() as u64)
-    }
-
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.to_change()?;
         let file = state.names.remove(from).ok_or_else(not_found)?;

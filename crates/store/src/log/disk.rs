@@ -40,12 +40,6 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// The disk's.
     fn read_whole(&self, name: &str, into: &mut Vec<u8>) -> io::Result<()>;
 
-    /// Bytes of a file.
-    ///
-    /// # Errors
-    /// The disk's.
-    fn length(&self, name: &str) -> io::Result<u64>;
-
     /// Gives a file another name.
     ///
     /// # Errors
@@ -161,10 +155,6 @@ impl Disk for RealDisk {
         into.clear();
         fs::File::open(self.folder.join(name))?.read_to_end(into)?;
         Ok(())
-    }
-
-    fn length(&self, name: &str) -> io::Result<u64> {
-        Ok(fs::metadata(self.folder.join(name))?.len())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

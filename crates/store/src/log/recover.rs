@@ -57,11 +57,13 @@ impl Reading<'_> {
             if is_last && is_unwritten {
                 // Begun, and nothing was in it: a header is synced before a record is written behind it.
                 self.disk.remove(&name)?;
-                self.disk.sync_dir()?;
-                self.segments.remove(&number);
             } else {
+                // Kept aside, for whoever wants to look: cleaning would remove it.
                 self.damage(&name, 0, bytes.len());
+                self.disk.rename(&name, &format!("{name}.damaged"))?;
             }
+            self.disk.sync_dir()?;
+            self.segments.remove(&number);
             return Ok(());
         };
         let mut scan = Scan::new(bytes, salt);

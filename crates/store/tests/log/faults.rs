@@ -287,6 +287,7 @@ fn a_flipped_bit_in_a_header_costs_nothing_and_two_cost_the_segment() {
     let (log, found, told) = open_and_listen(&disk);
     assert_eq!((found.sessions.len(), found.messages.len(), log.figures().damaged), (1, 0, 1));
     assert!(told.contains(&format!("file=\"{file}\" offset=0")), "{told}");
+    assert!(disk.names().contains(&format!("{file}.damaged")), "it is kept aside");
 }
 
 #[test]

@@ -74,6 +74,16 @@ impl Epoch {
     /// The state that was recovered, which is one of those from the promised one on.
     fn state_of(self, recovered: &Recovered, promised: usize, seed: u64) -> Reference {
         let found = reference::lines(recovered);
+        // Numbers that were given are never given again, also when nothing is left of them.
+        for (record, _) in &self.taken[..promised] {
+            let (queue, message) = match record {
+                Record::Session(it) => (it.session.0, 0),
+                Record::Share { share, .. } => (share.0, 0),
+                Record::Message(it) => (0, it.id.0),
+                _ => (0, 0),
+            };
+            assert!(queue <= recovered.last_queue && message <= recovered.last_message, "seed {seed}: {record:?}");
+        }
         let mut state = self.before;
         for (index, (record, _)) in self.taken.iter().enumerate() {
             if index >= promised && state.lines() == found {
@@ -98,8 +108,11 @@ fn run(seed: u64, epochs: u64) -> u64 {
     let mut any = AnyRecord::new(seed);
     let mut disk = FaultDisk::new();
     let mut state = Reference::default();
+    let (mut last_queue, mut last_message) = (0, 0);
     for _ in 0..epochs {
         let (log, recovered) = open(&disk, seed);
+        assert!(recovered.last_queue >= last_queue && recovered.last_message >= last_message, "seed {seed}");
+        (last_queue, last_message) = (recovered.last_queue, recovered.last_message);
         let lost: Vec<_> =
             state.lines().into_iter().filter(|line| !reference::lines(&recovered).contains(line)).collect();
         assert!(reference::lines(&recovered) == state.lines(), "seed {seed}: opened again without {lost:#?}");
