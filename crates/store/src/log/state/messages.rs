@@ -10,13 +10,12 @@ use super::{MessageId, Place, QueueId, Receiver};
 /// A mark on a queue's number: the message waits there no more. Numbers are counted up from 1 and never reach it.
 const DONE: u64 = 1 << 63;
 
-/// Room for so many messages is never given back.
-const ROOM_MIN: usize = 4096;
-
 /// Messages by number, and what live ones there are a segment.
 #[derive(Debug, Default)]
 pub(in crate::log) struct Messages {
-    by_id: AHashMap<MessageId, MessageState>,
+    /// In order: what comes and goes together is together, it never grows all at once under the log's lock, and a backlog that
+    /// is over keeps no memory.
+    by_id: BTreeMap<MessageId, MessageState>,
     /// Receivers that wait again after they were in flight, and that the message's record does not name.
     returned: AHashMap<MessageId, Vec<Receiver>>,
     live: BTreeMap<u64, Live>,
@@ -216,7 +215,6 @@ impl Messages {
         for message in over.map(|(message, _)| *message).collect::<Vec<_>>() {
             self.remove(message);
         }
-        self.by_id.shrink_to_fit();
     }
 
     fn mark(&mut self, message: MessageId, queue: QueueId) {
@@ -248,11 +246,6 @@ impl Messages {
         self.returned.remove(&message);
         if let Some(it) = self.by_id.remove(&message) {
             self.uncount(it.place);
-        }
-        // A backlog that is over does not keep its memory. Each time for an eighth of the time before: cheap on the whole.
-        if self.by_id.capacity() > ROOM_MIN && self.by_id.len() < self.by_id.capacity() / 8 {
-            let room = self.by_id.len() * 2;
-            self.by_id.shrink_to(room);
         }
     }
 
