@@ -230,7 +230,8 @@ impl Shared {
             return Err(LogFault::Broken);
         }
         let bytes_max = self.options.buffer_bytes_max * if need == Need::Later { 2 } else { 1 };
-        if inner.batch.bytes() + framed.len() > bytes_max && !inner.batch.is_empty() {
+        // Not with the record: one that is larger than the buffer would never be taken.
+        if inner.batch.bytes() > bytes_max {
             return Err(LogFault::Full);
         }
         if !inner.state.concerns(record) {

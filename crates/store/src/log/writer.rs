@@ -10,9 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use metrics::{counter, gauge};
-use parking_lot::MutexGuard;
-
 use super::{
     LogFault, Need,
     batch::{Batch, Part},
@@ -21,6 +18,7 @@ use super::{
     embedded::{Inner, Shared, Sleep},
     segment::{self, HEADER_BYTES},
 };
+use metrics::{counter, gauge};
 
 /// How long what needs nothing waits to be written, and what is written to be synced.
 const LATER: Duration = Duration::from_millis(100);
@@ -143,12 +141,12 @@ impl Writer<'_> {
 
     /// Waits for what is to be written; `None` when the log is closed and all is done.
     fn next_batch(&mut self) -> Option<Batch> {
+        tell_figures(self.shared);
         let mut inner = self.shared.inner.lock();
         self.shared.progress.notify_all();
         if cleaner::oldest_to_clean(&inner, &self.shared.options).is_some() {
             self.shared.dirt.notify_one();
         }
-        self.tell_figures(&inner);
         loop {
             let due = self.due(&inner);
             let now = Instant::now();
@@ -344,10 +342,14 @@ impl Writer<'_> {
             self.shared.set_fault(found);
         }
     }
+}
 
-    fn tell_figures(&self, inner: &MutexGuard<'_, Inner>) {
-        gauge!("sluice_log_segment_bytes").set(inner.segment_bytes() as f64);
-        gauge!("sluice_log_live_bytes").set(inner.state.messages.bytes() as f64);
-        gauge!("sluice_log_messages").set(inner.state.messages.count() as f64);
-    }
+fn tell_figures(shared: &Shared) {
+    let (segment_bytes, live_bytes, messages) = {
+        let inner = shared.inner.lock();
+        (inner.segment_bytes(), inner.state.messages.bytes(), inner.state.messages.count())
+    };
+    gauge!("sluice_log_segment_bytes").set(segment_bytes as f64);
+    gauge!("sluice_log_live_bytes").set(live_bytes as f64);
+    gauge!("sluice_log_messages").set(messages as f64);
 }

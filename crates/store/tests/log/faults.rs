@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sluice_codec::PublishFrame;
 use sluice_store::log::{
     EmbeddedLog, Log, LogFault, LogOpenError, LogOptions, MessageId, Need, QueueId, Record, Recovered, Ticket, Waiter,
 };
@@ -323,6 +324,28 @@ fn space_comes_back_when_messages_are_over() {
     until("the files are gone", || disk.names().len() <= 3);
     let (_, found) = open(&disk.power_cut(5), SMALL);
     assert_eq!((found.sessions.len(), found.messages.len(), found.last_message), (1, 0, 2000));
+}
+
+#[test]
+fn a_record_that_is_larger_than_a_segment_has_one_of_its_own() {
+    let disk = FaultDisk::new();
+    let (log, _) = open(&disk, SMALL);
+    log.append(&session(1), Need::Later).unwrap();
+    for number in 1..=3 {
+        let Record::Message(mut large) = message(number, &[1], None) else { panic!("a message") };
+        let payload = vec![number as u8; 100_000].into();
+        let topic = large.frame.topic().clone();
+        large.frame = std::borrow::Cow::Owned(PublishFrame::kept(topic, payload, bytes::Bytes::new(), None));
+        wait(&log, log.append(&Record::Message(large), Need::Synced).unwrap());
+    }
+    for number in [1, 2] {
+        log.append(&Record::Dropped { queue: QueueId(1), message: MessageId(number) }, Need::Later).unwrap();
+    }
+    wait(&log, log.append(&message(4, &[1], None), Need::Synced).unwrap());
+    until("two are cleaned away", || log.figures().segment_bytes < 150_000);
+    let (_, found) = open(&disk.power_cut(9), SMALL);
+    let payloads: Vec<_> = found.messages.iter().map(|it| it.message.frame.payload().len()).collect();
+    assert_eq!((numbers(&found), payloads), (vec![3, 4], vec![100_000, 100]));
 }
 
 #[test]

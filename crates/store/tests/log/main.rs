@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod any_record;
+mod at_once;
 mod basics;
 mod faults;
 mod model;

@@ -21,10 +21,15 @@ impl Waiter for Told {
     }
 }
 
-pub(crate) fn wait(log: &EmbeddedLog, ticket: Ticket) {
+/// Waits until the ticket is settled, or never will be.
+pub(crate) fn told(log: &EmbeddedLog, ticket: Ticket) {
     let (sender, told) = mpsc::channel();
     log.notify(ticket, Arc::new(Told(sender)));
     told.recv().expect("it is told");
+}
+
+pub(crate) fn wait(log: &EmbeddedLog, ticket: Ticket) {
+    told(log, ticket);
     assert!(log.is_settled(ticket));
 }
 
