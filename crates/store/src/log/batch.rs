@@ -39,6 +39,8 @@ impl Part {
 pub(super) struct Batch {
     pub(super) parts: Vec<Part>,
     pub(super) need: Need,
+    /// Whether somebody waits for it to be written, and no more.
+    pub(super) has_written: bool,
     /// When its first record came.
     pub(super) since: Option<Instant>,
     /// The position of its last record.
@@ -48,7 +50,7 @@ pub(super) struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { parts: Vec::new(), need: Need::Later, since: None, end: 0, bytes: 0 }
+        Self { parts: Vec::new(), need: Need::Later, has_written: false, since: None, end: 0, bytes: 0 }
     }
 }
 

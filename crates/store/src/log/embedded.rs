@@ -311,6 +311,7 @@ impl Inner {
         self.position += 1;
         self.batch.end = self.position;
         self.batch.need = self.batch.need.max(need);
+        self.batch.has_written |= need == Need::Written;
         self.position
     }
 

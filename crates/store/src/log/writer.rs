@@ -222,6 +222,10 @@ impl Writer<'_> {
         }
         let is_due = self.owes_sync.is_some_and(|since| since.elapsed() >= LATER) || batch.need == Need::Later;
         if self.owes_sync.is_some() && (batch.need == Need::Synced || is_due) {
+            if batch.has_written {
+                // They do not wait for the sync that others need.
+                self.shared.waiters.tell(batch.end, self.shared.synced.load(Ordering::Relaxed));
+            }
             self.sync()?;
             self.shared.synced.store(batch.end, Ordering::Release);
             self.mark_due = Some(Instant::now() + LATER);
