@@ -1,8 +1,8 @@
 //! What the log costs: an append without the disk, a start with a million messages, promises a second on a real folder.
 //!
-//! On two cores that are shared with other work, the disk as well (lowest and highest of four runs):
-//! - An append: 300 to 440 ns; the target is 1 us.
-//! - A start: 1.06 to 1.22 s (before: 1.4 to 1.9 s with the messages in a hash table and a buffer for each segment); the
+//! On two cores that are shared with other work, the disk as well:
+//! - An append: 300 to 440 ns (four runs); the target is 1 us.
+//! - A start: 1.06 to 1.22 s (two runs; before: 1.4 to 1.9 s with the messages in a hash table and a buffer for each segment); the
 //!   target is 2 s.
 //! - Synced messages a second, each thread waiting for each of its own, while the disk was quiet: 8,500 by 1 thread (6,100
 //!   without zeros ahead), 38,000 by 8, 175,000 by 64, 203,000 by 512. While others synced as well: 600, 13,000, 123,000,
