@@ -5,20 +5,39 @@
 //! the log gives the state of before the end: [`Recovered`].
 //!
 //! Way in: [`Log::append`] gives a [`Ticket`]; whatever promises something to a client waits until the ticket is settled
-//! ([`Log::is_settled`], [`Log::notify`]). Forms: [`MemoryLog`], which keeps nothing.
+//! ([`Log::is_settled`], [`Log::notify`]). Forms: [`EmbeddedLog`], a folder of this machine; [`MemoryLog`], which keeps nothing.
 //! Never here: who may, MQTT rules, clocks.
 
 use std::{fmt, sync::Arc};
 
+mod batch;
+mod cleaner;
+#[cfg(test)]
+mod codec_tests;
+mod copy;
+mod decode;
+mod disk;
+mod embedded;
+mod encode;
 mod memory;
 mod record;
+mod recover;
 mod recovered;
+mod segment;
+mod state;
+mod waiters;
+mod wire;
+mod writer;
 
+pub use copy::CopiedSegment;
+pub use disk::{Disk, DiskFile, RealDisk};
+pub use embedded::{EmbeddedLog, LogOpenError, LogOptions};
 pub use memory::MemoryLog;
 pub use record::{Cause, Receiver, Record, SessionRecord, StoredCaller, StoredMessage, StoredWill, Way};
 pub use recovered::{
     InFlightMessage, Recovered, RecoveredMessage, RecoveredSession, RecoveredShare, RecoveredSubscription,
 };
+pub use segment::FORMAT_VERSION;
 
 /// Something that waits for messages: a session, or a shared subscription of an instance. Never given twice in a folder.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,6 +1,13 @@
-//! Test doubles that no release build links: an allow-all `Authority` to measure against, and a table of policies.
+//! Test doubles that no release build links: an allow-all `Authority` to measure against, a table of policies, and a folder
+//! that loses power.
 //!
 //! Invariant: only dev-dependencies name this crate; xtask reads `cargo metadata` and fails on any other edge.
+
+mod fault_disk;
+mod random;
+
+pub use fault_disk::FaultDisk;
+pub use random::Random;
 
 use std::{
     collections::HashMap,
