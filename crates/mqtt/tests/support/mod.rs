@@ -100,6 +100,12 @@ impl World {
         world
     }
 
+    /// Another broker in the place of the first, with what a log says; nobody can connect to it.
+    pub fn restart(&mut self, recovered: Recovered) {
+        let authority = sluice_testkit::authority_over(self.access.policy_source());
+        self.broker = Broker::new(Arc::clone(&self.access), authority, Arc::new(MemoryLog::default()), recovered);
+    }
+
     /// An instance with topics and groups.
     pub async fn instance(&self, account: AccountId, id: &str, deny_action: DenyAction) {
         let roomy = (Edition::Professional, Compatibility::Extended);
