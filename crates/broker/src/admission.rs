@@ -108,11 +108,15 @@ impl Broker {
         // the group or the instance, which no epoch tells. Filters of a session that is resumed are asked again too
         // (attack 13).
         if let Err(reason) = client.decide_again(self.access.clock().now()) {
+            client.undo(is_new, reason);
             return refused(reason, "the right vanished during CONNECT");
         }
         // A will exists only now that nothing refuses any more. Attack 3.
         client.will = will;
-        self.keep_session(&client, is_new, replaced).await?;
+        if let Err(not_kept) = self.keep_session(&client, is_new, replaced).await {
+            client.undo(is_new, not_kept.reason);
+            return Err(not_kept);
+        }
         for group in live.index.shares_of(client.link.id) {
             self.drain_backlog(&live, group.filter());
         }
@@ -196,6 +200,16 @@ impl Broker {
                 log_denied("CONNECT with a will", identity, &denied);
                 Err(Refused { reason: ReasonCode::NotAuthorized, why: denied.to_string(), logged: true })
             }
+        }
+    }
+}
+
+impl Client {
+    /// A CONNECT is refused after its session was entered: a new one ends, and nobody hears of its will.
+    fn undo(&mut self, is_new: bool, reason: ReasonCode) {
+        self.will = None;
+        if is_new {
+            self.link.close_and_end(reason);
         }
     }
 }

@@ -71,6 +71,10 @@ impl Client {
             if let Err(reason) = self.stay(now) {
                 return self.close(reason, None, out);
             }
+            if self.held.is_full() {
+                // Come back when the log has some of it.
+                return Flow::Continue;
+            }
             if self.is_throttled(now) {
                 return Flow::Continue;
             }
@@ -166,26 +170,38 @@ impl Client {
             return Ok(());
         }
         let (message, qos) = (Arc::clone(&waiting.message), waiting.qos);
-        let Some(stored) = &message.stored else {
-            let delivered = self.write_message(waiting, steady, true, out);
-            self.count(delivered, qos, message.bytes);
-            return Ok(());
-        };
         let place = self.link.identity.instance.place_of(&waiting, self.link.id);
         let receiver = place.map(|(queue, _)| receiver(queue, &waiting));
-        // A copy at QoS 2 waits for the log, one at QoS 0 or 1 does not. DESIGN section 2, Acknowledgement.
+        let is_apart = self.is_apart(&message, qos);
         let mut apart = BytesMut::new();
-        let is_apart = qos == Qos::ExactlyOnce;
         let delivered = self.write_message(waiting, steady, !is_apart, if is_apart { &mut apart } else { &mut *out });
-        let mut ticket = stored.ticket;
+        let mut noted = None;
         if let (Some(place), Some(receiver)) = (place, receiver) {
-            ticket = self.note_delivered(delivered, place, receiver)?.unwrap_or(ticket);
+            noted = self.note_delivered(delivered, place, receiver)?;
         }
-        if is_apart {
-            self.put_when(ticket, apart, out);
-        }
+        self.put_apart(&message, (qos, noted), apart, out);
         self.count(delivered, qos, message.bytes);
         Ok(())
+    }
+
+    /// Whether a copy may have to wait: one at QoS 2 of a stored message for the log, and any behind one that waits, so that
+    /// messages leave in order. Copies at QoS 0 and 1 wait for nothing else. DESIGN section 2, Acknowledgement.
+    fn is_apart(&self, message: &Message, qos: Qos) -> bool {
+        (qos == Qos::ExactlyOnce && message.stored.is_some()) || self.held.has_messages()
+    }
+
+    /// Writes a copy that was encoded apart, once it may leave.
+    fn put_apart(
+        &mut self,
+        message: &Message,
+        (qos, noted): (Qos, Option<Ticket>),
+        apart: BytesMut,
+        out: &mut BytesMut,
+    ) {
+        match &message.stored {
+            Some(stored) if qos == Qos::ExactlyOnce => self.put_when(noted.unwrap_or(stored.ticket), apart, out),
+            _ => self.put_behind(apart, out),
+        }
     }
 
     /// Writes into the log what became of a stored message.
@@ -279,17 +295,20 @@ impl Client {
         let identifiers: SmallVec<[u32; 2]> = held.identifiers.clone();
         let place = self.link.identity.instance.place_of(held, self.link.id);
         let receiver = place.map(|(queue, _)| receiver(queue, held));
-        let is_apart = qos == Qos::ExactlyOnce && message.stored.is_some();
+        let is_apart = self.is_apart(&message, qos);
         let outgoing =
             Outgoing { may_alias: !is_apart, ..outgoing(&message, qos, retain, &identifiers, self.broker.steady(now)) };
         let mut apart = BytesMut::new();
         let delivered = self.session.redeliver(one, Some(&outgoing), if is_apart { &mut apart } else { &mut *out });
         if delivered == Delivered::TooLarge {
             self.broker.journal.acknowledged(self.link.id, id);
-        } else if let (true, Some(stored)) = (is_apart, &message.stored) {
-            // Its identifier may have been given on a connection that broke before the log had it.
-            let noted = receiver.map_or(Ok(None), |receiver| self.note_in_flight(id, stored.id, receiver))?;
-            self.put_when(noted.unwrap_or(stored.ticket), apart, out);
+        } else {
+            let mut noted = None;
+            if let (Qos::ExactlyOnce, Some(stored), Some(receiver)) = (qos, &message.stored, receiver) {
+                // Its identifier may have been given on a connection that broke before the log had it.
+                noted = self.note_in_flight(id, stored.id, receiver)?;
+            }
+            self.put_apart(&message, (qos, noted), apart, out);
         }
         self.count(delivered, qos, message.bytes);
         Ok(())

@@ -11,12 +11,52 @@ use crate::{Client, Flow};
 
 /// Encoded packets, each with what it waits for; nothing is held most of the time.
 #[derive(Debug, Default)]
-pub(crate) struct Held(VecDeque<(Ticket, Bytes)>);
+pub(crate) struct Held {
+    packets: VecDeque<(Ticket, Bytes)>,
+    /// How many of them are messages.
+    messages: u32,
+    bytes: u32,
+}
+
+/// Bytes that wait in a connection; with more, nothing is delivered to it until some may leave.
+const BYTES_MAX: u32 = 256 * 1024;
 
 impl Held {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.packets.is_empty()
     }
+
+    /// Whether a message waits: later ones leave behind it.
+    pub(crate) fn has_messages(&self) -> bool {
+        self.messages > 0
+    }
+
+    /// Whether messages have to wait in the outbox, where they are bounded.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= BYTES_MAX
+    }
+
+    fn push(&mut self, ticket: Ticket, encoded: Bytes) {
+        self.messages += u32::from(is_message(&encoded));
+        self.bytes = self.bytes.saturating_add(size(&encoded));
+        self.packets.push_back((ticket, encoded));
+    }
+
+    fn pop(&mut self) {
+        if let Some((_, encoded)) = self.packets.pop_front() {
+            self.messages -= u32::from(is_message(&encoded));
+            self.bytes = self.bytes.saturating_sub(size(&encoded));
+        }
+    }
+}
+
+fn size(encoded: &Bytes) -> u32 {
+    u32::try_from(encoded.len()).unwrap_or(u32::MAX)
+}
+
+/// Whether an encoded packet is a PUBLISH.
+fn is_message(encoded: &[u8]) -> bool {
+    encoded.first().is_some_and(|first| first >> 4 == 3)
 }
 
 /// What a client is told when the log is broken.
@@ -30,7 +70,7 @@ pub(crate) fn reason_of(fault: LogFault) -> ReasonCode {
 impl Client {
     /// Writes a packet once its ticket is settled, behind what waits already. [MQTT-4.6.0-2 to -4]
     pub(crate) fn write_when(&mut self, ticket: Option<Ticket>, packet: Option<Packet>, out: &mut BytesMut) -> Flow {
-        let behind = self.held.0.back().map(|last| last.0);
+        let behind = self.held.packets.back().map(|last| last.0);
         let Some(ticket) = ticket.filter(|ticket| !self.broker.journal.is_settled(*ticket)).or(behind) else {
             return self.write(packet, out);
         };
@@ -53,11 +93,20 @@ impl Client {
         }
     }
 
+    /// Writes what was encoded, behind what waits already; nothing was where it is empty.
+    pub(crate) fn put_behind(&mut self, encoded: BytesMut, out: &mut BytesMut) {
+        match self.held.packets.back() {
+            _ if encoded.is_empty() => {}
+            Some(&(ticket, _)) => self.hold(ticket, encoded.freeze()),
+            None => out.extend_from_slice(&encoded),
+        }
+    }
+
     fn hold(&mut self, ticket: Ticket, encoded: Bytes) {
         if self.held.is_empty() {
             self.broker.journal.notify(ticket, &self.link);
         }
-        self.held.0.push_back((ticket, encoded));
+        self.held.push(ticket, encoded);
     }
 
     /// Adds what may leave now.
@@ -69,7 +118,7 @@ impl Client {
         if self.held.is_empty() {
             return Ok(());
         }
-        while let Some((ticket, encoded)) = self.held.0.front() {
+        while let Some((ticket, encoded)) = self.held.packets.front() {
             if !journal.is_settled(*ticket) {
                 if journal.is_broken() {
                     return Err(LogFault::Broken);
@@ -78,7 +127,7 @@ impl Client {
                 return Ok(());
             }
             out.extend_from_slice(encoded);
-            self.held.0.pop_front();
+            self.held.pop();
         }
         // An idle client holds nothing.
         self.held = Held::default();

@@ -38,6 +38,9 @@ struct Restoring {
 impl Broker {
     /// Takes up what outlived the process before. To be called once, before anybody can connect.
     pub(crate) fn restore(&self, recovered: Recovered) {
+        if let Some(latest) = recovered.latest {
+            self.access.clock().go_on_from(latest);
+        }
         let now = self.access.clock().now();
         let mut restoring = Restoring::default();
         for message in recovered.messages {

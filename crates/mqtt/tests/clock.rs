@@ -7,7 +7,9 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use sluice_codec::{Connect, Packet, Properties, ReasonCode, Version, Will};
-use sluice_model::Qos;
+use sluice_model::{Qos, UnixMs};
+use sluice_policy::Credential;
+use sluice_store::log::{QueueId, Recovered, RecoveredSession, SessionRecord, StoredCaller};
 use support::{
     CLOSES, Key, START, World, allow,
     client::{Client, connect, message},
@@ -152,4 +154,45 @@ async fn a_right_that_a_date_bounds_follows_the_wall_clock_at_once() {
         publisher.put("home/a", "out of time").await;
         assert_eq!(publisher.closing_reason().await, ReasonCode::NotAuthorized);
     }
+}
+
+#[tokio::test]
+async fn a_start_does_not_go_back_behind_what_the_log_says() {
+    let mut world = World::new().await;
+    let key = world.user("alice", &member()).await;
+    // The clock was set back by an hour while nobody looked.
+    let latest = START.0 + HOUR;
+    let owner = StoredCaller {
+        principal: key.owner,
+        credential: Credential::AccessKey(key.id.clone()),
+        source_ip: None,
+        secure_transport: false,
+        mfa_present: None,
+    };
+    let record = SessionRecord {
+        // Odd: of a session that outlives its connection.
+        session: QueueId(3),
+        account: world.account,
+        instance: CLOSES.parse().unwrap(),
+        client: "GID_one@@@a".parse().unwrap(),
+        owner,
+        version: Version::V5,
+        connected: START,
+        expiry_s: 600,
+        will: None,
+    };
+    let session = RecoveredSession {
+        record,
+        left: Some((UnixMs(latest + 600 * SECOND), None)),
+        subscriptions: Vec::new(),
+        in_flight: Vec::new(),
+        remembered: Vec::new(),
+    };
+    let recovered = Recovered { sessions: vec![session], latest: Some(UnixMs(latest)), ..Recovered::default() };
+    world.restart(recovered);
+    tokio::spawn(Arc::clone(&world.broker).keep_time());
+    world.pass(599 * SECOND);
+    assert!(world.session(CLOSES, "GID_one@@@a").is_some());
+    world.pass(SECOND);
+    until(|| world.session(CLOSES, "GID_one@@@a").is_none()).await;
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod client;
+pub mod slow_log;
 
 use std::sync::{
     Arc,
@@ -20,7 +21,7 @@ use sluice_model::{
 use sluice_policy::{Context, SystemTask};
 use sluice_store::{
     AccessKey, By, Group, Instance, NewUser, Store, Topic,
-    log::{MemoryLog, Recovered},
+    log::{Log, MemoryLog, Recovered},
 };
 use tokio::net::TcpListener;
 
@@ -64,6 +65,11 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::on(Arc::new(MemoryLog::default())).await
+    }
+
+    /// On a log of the test's own.
+    pub async fn on(log: Arc<dyn Log>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
         let (passed, wall_ahead) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(START.0)));
@@ -79,7 +85,7 @@ impl World {
         let broker = Broker::new(
             Arc::clone(&access),
             sluice_testkit::authority_over(access.policy_source()),
-            Arc::new(MemoryLog::default()),
+            log,
             Recovered::default(),
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -92,6 +98,12 @@ impl World {
         world.instance_like(account, STRICT, DenyAction::Close, strict).await;
         world.instance_like(account, BASIC, DenyAction::Respond, (Edition::Basic, Compatibility::Extended)).await;
         world
+    }
+
+    /// Another broker in the place of the first, with what a log says; nobody can connect to it.
+    pub fn restart(&mut self, recovered: Recovered) {
+        let authority = sluice_testkit::authority_over(self.access.policy_source());
+        self.broker = Broker::new(Arc::clone(&self.access), authority, Arc::new(MemoryLog::default()), recovered);
     }
 
     /// An instance with topics and groups.
