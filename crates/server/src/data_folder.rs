@@ -63,6 +63,11 @@ impl DataFolder {
         format!("sqlite://{}", path.replace('%', "%25").replace('?', "%3F").replace('#', "%23"))
     }
 
+    /// Where the message log is.
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
     /// Where the operator's socket is.
     pub(crate) fn socket_path(path: &Path) -> PathBuf {
         path.join("operator.sock")

@@ -16,7 +16,7 @@ use sluice_broker::{Arrival, Broker};
 use sluice_mqtt::Intake;
 use sluice_openapi::OpenApi;
 use sluice_policy::Authority;
-use sluice_store::log::{MemoryLog, Recovered};
+use sluice_store::log::{EmbeddedLog, Log};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -58,6 +58,8 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
     let open_files = open_files::raise();
     let folder = DataFolder::open(&config.data_dir)?;
+    // Before the database, whose schema is brought up to date: a folder of a newer program is left as it is.
+    let (log, recovered) = wiring::open_log(&folder).await?;
     let opened = wiring::open(&folder, config.master_key_file.as_deref()).await?;
     let listeners = Listeners::bind(&config, open_files)?;
 
@@ -65,8 +67,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let addresses = listeners.addresses()?;
     let access = Arc::clone(&opened.access);
     let authority = Authority::new(access.policy_source());
-    let broker =
-        Broker::new(Arc::clone(&access), authority.clone(), Arc::new(MemoryLog::default()), Recovered::default());
+    let broker = Broker::new(Arc::clone(&access), authority.clone(), Arc::clone(&log) as Arc<dyn Log>, recovered);
     let usage = Usage::new(opened.store.clone(), Arc::clone(&broker), access.clock().now());
     let services = Services {
         store: opened.store.clone(),
@@ -102,8 +103,16 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     drain(&broker).await;
     doors.http.abort_all();
     usage_writer.finish().await;
+    close(log).await;
     opened.store.close().await;
     Ok(())
+}
+
+/// Writes and syncs what is left.
+async fn close(log: Arc<EmbeddedLog>) {
+    if let Err(why) = tokio::task::spawn_blocking(move || log.close()).await {
+        tracing::error!(%why, "the message log did not end as it should");
+    }
 }
 
 /// Tells every connection that the server shuts down, and waits until they are gone.

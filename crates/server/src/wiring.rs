@@ -1,12 +1,18 @@
 //! Puts the rooms together. The one place that makes an `Authority` and reads the system's clock.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use metrics::counter;
 use rustix::time::{ClockId, clock_gettime};
 use sluice_access::{Access, Clock, OpenError};
 use sluice_model::UnixMs;
-use sluice_store::{Store, StoreError};
+use sluice_store::{
+    Store, StoreError,
+    log::{EmbeddedLog, LogOpenError, LogOptions, RealDisk, Recovered},
+};
 
 use crate::data_folder::{DataFolder, FolderError};
 
@@ -19,6 +25,22 @@ pub(crate) enum WiringError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Access(#[from] OpenError),
+    #[error("cannot open the message log: {0}")]
+    Log(#[from] LogOpenError),
+    #[error("cannot use `{path}`: {source}")]
+    LogFolder { path: PathBuf, source: std::io::Error },
+    #[error("the message log could not be read")]
+    LogPanicked,
+}
+
+/// Opens the folder's message log, and reads what outlived the process before.
+pub(crate) async fn open_log(folder: &DataFolder) -> Result<(Arc<EmbeddedLog>, Recovered), WiringError> {
+    let path = folder.log_path();
+    let opened = tokio::task::spawn_blocking(move || {
+        let disk = RealDisk::new(&path).map_err(|source| WiringError::LogFolder { path, source })?;
+        Ok(EmbeddedLog::open(Arc::new(disk), LogOptions::default())?)
+    });
+    opened.await.map_err(|_| WiringError::LogPanicked)?
 }
 
 /// The metadata, and who may.

@@ -330,7 +330,7 @@ impl State {
     fn session(&mut self, record: SessionRecord, place: Place) {
         let session = record.session;
         self.last_queue = self.last_queue.max(session.0);
-        self.time(record.connected);
+        // `connected` is the wall clock's, which may jump: not a time to go on from.
         let it = self.touched(session);
         it.left = None;
         let is_first = it.record.replace(record).is_none();
