@@ -150,7 +150,7 @@ async fn connect(plan: &Plan, args: &StoredArgs, of: (u32, u64), run: &Arc<Run>)
     };
     let window = u64::from(args.window).min(link.receive_maximum());
     let template = Template::new(plan.topic(number)?, args.qos, args.payload as usize, link.version());
-    let most = if args.messages > 0 { share } else { u64::MAX };
+    let most = if args.messages > 0 || args.seconds == 0 { share } else { u64::MAX };
     Ok(Waiting {
         link,
         client_id,
