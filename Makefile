@@ -44,6 +44,7 @@ bench: bench-setup
 	$(BENCH)/permission_cost.py --write
 	$(BENCH)/figures.py all --write
 	$(BENCH)/peers.py --write
+	$(BENCH)/durable.py --write
 
 bench-setup: setup release
 	scripts/setup-bench

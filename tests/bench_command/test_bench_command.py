@@ -78,3 +78,29 @@ def test_a_reader_gets_a_table(server, key):
     lines = done.stdout.splitlines()
     assert lines[0] == "fan-out of 1 publishers and 2 subscribers, MQTT 3.1.1, QoS 0, 64 bytes, window 32"
     assert any(line.startswith("  latency") and "p99.9" in line for line in lines)
+
+
+@pytest.mark.parametrize("version", ((), ("--v5",)), ids=("v3.1.1", "v5"))
+@pytest.mark.parametrize("qos", ("1", "2"))
+@pytest.mark.parametrize("to_all", (False, True))
+def test_sessions_that_were_away_get_once_what_was_acknowledged(server, key, to_all, qos, version):
+    fan = 3 if to_all else 1
+    _, counted = bench(
+        server, key, "stored", "--publishers", "7", "--sessions", "3", "--qos", qos, "--messages", "100", "--window", "4", "--fresh",
+        *version, *(["--to-all"] if to_all else []), "--pid", str(server.process.pid),
+    )  # fmt: skip
+    published, drained = counted["published"], counted["drained"]
+    assert (published["sent"], published["acknowledged"], counted["fan"], counted["connections_lost"]) == (100, 100, fan, 0)
+    assert drained["received"] == 100 * fan
+    assert (drained["lost"], drained["duplicated"], drained["out_of_order"]) == (0, 0, 0)
+    assert 0 < published["latency_us"]["p50"] <= published["latency_us"]["max"]
+
+
+def test_stored_sessions_may_be_drained_by_a_later_run(server, key):
+    work = ("stored", "--publishers", "4", "--sessions", "2", "--messages", "40")
+    _, stored = bench(server, key, *work, "--fresh", "--phase", "publish")
+    assert stored["published"]["acknowledged"] == 40 and "drained" not in stored
+    _, drained = bench(server, key, *work, "--phase", "drain")
+    assert drained["drained"]["received"] == 40 and drained["drained"]["lost"] == 0 and "published" not in drained
+    done, again = bench(server, key, *work, "--phase", "drain", "--drain", "1", check=False)
+    assert done.returncode == 1 and again["drained"]["lost"] == 40

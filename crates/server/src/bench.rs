@@ -1,7 +1,8 @@
 //! `sluice bench`: a load generator for connection, fan-in, fan-out and point-to-point runs against a running server.
 //!
 //! Way in: [`run`] makes a runtime of its own and one run. `traffic` connects a [`traffic::Plan`]'s clients, lets them
-//! send, and adds up what each receiver's `ledger` saw; `connections` holds idle ones.
+//! send, and adds up what each receiver's `ledger` saw; `connections` holds idle ones;
+//! `stored` is about what is kept for who is away.
 //! Every message is numbered, so lost, duplicated and out of order are exact, over the whole run. Rates, latencies and CPU
 //! are of the measured seconds.
 //! Never here: anything that a server links; a wait without an end.
@@ -18,6 +19,7 @@ mod report;
 mod run;
 mod soak;
 mod stamp;
+mod stored;
 mod subscriber;
 mod traffic;
 
@@ -41,6 +43,11 @@ pub(crate) fn run(command: &BenchCommand, out: &mut impl Write) -> Result<ExitCo
         BenchCommand::FanOut(args) => messages(Plan::fan_out(args)?, &args.target, &args.traffic, out),
         BenchCommand::Soak(args) => {
             let report = runtime(&args.target)?.block_on(soak::run(args))?;
+            report.write(args, out)?;
+            Ok(exit(report.is_breach()))
+        }
+        BenchCommand::Stored(args) => {
+            let report = runtime(&args.target)?.block_on(stored::run(args))?;
             report.write(args, out)?;
             Ok(exit(report.is_breach()))
         }

@@ -41,6 +41,8 @@ pub(crate) enum LinkError {
     NotSubscribed(ReasonCode),
     #[error("the server no longer has the stored session")]
     SessionLost,
+    #[error("the server did not acknowledge a message")]
+    Unanswered,
     #[error("the server sent what MQTT forbids: {0}")]
     Malformed(#[from] DecodeError),
     #[error("the server sent a packet that does not belong here")]

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroU32};
 
-use clap::{Args, Subcommand, value_parser};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 use sluice_codec::Version;
 use sluice_model::Qos;
 
@@ -26,6 +26,8 @@ pub(crate) enum BenchCommand {
     P2p(P2pArgs),
     /// Many connections, churn, stored sessions and policies that change, for long: exits 1 on what may not happen
     Soak(SoakArgs),
+    /// Publishers that wait for their acknowledgements, to stored sessions that are away and then come back
+    Stored(StoredArgs),
 }
 
 /// Where the server is and how to sign in.
@@ -199,6 +201,71 @@ pub(crate) struct SoakArgs {
     /// Most growth of the server's memory after the first minute (at most a third of the run), percent
     #[arg(long, default_value_t = 5, value_name = "PERCENT")]
     pub(crate) growth: u32,
+}
+
+/// Begins the stored sessions, publishes while they are away, and has them come back and take it all. They stay stored.
+#[derive(Debug, Args)]
+pub(crate) struct StoredArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Publishers
+    #[arg(long, default_value_t = 256, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub(crate) publishers: u32,
+    /// Stored sessions
+    #[arg(long, default_value_t = 16, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) sessions: u32,
+    /// Each message to all sessions; without it to one of them
+    #[arg(long)]
+    pub(crate) to_all: bool,
+    /// Quality of service of messages and subscriptions
+    #[arg(long, default_value = "1", value_parser = stored_qos)]
+    pub(crate) qos: Qos,
+    /// Bytes of a message, at least 16
+    #[arg(long, default_value_t = 64, value_name = "BYTES",
+          value_parser = value_parser!(u32).range(PAYLOAD_BYTES_MIN..=PAYLOAD_BYTES_MAX))]
+    pub(crate) payload: u32,
+    /// Messages of a publisher that wait for their acknowledgement
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=WINDOW_MAX))]
+    pub(crate) window: u32,
+    /// Seconds that are measured; 0 only stores the sessions
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(0..=86_400))]
+    pub(crate) seconds: u32,
+    /// Seconds of traffic before that
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(0..=3_600))]
+    pub(crate) warmup: u32,
+    /// So many messages, however long they take
+    #[arg(long, default_value_t = 0, hide_default_value = true, conflicts_with = "seconds")]
+    pub(crate) messages: u32,
+    /// What is done. To count by itself, `drain` has to be told the `--messages` of `publish`
+    #[arg(long, value_enum, default_value = "both")]
+    pub(crate) phase: StoredPhase,
+    /// Ends sessions of the same names first
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// Seconds without a message after which what is missing counts as lost
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=600))]
+    pub(crate) drain: u32,
+    /// First level or levels of the topics
+    #[arg(long, default_value = "bench")]
+    pub(crate) topic_prefix: String,
+}
+
+/// What a run with stored sessions does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoredPhase {
+    /// Stores sessions and messages
+    Publish,
+    /// Takes what waits
+    Drain,
+    /// One after the other
+    Both,
+}
+
+fn stored_qos(text: &str) -> Result<Qos, String> {
+    match qos(text)? {
+        Qos::AtMostOnce => Err("1 or 2: nothing of QoS 0 is acknowledged".to_owned()),
+        qos => Ok(qos),
+    }
 }
 
 fn qos(text: &str) -> Result<Qos, String> {
