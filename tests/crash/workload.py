@@ -209,7 +209,7 @@ class KeptReader:
     async def read(self):
         """One look. What a topic has is known once a message that was sent after SUBACK has come: retained ones are ahead of it."""
         found, end = {}, asyncio.Event()
-        mark = f"{self.run.parent}/{PLAIN}/{self.name}"
+        mark = f"{self.run.parent}/end/{self.name}"
 
         def take(packet):
             if packet.topic == mark:
@@ -313,7 +313,7 @@ class Administrator:
         """Reads everything that was ever written."""
         since = len(self.run.history.events)
         try:
-            users = {user["UserName"] for user in await self.listed("ram", "ListUsers", "Users", "User", MaxItems=1000)}
+            users = {user["UserName"] for user in await self.listed("ram", "ListUsers", "Users", "User", MaxItems="1000")}
             reply = await self.run.call("onsmqtt", "ListGroupId", InstanceId=self.run.instance)
             groups = {group["GroupId"] for group in reply["Data"]}
             attached = {}
