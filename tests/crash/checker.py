@@ -55,7 +55,7 @@ class Story:
     """A history, sorted by what the rules ask."""
 
     def __init__(self, history):
-        self.history, self.end = history, len(history.events)
+        self.history, self.end = history, history.now
         self.sending, self.taken = {}, {}
         self.deliveries = collections.defaultdict(list)
         self.subscriptions, self.granted = {}, {}
@@ -134,15 +134,15 @@ class Story:
         return self.matching[topic]
 
     def was_killed_within(self, begin, end):
-        place = bisect.bisect_left(self.deaths, begin)
+        place = bisect.bisect_right(self.deaths, begin)
         return place < len(self.deaths) and self.deaths[place] <= end
 
 
 def check(history):
-    """Every fault of a history, as sentences; none when all promises were kept."""
+    """Every fault of a history, as (rule, sentence); none when all promises were kept."""
     story = Story(history)
     rules = (broken, closed, invented, lost, repeated, disordered, unwanted, restored, accepted, registers, sessions, wills)
-    return [fault for rule in rules for fault in rule(story)]
+    return [(rule.__name__, fault) for rule in rules for fault in rule(story)]
 
 
 def broken(story):

@@ -61,7 +61,7 @@ class Client:
 
     def begin_connection(self):
         self.buffer, self.answers, self.pings = bytearray(), {}, collections.deque()
-        self.since = self.began = len(self.run.history.events)
+        self.since = self.began = self.run.history.now
         self.owed.clear()
 
     @property
@@ -282,7 +282,7 @@ class Client:
         if out.is_released:
             self.write(packets.ack(self.version, Kind.PUBREL, packet_id))
             return
-        out.since = len(self.run.history.events)
+        out.since = self.run.history.now
         self.write(packets.publish(self.version, out.message.topic, out.payload, out.qos, packet_id, out.retain, dup))
 
     async def ask(self, make):
@@ -317,7 +317,7 @@ class Client:
     def ping(self):
         """Asks for a sign: what comes after it was written after now."""
         if self.is_connected:
-            self.pings.append(len(self.run.history.events))
+            self.pings.append(self.run.history.now)
             self.write(packets.PINGREQ)
 
     async def come(self):

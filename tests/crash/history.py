@@ -247,6 +247,11 @@ class History:
     users: dict = dataclasses.field(default_factory=dict)
     events: list = dataclasses.field(default_factory=list)
 
+    @property
+    def now(self):
+        """The position of the latest event: what is asked from here on is asked after it."""
+        return len(self.events) - 1
+
     def user(self, session):
         """The user of a client or session; sessions that are not stored are named `client#number`."""
         return self.users.get(session.split("#")[0])

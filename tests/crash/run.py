@@ -31,7 +31,8 @@ PATIENCE_S = 15
 SECOND_KILL, SECOND_KILL_S = 0.15, 0.3
 # A round without kills.
 CALM_S = 10
-FAULTS_SHOWN = 20
+# Of each rule.
+FAULTS_SHOWN = 6
 LOG_LINES_SHOWN = 40
 
 
@@ -74,7 +75,7 @@ class Run:
         self.history.events.append(event)
         match event:
             case h.Revoking():
-                self.rights[event.user] = len(self.history.events), False
+                self.rights[event.user] = self.history.now, False
             case h.Granted():
                 self.rights[event.user] = self.rights[event.user][0], True
         self.killer.see(event)
@@ -215,7 +216,10 @@ class Run:
 
 def report(run, faults):
     """What is shown of a round that failed."""
-    shown = "\n".join(faults[:FAULTS_SHOWN])
+    by_rule = collections.defaultdict(list)
+    for rule, fault in faults:
+        by_rule[rule].append(fault)
+    shown = "\n".join(f"{rule}: {len(ones)}\n  " + "\n  ".join(ones[:FAULTS_SHOWN]) for rule, ones in by_rule.items())
     # Refusals are the workload's own doing, and many.
     lines = [line for line in run.server.log().splitlines() if "sluice::denied" not in line]
     log = "\n".join(lines[-LOG_LINES_SHOWN:])

@@ -222,7 +222,7 @@ class KeptReader:
 
         client = Client(self.run, self.name, stored=False, take=take)
         await client.come()
-        since = len(self.run.history.events)
+        since = self.run.history.now
         try:
             await client.subscribe(f"{self.run.parent}/{KEPT}/+", 1)
             await client.subscribe(mark, 1)
@@ -311,7 +311,7 @@ class Administrator:
 
     async def look(self):
         """Reads everything that was ever written."""
-        since = len(self.run.history.events)
+        since = self.run.history.now
         try:
             users = {user["UserName"] for user in await self.listed("ram", "ListUsers", "Users", "User", MaxItems="1000")}
             reply = await self.run.call("onsmqtt", "ListGroupId", InstanceId=self.run.instance)
