@@ -215,8 +215,8 @@ class KeptReader:
             if packet.topic == mark:
                 end.set()
                 return
-            message = h.Message.read(packet.payload)
             if packet.retain:
+                message = h.Message.read(packet.payload)
                 self.run.note(h.Delivered(client.session, message, packet.qos, client.since, retain=True))
                 found[packet.topic] = message.number
 
