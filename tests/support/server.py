@@ -88,19 +88,18 @@ class Server:
         return self.process.wait(DEADLINE_S)
 
     def kill(self):
-        """Ends it with SIGKILL, as a power cut of the process."""
+        """Ends it with SIGKILL; nothing is told to anybody."""
         self.process.kill()
         self.process.wait(DEADLINE_S)
         self.process.stdout.close()
 
-    def restart(self, how=signal.SIGKILL):
-        """Ends it and starts it again on its folder; the ports are others."""
+    def end(self, how=signal.SIGKILL):
+        """Ends it with SIGKILL or in order; [`start`] starts it again on its folder, at other ports."""
         if how == signal.SIGKILL:
             self.kill()
         else:
             assert self.stop() == 0, self.log()
             self.process.stdout.close()
-        self.start()
 
     def log(self):
         return self.log_path.read_text()
