@@ -1,6 +1,6 @@
 # One way to build and check. `make run` and `make test` do all the set-up.
 
-.PHONY: run test lint setup rust-tests python-tests fuzz bench bench-setup release revocation soak
+.PHONY: run test lint setup rust-tests python-tests fuzz bench bench-setup release revocation soak crash
 
 CARGO ?= cargo
 # `make run CONSOLE=no` builds without the console, which needs npm.
@@ -59,6 +59,13 @@ revocation: setup release
 # Ten minutes of 10,000 connections; exits 1 on what may not happen.
 soak: setup release
 	$(BENCH)/soak.py --write
+
+# Two hundred kills at random instants under load, and a checker of what the clients saw; prints its seeds.
+# `make crash CRASH="--kills 1000"`, `CRASH="--kills 25 --seed N"` for one seed again.
+CRASH ?= --kills 200
+
+crash: setup release
+	SLUICE_BIN=target/release/sluice target/python/bin/python tests/crash/run.py $(CRASH)
 
 # Ten million executions of the decoder by libFuzzer; the tests run the same targets for a moment.
 fuzz:

@@ -8,11 +8,10 @@ import os
 
 import pytest
 
-from support.raw import DENIED, Broker, close_all
-from support.server import INSTANCE, Server, arn, deny
+from support.open_listener import OpenBroker
+from support.raw import Broker, close_all
 
 ELSEWHERE = os.environ.get("SLUICE_CONFORMANCE_AT")
-USER = "open"
 
 
 @pytest.fixture(scope="session")
@@ -21,14 +20,9 @@ def broker(tmp_path_factory):
         host, port = ELSEWHERE.rsplit(":", 1)
         yield Broker(host, int(port))
         return
-    flags = ["--open-mqtt", "127.0.0.1:0", "--open-instance", INSTANCE, "--open-user", USER]
-    running = Server(tmp_path_factory.mktemp("conformance") / "data", *flags)
-    running.api("ram", "CreateUser", UserName=USER)
-    running.api("ram", "AttachPolicyToUser", PolicyType="System", PolicyName="AliyunMQFullAccess", UserName=USER)
-    running.grant(USER, "no-denied", deny(["mq:PUB", "mq:SUB"], arn(f"topic/{INSTANCE}/{DENIED}")))
-    host, port = running.addresses["open-mqtt"].rsplit(":", 1)
-    yield Broker(host, int(port), running)
-    assert running.stop() == 0, running.log()
+    running = OpenBroker(tmp_path_factory.mktemp("conformance") / "data")
+    yield running
+    assert running.server.stop() == 0, running.server.log()
 
 
 @pytest.fixture

@@ -51,6 +51,23 @@ class Server:
         self.start()
 
     def start(self):
+        """Starts the process and waits until it serves."""
+        self.spawn()
+        self.stdout = []
+        for line in self.process.stdout:
+            self.stdout.append(line.strip())
+            if line.startswith("sluice ready "):
+                break
+        else:
+            raise AssertionError(f"the server did not start: {self.log()}")
+        # By the names of the ready line: mqtt, mqtts, open-mqtt, http, https.
+        self.addresses = dict(pair.split("=") for pair in self.stdout[-1].split()[2:])
+        self.ports = {name: int(address.rsplit(":", 1)[1]) for name, address in self.addresses.items()}
+        self.mqtt_port, self.http_port = self.ports["mqtt"], self.ports["http"]
+        self.http = f"http://127.0.0.1:{self.http_port}"
+
+    def spawn(self):
+        """Starts the process."""
         first = {
             "SLUICE_ACCOUNT_ID": ACCOUNT,
             "SLUICE_ACCOUNT_ALIAS": ALIAS,
@@ -65,22 +82,24 @@ class Server:
         self.process = subprocess.Popen(
             command, env=environment() | first, stdout=subprocess.PIPE, stderr=self.log_path.open("ab"), text=True
         )
-        self.stdout = []
-        for line in self.process.stdout:
-            self.stdout.append(line.strip())
-            if line.startswith("sluice ready "):
-                break
-        else:
-            raise AssertionError(f"the server did not start: {self.log()}")
-        # By the names of the ready line: mqtt, mqtts, open-mqtt, http, https.
-        self.addresses = dict(pair.split("=") for pair in self.stdout[-1].split()[2:])
-        self.ports = {name: int(address.rsplit(":", 1)[1]) for name, address in self.addresses.items()}
-        self.mqtt_port, self.http_port = self.ports["mqtt"], self.ports["http"]
-        self.http = f"http://127.0.0.1:{self.http_port}"
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(DEADLINE_S)
+
+    def kill(self):
+        """Ends it with SIGKILL; nothing is told to anybody."""
+        self.process.kill()
+        self.process.wait(DEADLINE_S)
+        self.process.stdout.close()
+
+    def end(self, how=signal.SIGKILL):
+        """Ends it with SIGKILL or in order; [`start`] starts it again on its folder, at other ports."""
+        if how == signal.SIGKILL:
+            self.kill()
+        else:
+            assert self.stop() == 0, self.log()
+            self.process.stdout.close()
 
     def log(self):
         return self.log_path.read_text()
