@@ -117,7 +117,8 @@ def test_messages_in_flight_come_again_after_a_restart_mqtt_4_4_0_1(lasting, ver
     again = lasting.session(version, held.client_id)
     after = again.messages(7, answer=False)
     assert [(m.packet_id, m.payload, m.qos, m.dup) for m in after[:6]] == [(m.packet_id, m.payload, m.qos, True) for m in before]
-    assert (after[6].payload, after[6].dup) == (b"behind", False)
+    # Whether it comes again too depends on when the server saw the end of the connection.
+    assert after[6].payload == b"behind"
     assert after[6].packet_id not in {m.packet_id for m in before}, "[MQTT-2.2.1-3]"
 
 
@@ -428,7 +429,7 @@ def test_clients_that_a_server_sends_away_have_no_will(lasting):
     topic = fresh("w")
     watcher = stored(lasting, 5, f"{topic}/#")
     lasting.session(5, will=Will(f"{topic}/told", b"told", 1, properties={"will_delay": 0}))
-    lasting.restart(signal.SIGTERM)
+    lasting.restart(signal.SIGTERM, cut=False)
     nothing_more(lasting.session(5, watcher.client_id), f"{topic}/end")
 
 

@@ -43,11 +43,14 @@ class OpenBroker(Broker):
             lines = answer.read().decode().splitlines()
         return int(float(next(line.split()[1] for line in lines if line.startswith("sluice_connections "))))
 
-    def restart(self, how, down_s=0):
-        """Ends the server with a signal, and starts it again after so long. Every connection is over."""
-        close_all()
+    def restart(self, how, down_s=0, cut=True):
+        """Ends the server with a signal, and starts it again after so long. Every connection is over, cut off before or
+        ended by the server."""
+        if cut:
+            close_all()
         began = time.monotonic()
         self.server.end(how)
+        close_all()
         until(lambda: time.monotonic() - began > down_s, f"the downtime of {down_s} s", down_s + 1)
         self.server.start()
         self.address = self.listener(self.server)

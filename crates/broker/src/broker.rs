@@ -201,6 +201,6 @@ impl Broker {
     /// Connections of all accounts.
     #[must_use]
     pub fn connection_count(&self) -> u64 {
-        self.instances.all().iter().map(|live| u64::from(live.connections.load(Ordering::Relaxed))).sum()
+        self.instances.all().iter().map(|live| u64::from(live.connections.load(Ordering::Acquire))).sum()
     }
 }

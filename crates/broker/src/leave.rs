@@ -40,12 +40,18 @@ impl Client {
     /// To be called once, when the connection is over.
     pub(crate) fn leave(&mut self) {
         self.end_turn();
+        self.hand_back_session();
+        // At the end: who waits for all to be gone closes the log next.
+        self.link.identity.instance.connections.fetch_sub(1, Ordering::Release);
+        self.broker.meters.connections.decrement(1.0);
+    }
+
+    /// The session waits for its client, or ends.
+    fn hand_back_session(&mut self) {
         let broker = Arc::clone(&self.broker);
         let now = broker.access.clock().now();
         let steady = broker.steady(now);
         let live = Arc::clone(&self.link.identity.instance);
-        live.connections.fetch_sub(1, Ordering::Relaxed);
-        broker.meters.connections.decrement(1.0);
         let will = self.take_will();
         let in_flight = self.session.take_in_flight(goes_to_another);
         let is_gone = broker.settings_of(&live).is_none();

@@ -59,8 +59,9 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let open_files = open_files::raise();
     let folder = DataFolder::open(&config.data_dir)?;
     // Before the database, whose schema is brought up to date: a folder of a newer program is left as it is.
-    let (log, recovered) = wiring::open_log(&folder).await?;
+    wiring::check_log(&folder)?;
     let opened = wiring::open(&folder, config.master_key_file.as_deref()).await?;
+    let (log, recovered) = wiring::open_log(&folder).await?;
     let listeners = Listeners::bind(&config, open_files)?;
 
     let first_start = first_start::run(&opened.access).await?;

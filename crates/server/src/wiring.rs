@@ -33,13 +33,20 @@ pub(crate) enum WiringError {
     LogPanicked,
 }
 
+/// Refuses a message log in which a newer program has written.
+pub(crate) fn check_log(folder: &DataFolder) -> Result<(), WiringError> {
+    Ok(EmbeddedLog::check_format(&log_disk(folder.log_path())?)?)
+}
+
+fn log_disk(path: PathBuf) -> Result<RealDisk, WiringError> {
+    RealDisk::new(&path).map_err(|source| WiringError::LogFolder { path, source })
+}
+
 /// Opens the folder's message log, and reads what outlived the process before.
 pub(crate) async fn open_log(folder: &DataFolder) -> Result<(Arc<EmbeddedLog>, Recovered), WiringError> {
     let path = folder.log_path();
-    let opened = tokio::task::spawn_blocking(move || {
-        let disk = RealDisk::new(&path).map_err(|source| WiringError::LogFolder { path, source })?;
-        Ok(EmbeddedLog::open(Arc::new(disk), LogOptions::default())?)
-    });
+    let opened =
+        tokio::task::spawn_blocking(move || Ok(EmbeddedLog::open(Arc::new(log_disk(path)?), LogOptions::default())?));
     opened.await.map_err(|_| WiringError::LogPanicked)?
 }
 

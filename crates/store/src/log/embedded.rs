@@ -135,6 +135,14 @@ thread_local! {
 const ENCODED_BYTES_MAX: usize = 1024 * 1024;
 
 impl EmbeddedLog {
+    /// Refuses a log in which a later version has written. Changes nothing.
+    ///
+    /// # Errors
+    /// [`LogOpenError::TooNew`], [`LogOpenError::Disk`].
+    pub fn check_format(disk: &dyn Disk) -> Result<(), LogOpenError> {
+        recover::check_format(disk)
+    }
+
     /// Opens a folder, or begins one, and gives what it holds. The work of a second for a million messages: not for an
     /// async task.
     ///

@@ -23,6 +23,14 @@ pub(super) struct Opened {
     pub(super) damaged: u64,
 }
 
+/// Refuses a folder in which a later version has written. Changes nothing.
+pub(super) fn check_format(disk: &dyn Disk) -> Result<(), LogOpenError> {
+    for name in disk.list()?.iter().filter(|name| segment::number(name).is_some()) {
+        segment::read_header(name, &disk.read(name, 0, HEADER_BYTES as usize)?)?;
+    }
+    Ok(())
+}
+
 /// Reads all segments and cuts off what the last one has of a batch that was not written whole.
 pub(super) fn open(disk: &dyn Disk) -> Result<Opened, LogOpenError> {
     let mut numbers: Vec<u64> = disk.list()?.iter().filter_map(|name| segment::number(name)).collect();
