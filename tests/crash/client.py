@@ -98,6 +98,8 @@ class Client:
         except (OSError, TimeoutError, Lost, asyncio.IncompleteReadError) as error:
             writer.close()
             raise Lost(repr(error)) from error
+        if will:
+            self.note(h.Armed(self.name, self.connections - 1, self.run.now()))
         self.note(h.Connected(self.name, connack.session_present, self.stored))
         self.writer = writer
         if not connack.session_present:
@@ -146,7 +148,7 @@ class Client:
         self.writer = None
         if not self.stored:
             self.note(h.Ended(self.session))
-        for answer in self.answers.values():
+        for answer, _ in self.answers.values():
             if not answer.done():
                 answer.set_exception(Lost(self.name))
                 # Whoever asked may have gone.
@@ -194,7 +196,9 @@ class Client:
             case Kind.PINGRESP:
                 self.since = self.pings.popleft()
             case Kind.SUBACK | Kind.UNSUBACK if packet.packet_id in self.answers:
-                answer = self.answers.pop(packet.packet_id)
+                answer, on_answer = self.answers.pop(packet.packet_id)
+                # Written down here and not where it is awaited: the connection may be over by then.
+                on_answer(packet)
                 if not answer.done():
                     answer.set_result(packet)
             case _:
@@ -285,12 +289,11 @@ class Client:
         out.since = self.run.history.now
         self.write(packets.publish(self.version, out.message.topic, out.payload, out.qos, packet_id, out.retain, dup))
 
-    async def ask(self, make):
-        """Sends what `make` gives for an identifier; the answer. `Lost`."""
-        if not self.is_connected:
-            raise Lost(self.name)
+    async def ask(self, make, on_answer):
+        """Sends what `make` gives for an identifier; the answer, which `on_answer` is called with as it is read. `Lost`."""
         packet_id = self.next_id()
-        answer = self.answers[packet_id] = asyncio.get_running_loop().create_future()
+        answer = asyncio.get_running_loop().create_future()
+        self.answers[packet_id] = answer, on_answer
         self.write(make(packet_id))
         try:
             return await asyncio.wait_for(answer, ANSWER_S)
@@ -300,19 +303,30 @@ class Client:
 
     async def subscribe(self, filter, qos):
         """Subscribes; whether the server granted it."""
-        session = self.session
-        self.note(h.Subscribing(session, filter, qos))
-        suback = await self.ask(lambda packet_id: packets.subscribe(self.version, packet_id, [(filter, qos)]))
-        if suback.codes != [qos]:
-            self.note(h.Broken(self.name, f"{suback} to {filter}"))
-            return False
-        self.note(h.Subscribed(session, filter))
-        return True
+        session = self.begin_asking(h.Subscribing, filter, qos)
+
+        def on_answer(suback):
+            if suback.codes == [qos]:
+                self.note(h.Subscribed(session, filter))
+            else:
+                self.note(h.Broken(self.name, f"{suback} to {filter}"))
+
+        suback = await self.ask(lambda packet_id: packets.subscribe(self.version, packet_id, [(filter, qos)]), on_answer)
+        return suback.codes == [qos]
 
     async def unsubscribe(self, filter):
-        self.note(h.Unsubscribing(self.session, filter))
-        await self.ask(lambda packet_id: packets.unsubscribe(self.version, packet_id, [filter]))
-        self.note(h.Unsubscribed(self.session, filter))
+        session = self.begin_asking(h.Unsubscribing, filter)
+        on_answer = lambda _unsuback: self.note(h.Unsubscribed(session, filter))
+        await self.ask(lambda packet_id: packets.unsubscribe(self.version, packet_id, [filter]), on_answer)
+
+    def begin_asking(self, event, *about):
+        """Writes down that something is asked for; the name of the session. `Lost`, also where that is the moment of a kill."""
+        session = self.session
+        if self.is_connected:
+            self.note(event(session, *about))
+        if not self.is_connected:
+            raise Lost(self.name)
+        return session
 
     def ping(self):
         """Asks for a sign: what comes after it was written after now."""
