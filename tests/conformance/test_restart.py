@@ -429,7 +429,7 @@ def test_clients_that_a_server_sends_away_have_no_will(lasting):
     topic = fresh("w")
     watcher = stored(lasting, 5, f"{topic}/#")
     lasting.session(5, will=Will(f"{topic}/told", b"told", 1, properties={"will_delay": 0}))
-    lasting.restart(signal.SIGTERM, cut=False)
+    lasting.restart(signal.SIGTERM)
     nothing_more(lasting.session(5, watcher.client_id), f"{topic}/end")
 
 

@@ -180,7 +180,7 @@ def lost(story):
     got = {session: {event.message for _, event in deliveries} for session, deliveries in story.deliveries.items()}
     for message, taken in story.taken.items():
         begin, sending = story.sending[message]
-        if sending.retain or story.right(message.publisher).throughout(begin, story.end) != ON:
+        if sending.is_empty or story.right(message.publisher).throughout(begin, story.end) != ON:
             continue
         shares = collections.defaultdict(list)
         for session, filter in story.holders(message.topic):

@@ -126,7 +126,7 @@ class Client:
         return packet
 
     def write(self, data):
-        if self.writer is not None:
+        if self.writer is not None and not self.writer.transport.is_closing():
             self.writer.write(data)
 
     def cut(self):
@@ -219,6 +219,9 @@ class Client:
             self.owe(Kind.PUBACK if packet.qos == 1 else Kind.PUBREC, packet.packet_id)
 
     def take_message(self, packet):
+        if not packet.payload:
+            # It clears a retained message, and has no room for a name.
+            return
         try:
             message = h.Message.read(packet.payload)
         except ValueError as error:

@@ -19,7 +19,7 @@ from crash import api, checker  # noqa: E402
 from crash import history as h  # noqa: E402
 from crash.killer import Killer  # noqa: E402
 from crash.workload import (  # noqa: E402
-    CHURN, PLAIN, SHARED_1, SHARED_2, WILLS, Administrator, KeptReader, Mortal, Publisher, Subscriber,
+    CHURN, KEPT, PLAIN, SHARED_1, SHARED_2, WILLS, Administrator, KeptReader, Mortal, Publisher, Subscriber,
 )  # fmt: skip
 from support.devices import login  # noqa: E402
 from support.server import INSTANCE, Server, access, arn, allow, document, topic, group  # noqa: E402
@@ -135,7 +135,7 @@ class Run:
         readers, other = name("readers"), name("others")
         all_plain, share_2, share_1 = f"{PLAIN}/+", f"$share/two/{SHARED_2}/+", f"$share/one/{SHARED_1}/+"
         self.subscribers = [
-            Subscriber(self, name("home"), readers, [all_plain, f"{WILLS}/+"], 2, away=0.02, receive_maximum=10),
+            Subscriber(self, name("home"), readers, [all_plain, f"{WILLS}/+", f"{KEPT}/+"], 2, away=0.02, receive_maximum=10),
             Subscriber(self, name("seldom"), readers, [f"{PLAIN}/0", f"{PLAIN}/1"], 2, away=0.6, version=4),
             Subscriber(self, name("once"), readers, [all_plain], 1, away=0.2, version=4),
             Subscriber(self, name("guest"), other, [all_plain], 1, receive_maximum=3),

@@ -303,7 +303,7 @@ class Administrator:
             except api.NoAnswer:
                 is_repeated = True
             except api.Failed as failed:
-                if not (is_repeated and ("Exist" in failed.code or "Duplicate" in failed.code)):
+                if not (is_repeated and ("Exist" in failed.code or "Exsit" in failed.code)):
                     self.run.note(h.Broken("administrator", f"{register}: {failed}"))
                 break
         self.state[register] = value

@@ -43,11 +43,8 @@ class OpenBroker(Broker):
             lines = answer.read().decode().splitlines()
         return int(float(next(line.split()[1] for line in lines if line.startswith("sluice_connections "))))
 
-    def restart(self, how, down_s=0, cut=True):
-        """Ends the server with a signal, and starts it again after so long. Every connection is over, cut off before or
-        ended by the server."""
-        if cut:
-            close_all()
+    def restart(self, how, down_s=0):
+        """Ends the server with a signal while its clients are connected, and starts it again after so long."""
         began = time.monotonic()
         self.server.end(how)
         close_all()
