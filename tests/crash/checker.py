@@ -133,6 +133,11 @@ class Story:
             self.matching[topic] = [key for key in self.subscriptions if matches(key[1], topic)]
         return self.matching[topic]
 
+    def stands(self, begin, end, session, filter, message):
+        """Whether a session had a subscription, and it and the publisher their rights, from a position to another."""
+        timelines = self.subscriptions[session, filter], self.right(session), self.right(message.publisher)
+        return all(timeline.throughout(begin, end) == ON for timeline in timelines)
+
     def was_killed_within(self, begin, end):
         place = bisect.bisect_right(self.deaths, begin)
         return place < len(self.deaths) and self.deaths[place] <= end
@@ -169,27 +174,21 @@ def invented(story):
                 yield f"{session}: {event.message} was never sent"
 
 
-def is_owed(story, begin, session, filter):
-    """Whether a session surely had a subscription and its right, from a message's sending to the end."""
-    held = story.subscriptions[session, filter].throughout(begin, story.end)
-    return held == ON and story.right(session).throughout(begin, story.end) == ON
-
-
 def lost(story):
     """What was acknowledged is delivered to each session that held a subscription, and to one member of each shared subscription."""
     got = {session: {event.message for _, event in deliveries} for session, deliveries in story.deliveries.items()}
     for message, taken in story.taken.items():
         begin, sending = story.sending[message]
-        if sending.is_empty or story.right(message.publisher).throughout(begin, story.end) != ON:
+        if sending.is_empty:
             continue
         shares = collections.defaultdict(list)
         for session, filter in story.holders(message.topic):
             if filter.startswith("$share/"):
                 shares[filter].append(session)
-            elif is_owed(story, begin, session, filter) and message not in got.get(session, ()):
+            elif message not in got.get(session, ()) and story.stands(begin, story.end, session, filter, message):
                 yield f"{session}: {message} was acknowledged (position {taken}) and never came"
         for filter, members in shares.items():
-            is_wanted = any(is_owed(story, begin, session, filter) for session in members)
+            is_wanted = any(story.stands(begin, story.end, session, filter, message) for session in members)
             if is_wanted and not any(message in got.get(session, ()) for session in members):
                 yield f"{filter}: {message} was acknowledged (position {taken}) and came to no member"
 
@@ -210,18 +209,23 @@ def repeated(story):
 
 
 def disordered(story):
-    """First deliveries of a publisher on a topic at a QoS come in its order. Members of a shared subscription are promised none."""
+    """First deliveries of a publisher on a topic at a QoS come in its order. Members of a shared subscription are promised none.
+
+    Where a subscription or a right came back between two messages, the first may be new when its publisher sends it again.
+    """
     for session, deliveries in story.deliveries.items():
         last, seen = {}, set()
-        for _, event in deliveries:
+        for at, event in deliveries:
             message = event.message
-            is_shared = any(one == session and filter.startswith("$share/") for one, filter in story.holders(message.topic))
-            if event.retain or is_shared or message in seen:
+            filters = [filter for one, filter in story.holders(message.topic) if one == session]
+            is_shared = any(filter.startswith("$share/") for filter in filters)
+            if event.retain or is_shared or message in seen or message not in story.sending:
                 continue
             seen.add(message)
             key = message.publisher, message.topic, event.qos
-            if last.get(key, -1) > message.number:
-                yield f"{session}: {message} came at QoS {event.qos} after number {last[key]}"
+            begin = story.sending[message][0]
+            if last.get(key, -1) > message.number and any(story.stands(begin, at, session, filter, message) for filter in filters):
+                yield f"{session}: {message} came at QoS {event.qos} after number {last[key]} (position {at})"
             last[key] = max(last.get(key, -1), message.number)
 
 

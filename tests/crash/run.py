@@ -22,7 +22,7 @@ from crash.workload import (  # noqa: E402
     CHURN, KEPT, PLAIN, SHARED_1, SHARED_2, WILLS, Administrator, KeptReader, Mortal, Publisher, Subscriber,
 )  # fmt: skip
 from support.devices import login  # noqa: E402
-from support.server import INSTANCE, Server, access, arn, allow, document, topic, group  # noqa: E402
+from support.server import Server, access, arn, allow, document, group, topic  # noqa: E402
 
 KILLS_PER_ROUND = 25
 # Nothing new for so long, and something still missing: it will not come.
@@ -39,13 +39,16 @@ LOG_LINES_SHOWN = 40
 class Run:
     """One round: a seed, its clients and its history, on a server that others may have used before."""
 
-    def __init__(self, server, seed, instance=INSTANCE):
-        self.server, self.seed, self.instance = server, seed, instance
+    def __init__(self, server, seed):
+        self.server, self.seed = server, seed
         self.random = random.Random(seed)
         self.history = h.History()
         self.killer = Killer(seed, self.kill)
         self.is_up = asyncio.Event()
         self.mark = f"{random.SystemRandom().randrange(16**6):06x}"
+        self.instance = f"mqtt-cn-{self.mark}"
+        # One round in four is acknowledged once it is written: the end of a process loses nothing of that either.
+        self.durability = "Relaxed" if seed % 4 == 3 else "Sync"
         self.parent, self.group = self.name("crash"), f"GID_{self.name('crash')}"
         self.keys, self.rights = {}, collections.defaultdict(lambda: (-1, True))
         self.aims = []
@@ -112,6 +115,8 @@ class Run:
     async def set_up(self):
         self.is_up.set()
         self.note(h.Started(self.now()))
+        named = {"InstanceName": self.mark, "InstanceId": self.instance, "Durability": self.durability}
+        await self.call("onsmqtt", "CreateMqttInstance", **named)
         await self.call("onsmqtt", "CreateMqttTopic", InstanceId=self.instance, Topic=self.parent)
         await self.call("onsmqtt", "CreateGroupId", InstanceId=self.instance, GroupId=self.group)
         base = [access(self.instance), group(self.group, self.instance)]
@@ -223,7 +228,9 @@ def report(run, faults):
     # Refusals are the workload's own doing, and many.
     lines = [line for line in run.server.log().splitlines() if "sluice::denied" not in line]
     log = "\n".join(lines[-LOG_LINES_SHOWN:])
-    return f"SLUICE_CRASH_SEED={run.seed}: {len(faults)} faults\n{shown}\nkills: {run.aims}\nthe server's log ends:\n{log}"
+    kept = pathlib.Path(tempfile.gettempdir()) / f"sluice-crash-{run.seed}.history"
+    kept.write_text("".join(f"{at} {event}\n" for at, event in enumerate(run.history.events)))
+    return f"SLUICE_CRASH_SEED={run.seed}: {len(faults)} faults\n{shown}\nkills: {run.aims}\nhistory: {kept}\nthe server's log ends:\n{log}"
 
 
 async def play(server, seed, kills):
@@ -234,7 +241,7 @@ async def play(server, seed, kills):
 
 def summary(run):
     counts = collections.Counter(type(event).__name__ for event in run.history.events)
-    return ", ".join(f"{counts[name]} {name.lower()}" for name in ("Sending", "Taken", "Delivered", "Revoked", "WillSeen", "Killed"))
+    return f"{run.durability}, " + ", ".join(f"{counts[name]} {name.lower()}" for name in ("Sending", "Taken", "Delivered", "Revoked", "WillSeen", "Killed"))
 
 
 def rounds(first, kills):

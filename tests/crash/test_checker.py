@@ -101,6 +101,14 @@ def test_order_is_that_of_the_first_deliveries():
     assert Scene().subscribed().sent(0, 1).came(1, 0).faults() == ["disordered"]
 
 
+def test_order_is_promised_where_the_subscription_stood():
+    scene = Scene().add(h.Sending(message(0), 1)).subscribed().sent(1, qos=1)
+    assert scene.came(1, 0, qos=1).faults() == []
+    scene = Scene().subscribed().add(h.Sending(message(0), 1)).sent(1, qos=1).came(1, qos=1)
+    assert scene.add(h.Delivered("sub", message(0), 1, 0)).faults() == ["disordered"]
+    assert scene.revoked().granted().faults() == ["disordered"], "it came before"
+
+
 def test_order_is_kept_for_each_topic_and_qos_alone():
     scene = Scene().subscribed().sent(0, 1, qos=1).sent(0, topic="t/b")
     assert scene.came(0, topic="t/b").came(0, 1, qos=1).faults() == []

@@ -303,7 +303,8 @@ class Administrator:
             except api.NoAnswer:
                 is_repeated = True
             except api.Failed as failed:
-                if not (is_repeated and ("Exist" in failed.code or "Exsit" in failed.code)):
+                # Asked again, it is there or gone already.
+                if not (is_repeated and "exist" in str(failed).lower()):
                     self.run.note(h.Broken("administrator", f"{register}: {failed}"))
                 break
         self.state[register] = value
