@@ -275,22 +275,15 @@ impl Client {
     fn send_again(&mut self, one: InFlight<Waiting>, now: UnixMs, out: &mut BytesMut) -> Result<(), LogFault> {
         let id = one.id;
         if one.stage == Stage::Complete {
-            let ticket = self.promise(|session| Record::Received { session, id })?;
-            let mut apart = BytesMut::new();
-            let _written = self.session.redeliver(one, None, &mut apart);
-            match ticket {
-                Some(ticket) => self.put_when(ticket, apart, out),
-                None => out.extend_from_slice(&apart),
-            }
-            return Ok(());
+            return self.complete(id, out);
         }
         // Nothing was kept: the session began as one that ends with its connection.
         let Some(held) = &one.held else { return Ok(()) };
         // It does not expire any more: the client may have it. [MQTT-4.3.3-7]
         if !self.may_receive(held, now) {
-            self.broker.journal.acknowledged(self.link.id, id);
-            return Ok(());
+            return self.give_up(one.stage, id, out);
         }
+        let stage = one.stage;
         let (message, qos, retain) = (Arc::clone(&held.message), held.qos, held.retain);
         let identifiers: SmallVec<[u32; 2]> = held.identifiers.clone();
         let place = self.link.identity.instance.place_of(held, self.link.id);
@@ -301,7 +294,7 @@ impl Client {
         let mut apart = BytesMut::new();
         let delivered = self.session.redeliver(one, Some(&outgoing), if is_apart { &mut apart } else { &mut *out });
         if delivered == Delivered::TooLarge {
-            self.broker.journal.acknowledged(self.link.id, id);
+            self.give_up(stage, id, out)?;
         } else {
             let mut noted = None;
             if let (Qos::ExactlyOnce, Some(stored), Some(receiver)) = (qos, &message.stored, receiver) {
@@ -311,6 +304,28 @@ impl Client {
             self.put_apart(&message, (qos, noted), apart, out);
         }
         self.count(delivered, qos, message.bytes);
+        Ok(())
+    }
+
+    /// Ends a message of an earlier connection that is not sent again. At QoS 2 the client may have received it: then its
+    /// identifier would stand for this one, and a later message under it be thrown away as known. [MQTT-4.3.3-10]
+    fn give_up(&mut self, stage: Stage, id: u16, out: &mut BytesMut) -> Result<(), LogFault> {
+        if stage == Stage::Receive {
+            return self.complete(id, out);
+        }
+        self.broker.journal.acknowledged(self.link.id, id);
+        Ok(())
+    }
+
+    /// Writes PUBREL once the log knows that the message is with the client; its identifier waits for PUBCOMP.
+    fn complete(&mut self, id: u16, out: &mut BytesMut) -> Result<(), LogFault> {
+        let ticket = self.promise(|session| Record::Received { session, id })?;
+        let mut apart = BytesMut::new();
+        let _written = self.session.redeliver(InFlight { id, stage: Stage::Complete, held: None }, None, &mut apart);
+        match ticket {
+            Some(ticket) => self.put_when(ticket, apart, out),
+            None => out.extend_from_slice(&apart),
+        }
         Ok(())
     }
 

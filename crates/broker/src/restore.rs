@@ -209,7 +209,13 @@ fn restore_queue(
             again.push(InFlight { id, stage: Stage::Complete, held: None });
             continue;
         };
-        let Some(message) = restoring.messages.get(&message).cloned() else { continue };
+        let Some(message) = restoring.messages.get(&message).cloned() else {
+            if receiver.qos == Qos::ExactlyOnce {
+                // The client may have it: the exchange is completed, and its identifier free after that.
+                again.push(InFlight { id, stage: Stage::Complete, held: None });
+            }
+            continue;
+        };
         let is_shared = receiver.queue != session;
         if is_shared && receiver.qos != Qos::ExactlyOnce {
             restoring.queues.entry(receiver.queue).or_default().push((message, receiver));
