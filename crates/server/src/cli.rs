@@ -21,6 +21,20 @@ pub(crate) enum Command {
     /// Operator: tenant accounts, also while the server runs
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Operator: a consistent copy of the data, also while the server runs; the master key is not in it
+    Backup {
+        /// Where to: a folder that is empty or not there yet
+        dir: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Operator: a backup becomes the data folder of a server that does not run
+    Restore {
+        /// The backup
+        dir: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
     /// One signed call to a running server, prints the JSON reply
     Api(ApiArgs),
     /// Prints the username and password for Signature mode

@@ -2,13 +2,17 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use secrecy::{ExposeSecret, SecretString};
 use sluice_access::{MasterKey, SealError};
+
+use crate::{
+    manifest::{DATABASE, LOG},
+    private,
+};
 
 /// Why the folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +25,13 @@ pub(crate) enum FolderError {
     KeyOpenToOthers(PathBuf),
     #[error("the master key file `{path}` is wrong: {source}")]
     Key { path: PathBuf, source: SealError },
-    #[error("the master key file `{0}` is missing, and the data folder was sealed under it")]
+    #[error(
+        "the master key file `{0}` is missing, and the data folder was sealed under it; put it back (a backup does not \
+         contain it) or name it with --master-key-file"
+    )]
     KeyMissing(PathBuf),
+    #[error("a restore into `{0}` has begun and did not end; empty the folder and restore again")]
+    HalfRestored(PathBuf),
 }
 
 /// A data folder that this process alone uses until the value is dropped.
@@ -50,6 +59,7 @@ impl DataFolder {
             .open(&lock_path)
             .map_err(io(&lock_path))?;
         match lock.try_lock() {
+            Ok(()) if Self::restore_marker(path).exists() => Err(FolderError::HalfRestored(path.to_owned())),
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned())),
             Err(TryLockError::Error(source)) => Err(FolderError::Io { path: lock_path, source }),
@@ -59,18 +69,28 @@ impl DataFolder {
     /// The database inside the folder.
     pub(crate) fn database_url(&self) -> String {
         // What has a meaning in a URL is escaped; the rest of a path is its own text.
-        let path = self.path.join("sluice.db").display().to_string();
+        let path = self.path.join(DATABASE).display().to_string();
         format!("sqlite://{}", path.replace('%', "%25").replace('?', "%3F").replace('#', "%23"))
     }
 
     /// Where the message log is.
     pub(crate) fn log_path(&self) -> PathBuf {
-        self.path.join("log")
+        self.path.join(LOG)
     }
 
     /// Where the operator's socket is.
     pub(crate) fn socket_path(path: &Path) -> PathBuf {
         path.join("operator.sock")
+    }
+
+    /// What is in the folder while a backup is restored into it.
+    pub(crate) fn restore_marker(path: &Path) -> PathBuf {
+        path.join("restore.unfinished")
+    }
+
+    /// Where the master key is.
+    pub(crate) fn master_key_path(&self, configured: Option<&Path>) -> PathBuf {
+        configured.map_or_else(|| self.path.join("master.key"), Path::to_owned)
     }
 
     /// The folder's own path.
@@ -80,9 +100,9 @@ impl DataFolder {
 
     /// Reads the master key; without a configured file the folder's own is made at first start.
     pub(crate) fn master_key(&self, configured: Option<&Path>) -> Result<MasterKey, FolderError> {
-        let path = configured.map_or_else(|| self.path.join("master.key"), Path::to_owned);
+        let path = self.master_key_path(configured);
         if !path.exists() {
-            if configured.is_some() || self.path.join("sluice.db").exists() {
+            if configured.is_some() || self.path.join(DATABASE).exists() {
                 return Err(FolderError::KeyMissing(path));
             }
             write_private(&path, MasterKey::generate_hex().expose_secret())?;
@@ -105,13 +125,9 @@ impl DataFolder {
 
 /// Writes a new file of mode 0600 and syncs it with its folder.
 fn write_private(path: &Path, text: &str) -> Result<(), FolderError> {
-    let mut file =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path).map_err(io(path))?;
-    // An older file keeps its mode when it is opened again.
-    file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(io(path))?;
-    writeln!(file, "{text}").and_then(|()| file.sync_all()).map_err(io(path))?;
+    private::write_synced(path, format!("{text}\n").as_bytes()).map_err(io(path))?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+    private::sync_folder(folder).map_err(io(folder))
 }
 
 #[cfg(test)]

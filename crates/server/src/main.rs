@@ -5,6 +5,7 @@
 //! the `Authority`.
 
 mod api_command;
+mod backup;
 mod bench;
 mod certificate_watch;
 mod cli;
@@ -15,9 +16,12 @@ mod health;
 mod http_listener;
 mod listeners;
 mod log;
+mod manifest;
 mod open_files;
 mod operator;
 mod policy_command;
+mod private;
+mod restore;
 mod serve;
 mod usage;
 mod wiring;
@@ -77,11 +81,19 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Account(command) => {
             let (place, request) = match command {
-                AccountCommand::Create { alias, id, place } => (place, operator::Request::Create { alias, id }),
-                AccountCommand::List { place } => (place, operator::Request::List),
+                AccountCommand::Create { alias, id, place } => (place, operator::AccountRequest::Create { alias, id }),
+                AccountCommand::List { place } => (place, operator::AccountRequest::List),
             };
             runtime()?.block_on(operator::run(&place.data_dir, request, &mut out)).map_err(Failure::of)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Backup { dir, place } => {
+            runtime()?.block_on(operator::backup(&place.data_dir, &dir, &mut out)).map_err(Failure::of)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Restore { dir, place } => {
+            let lines = restore::run(&dir, &place.data_dir).map_err(Failure::of)?;
+            print(&lines, &mut out).map_err(Failure::of)
         }
         Command::Api(args) => api_command::run(&args, jiff::Timestamp::now(), &mut out).map_err(Failure::of),
         Command::MqttLogin(args) => mqtt_login(&args, &mut out).map_err(Failure::of),
@@ -89,6 +101,13 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Policy(PolicyCommand::Test { file }) => policy_command::test(&file, &mut out).map_err(Failure::of),
         Command::Bench(command) => bench::run(&command, &mut out).map_err(Failure::of),
     }
+}
+
+fn print(lines: &[String], out: &mut impl Write) -> std::io::Result<ExitCode> {
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

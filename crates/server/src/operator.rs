@@ -1,9 +1,14 @@
-//! `sluice account …`: beside a running server over its socket, else on the locked folder itself.
+//! `sluice account …` and `sluice backup`: beside a running server over its socket, else on the locked folder itself.
 //!
 //! The socket has mode 0600 in a folder of mode 0700: who can open it could read the data as well.
 //! One JSON line each way.
 
-use std::{io::Write, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::{
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -15,18 +20,29 @@ use tokio::{
     net::{UnixListener, UnixStream},
 };
 
-use crate::data_folder::{DataFolder, FolderError};
+use crate::{
+    backup::{self, BackupError},
+    data_folder::{DataFolder, FolderError},
+};
 
 /// Longest line either way.
 const LINE_BYTES_MAX: u64 = 1024 * 1024;
 /// Connections served at once.
 const CONNECTIONS_MAX: usize = 4;
 
-/// What an operator asks.
+/// What an operator asks of accounts.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Request {
+pub(crate) enum AccountRequest {
     Create { alias: String, id: Option<String> },
     List,
+}
+
+/// What an operator asks.
+#[derive(Debug, Serialize, Deserialize)]
+enum Request {
+    Account(AccountRequest),
+    /// A copy of the data; the path is absolute.
+    Backup(PathBuf),
 }
 
 /// What an operator is answered. Not `Debug`: it holds secrets.
@@ -51,6 +67,8 @@ pub(crate) enum OperatorError {
     Refused(String),
     #[error(transparent)]
     Wiring(#[from] crate::wiring::WiringError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
 }
 
 /// The lines of DESIGN section 1: one `Name=value` each.
@@ -65,15 +83,30 @@ pub(crate) fn lines_of(account: &Provisioned) -> Vec<String> {
     ]
 }
 
-async fn answer(access: &Arc<Access>, request: Request) -> Reply {
-    let result = match request {
-        Request::Create { alias, id } => create(access, &alias, id.as_deref()).await,
-        Request::List => list(access).await,
-    };
-    match result {
-        Ok(lines) => Reply::Lines(lines),
-        Err(error) => Reply::Refused(error.to_string()),
+/// What a running server serves its operator with.
+pub(crate) struct Operator {
+    pub(crate) access: Arc<Access>,
+    pub(crate) backup: backup::Source,
+}
+
+impl Operator {
+    async fn answer(&self, request: Request) -> Reply {
+        match request {
+            Request::Account(request) => answer(&self.access, request).await,
+            Request::Backup(copy) => reply(backup::make(&self.backup, &copy).await),
+        }
     }
+}
+
+async fn answer(access: &Arc<Access>, request: AccountRequest) -> Reply {
+    reply(match request {
+        AccountRequest::Create { alias, id } => create(access, &alias, id.as_deref()).await,
+        AccountRequest::List => list(access).await,
+    })
+}
+
+fn reply<E: std::fmt::Display>(result: Result<Vec<String>, E>) -> Reply {
+    result.map_or_else(|error| Reply::Refused(error.to_string()), Reply::Lines)
 }
 
 async fn create(access: &Arc<Access>, alias: &str, id: Option<&str>) -> Result<Vec<String>, ProvisionError> {
@@ -94,7 +127,7 @@ async fn list(access: &Access) -> Result<Vec<String>, ProvisionError> {
 }
 
 /// Serves the socket until the listener fails.
-pub(crate) async fn serve(data_dir: &Path, access: Arc<Access>) -> std::io::Result<()> {
+pub(crate) async fn serve(data_dir: &Path, operator: Operator) -> std::io::Result<()> {
     let path = DataFolder::socket_path(data_dir);
     // The folder's lock is ours, so a socket that is there belongs to a process that is gone.
     if path.exists() {
@@ -102,16 +135,17 @@ pub(crate) async fn serve(data_dir: &Path, access: Arc<Access>) -> std::io::Resu
     }
     let listener = UnixListener::bind(&path)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let operator = Arc::new(operator);
     let turns = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
     tokio::spawn(async move {
         loop {
             let turn = Arc::clone(&turns).acquire_owned().await.expect("the semaphore is never closed");
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let access = Arc::clone(&access);
+                    let operator = Arc::clone(&operator);
                     tokio::spawn(async move {
                         let _turn = turn;
-                        if let Err(error) = serve_one(stream, &access).await {
+                        if let Err(error) = serve_one(stream, &operator).await {
                             tracing::warn!(%error, "an operator's connection failed");
                         }
                     });
@@ -126,12 +160,12 @@ pub(crate) async fn serve(data_dir: &Path, access: Arc<Access>) -> std::io::Resu
     Ok(())
 }
 
-async fn serve_one(stream: UnixStream, access: &Arc<Access>) -> std::io::Result<()> {
+async fn serve_one(stream: UnixStream, operator: &Operator) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read).take(LINE_BYTES_MAX).read_line(&mut line).await?;
     let reply = match serde_json::from_str(&line) {
-        Ok(request) => answer(access, request).await,
+        Ok(request) => operator.answer(request).await,
         Err(error) => Reply::Refused(format!("the request cannot be read: {error}")),
     };
     let mut text = serde_json::to_vec(&reply)?;
@@ -139,10 +173,10 @@ async fn serve_one(stream: UnixStream, access: &Arc<Access>) -> std::io::Result<
     write.write_all(&text).await
 }
 
-/// Runs one command: through the server when one runs, else with the folder's lock. Prints the lines.
-pub(crate) async fn run(data_dir: &Path, request: Request, out: &mut impl Write) -> Result<(), OperatorError> {
+/// Runs a command on accounts: through the server when one runs, else with the folder's lock. Prints the lines.
+pub(crate) async fn run(data_dir: &Path, request: AccountRequest, out: &mut impl Write) -> Result<(), OperatorError> {
     let reply = match UnixStream::connect(DataFolder::socket_path(data_dir)).await {
-        Ok(stream) => ask(stream, &request).await?,
+        Ok(stream) => ask(stream, &Request::Account(request)).await?,
         Err(_) => {
             let folder = DataFolder::open(data_dir)?;
             let opened = crate::wiring::open(&folder, None).await?;
@@ -151,6 +185,21 @@ pub(crate) async fn run(data_dir: &Path, request: Request, out: &mut impl Write)
             reply
         }
     };
+    tell(reply, out)
+}
+
+/// Copies the data: by the server when one runs, else with the folder's lock. Prints the lines.
+pub(crate) async fn backup(data_dir: &Path, copy: &Path, out: &mut impl Write) -> Result<(), OperatorError> {
+    // The server's working folder is another.
+    let copy = std::path::absolute(copy)?;
+    let reply = match UnixStream::connect(DataFolder::socket_path(data_dir)).await {
+        Ok(stream) => ask(stream, &Request::Backup(copy)).await?,
+        Err(_) => Reply::Lines(backup::without_server(data_dir, &copy, crate::wiring::system_clock()).await?),
+    };
+    tell(reply, out)
+}
+
+fn tell(reply: Reply, out: &mut impl Write) -> Result<(), OperatorError> {
     match reply {
         Reply::Lines(lines) => {
             for line in lines {

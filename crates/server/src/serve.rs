@@ -20,13 +20,14 @@ use sluice_store::log::{EmbeddedLog, Log};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    certificate_watch,
+    backup, certificate_watch,
     config::Config,
     data_folder::{DataFolder, FolderError},
     first_start::{self, FirstStartError},
     health::{self, Readiness},
     listeners::{Listeners, ListenersError},
-    open_files, operator,
+    open_files,
+    operator::{self, Operator},
     usage::Writer,
     wiring::{self, WiringError},
 };
@@ -59,7 +60,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let open_files = open_files::raise();
     let folder = DataFolder::open(&config.data_dir)?;
     // Before the database, whose schema is brought up to date: a folder of a newer program is left as it is.
-    wiring::check_log(&folder)?;
+    wiring::check_log(folder.log_path())?;
     let opened = wiring::open(&folder, config.master_key_file.as_deref()).await?;
     let (log, recovered) = wiring::open_log(&folder).await?;
     let listeners = Listeners::bind(&config, open_files)?;
@@ -80,7 +81,8 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     };
     let readiness = Readiness::default();
     let router = routes(&access, services, listeners.intake()).merge(health::routes(readiness.clone(), metrics));
-    operator::serve(folder.path(), Arc::clone(&access)).await?;
+    let backup = backup::Source::new(&folder, config.master_key_file.as_deref(), Some(Arc::clone(&log)), access.clock().clone());
+    operator::serve(folder.path(), Operator { access: Arc::clone(&access), backup }).await?;
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let watch = certificate_watch::run(listeners.certificates(), signal(SignalKind::hangup())?);

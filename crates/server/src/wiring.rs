@@ -34,8 +34,8 @@ pub(crate) enum WiringError {
 }
 
 /// Refuses a message log in which a newer program has written.
-pub(crate) fn check_log(folder: &DataFolder) -> Result<(), WiringError> {
-    Ok(EmbeddedLog::check_format(&log_disk(folder.log_path())?)?)
+pub(crate) fn check_log(path: PathBuf) -> Result<(), WiringError> {
+    Ok(EmbeddedLog::check_format(&log_disk(path)?)?)
 }
 
 fn log_disk(path: PathBuf) -> Result<RealDisk, WiringError> {
@@ -65,7 +65,7 @@ pub(crate) async fn open(folder: &DataFolder, master_key_file: Option<&Path>) ->
 }
 
 /// The system's clock, its jumps told to the operator.
-fn system_clock() -> Clock {
+pub(crate) fn system_clock() -> Clock {
     let jumps = counter!("sluice_clock_jumps_total");
     Clock::with_jumps(wall_clock, elapsed_ms, move |by_ms| {
         jumps.increment(1);

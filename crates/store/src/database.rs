@@ -6,7 +6,7 @@ use sqlx::{
     any::{AnyPoolOptions, AnyRow, install_default_drivers},
 };
 
-use crate::{Entity, StoreError, migrations::STEPS, row::account_number};
+use crate::{Entity, StoreError, copy::schema_known, migrations::STEPS, row::account_number};
 
 /// Connections to PostgreSQL. SQLite has one: it has one writer, and management reads are short.
 const POSTGRES_CONNECTIONS_MAX: u32 = 8;
@@ -102,7 +102,7 @@ impl Store {
     }
 
     async fn migrate(&self, sqlite: bool) -> Result<(), StoreError> {
-        let known = i64::try_from(STEPS.len()).expect("few steps");
+        let known = schema_known();
         let mut transaction = self.pool.begin().await?;
         if !sqlite {
             // Two programs that open an empty database at once take turns; SQLite has one writer anyway.

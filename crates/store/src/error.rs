@@ -66,6 +66,9 @@ pub enum StoreError {
         /// The newest known here.
         known: i64,
     },
+    /// The database cannot be copied by us.
+    #[error("only the embedded database is copied by `sluice backup`; PostgreSQL has its own tools")]
+    CopyNotServed,
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),

@@ -74,6 +74,8 @@ async fn the_cases_pass_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     run_all(|name| support::sqlite(folder.path(), name)).await;
     cases::schema::a_column_of_another_type_is_damage_too(support::sqlite(folder.path(), "typed")).await;
+    cases::schema::a_copy_is_of_one_instant(folder.path(), support::sqlite(folder.path(), "own")).await;
+    cases::schema::another_database_than_ours_is_not_copied().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,6 +103,29 @@ pub(crate) async fn a_damaged_row_names_its_table(url: String) {
     store.close().await;
 }
 
+/// Beside an open store, whose writes go on.
+pub(crate) async fn a_copy_is_of_one_instant(folder: &std::path::Path, url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let account = new_account(&store, 1).await;
+    new_user(&store, account, 1, "before").await;
+    let copy = folder.join("copy.db");
+    let step = sluice_store::copy_database(&url, &copy).await.unwrap();
+    assert_eq!(step, sluice_store::schema_known());
+    new_user(&store, account, 2, "behind").await;
+    let copied = Store::open(&format!("sqlite://{}", copy.display())).await.unwrap();
+    let names = copied.users(account, "", 10).await.unwrap();
+    assert_eq!(names.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["before"]);
+    copied.close().await;
+    // Only a file that is absent or empty becomes a copy.
+    assert!(matches!(sluice_store::copy_database(&url, &copy).await, Err(StoreError::Database(_))));
+    store.close().await;
+}
+
+pub(crate) async fn another_database_than_ours_is_not_copied() {
+    let copied = sluice_store::copy_database("postgres://host/sluice", std::path::Path::new("copy")).await;
+    assert!(copied.unwrap_err().to_string().contains("PostgreSQL has its own tools"));
+}
+
 /// SQLite alone keeps a text in a column of integers.
 pub(crate) async fn a_column_of_another_type_is_damage_too(url: String) {
     let store = Store::open(&url).await.unwrap();
