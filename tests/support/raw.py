@@ -94,8 +94,12 @@ class Raw:
 
     def expect(self, kind, wait_s=WAIT_S):
         """The next packet that is no message; messages wait for [`message`]."""
-        while (packet := self.read(wait_s)).kind == Kind.PUBLISH and kind != Kind.PUBLISH:
-            self.waiting.append(packet)
+        while (packet := self.read(wait_s)).kind in (Kind.PUBLISH, Kind.PUBREL) and kind != packet.kind:
+            if packet.kind == Kind.PUBLISH:
+                self.waiting.append(packet)
+            else:
+                # Of a message of an earlier connection that is not sent again.
+                self.ack(Kind.PUBCOMP, packet.packet_id)
         if packet.kind == Kind.DISCONNECT and kind != Kind.DISCONNECT:
             raise Closed(packet)
         assert packet.kind == kind, f"{packet} instead of {kind.name}"
