@@ -335,8 +335,13 @@ def wills(story):
             yield from will_of(client, number, one, after, runs, (client, number) in came)
 
 
+def kill_after(time_s, runs):
+    """When the server was killed that answered at a time; its answer may have been read after that."""
+    return next((end for begin, end in reversed(runs) if begin <= time_s), float("inf"))
+
+
 def will_of(client, number, one, after, runs, came):
-    killed = next((end for begin, end in runs if begin <= one["armed"] <= end), float("inf"))
+    killed = kill_after(one["armed"], runs)
     end = min(one.get("cut", float("inf")), killed)
     back = one.get("back", float("inf"))
     stretch = max((min(stop, back) - max(begin, end) for begin, stop in runs), default=0)
@@ -345,6 +350,5 @@ def will_of(client, number, one, after, runs, came):
         yield f"{client}: the will of connection {number} did not come in {stretch:.1f} s"
     if after is None or not came:
         return
-    next_killed = next((stop for begin, stop in runs if begin <= after["armed"] <= stop), float("inf"))
-    if after["armed"] < end + WILL_DELAY_S and next_killed - after["armed"] >= SETTLED_S:
+    if after["armed"] < end + WILL_DELAY_S and kill_after(after["armed"], runs) - after["armed"] >= SETTLED_S:
         yield f"{client}: the will of connection {number} came, and the client was back after {after['armed'] - end:.2f} s"

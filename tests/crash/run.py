@@ -19,7 +19,7 @@ from crash import api, checker  # noqa: E402
 from crash import history as h  # noqa: E402
 from crash.killer import Killer  # noqa: E402
 from crash.workload import (  # noqa: E402
-    CHURN, KEPT, PLAIN, SHARED_1, SHARED_2, WILLS, Administrator, KeptReader, Mortal, Publisher, Subscriber,
+    CHURN, KEPT, PLAIN, SHARED_1, SHARED_2, WILLS, Administrator, KeptReader, Mortal, Publisher, Sender, Subscriber,
 )  # fmt: skip
 from support.devices import login  # noqa: E402
 from support.server import Server, access, arn, allow, document, group, topic  # noqa: E402
@@ -120,7 +120,7 @@ class Run:
         await self.call("onsmqtt", "CreateMqttTopic", InstanceId=self.instance, Topic=self.parent)
         await self.call("onsmqtt", "CreateGroupId", InstanceId=self.instance, GroupId=self.group)
         base = [access(self.instance), group(self.group, self.instance)]
-        for user in dict.fromkeys(self.history.users.values()):
+        for user in dict.fromkeys(self.history.users.values()) - {self.sender.name: None}.keys():
             await self.call("ram", "CreateUser", UserName=user)
             await self.grant(user, f"{self.name('base')}-{user}", *base)
             whole = allow(["mq:PUB", "mq:SUB"], arn(f"topic/{self.instance}/{self.parent}"))
@@ -151,6 +151,7 @@ class Run:
             *(Subscriber(self, name(f"one{n}"), readers, [share_1], 1, away=0.15, receive_maximum=5) for n in range(3)),
         ]
         self.mortals = [Mortal(self, name(f"mortal{n}"), readers) for n in range(2)]
+        self.sender = Sender(self, name("sender"), topics)
         revocable = [self.publishers[2].user, self.publishers[3].user, other]
         self.administrator = Administrator(self, revocable)
         self.reader = KeptReader(self, name("kept"), readers, self.publishers)
@@ -159,16 +160,16 @@ class Run:
         """The whole round; its faults."""
         self.cast()
         await self.set_up()
-        lives = [*self.publishers, *self.subscribers, *self.mortals, self.administrator, self.reader]
+        lives = [*self.publishers, *self.subscribers, *self.mortals, self.sender, self.administrator, self.reader]
         tasks = [asyncio.create_task(actor.live()) for actor in lives]
-        director = asyncio.create_task(self.direct(kills, tasks[-2:]))
+        director = asyncio.create_task(self.direct(kills, tasks[-3:]))
         try:
-            await asyncio.wait([director, *tasks[:-4]], return_when=asyncio.FIRST_COMPLETED)
-            for task in [director, *tasks]:
+            pending = {director, *tasks}
+            while not director.done():
                 # An actor that ended by an error must not be waited for.
-                if task.done():
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
                     task.result()
-            await director
         finally:
             for task in tasks:
                 task.cancel()
@@ -187,7 +188,7 @@ class Run:
         for _ in range(kills - 1):
             self.aims.append(await self.killer.strike())
             await self.start()
-        for actor in (self.administrator, self.reader, *self.publishers, *self.subscribers, *self.mortals):
+        for actor in (self.administrator, self.reader, self.sender, *self.publishers, *self.subscribers, *self.mortals):
             actor.is_resting = True
         await asyncio.gather(*closing)
         await self.drain()
@@ -241,7 +242,8 @@ async def play(server, seed, kills):
 
 def summary(run):
     counts = collections.Counter(type(event).__name__ for event in run.history.events)
-    return f"{run.durability}, " + ", ".join(f"{counts[name]} {name.lower()}" for name in ("Sending", "Taken", "Delivered", "Revoked", "WillSeen", "Killed"))
+    kinds = ("Sending", "Taken", "Delivered", "Revoked", "WillSeen", "Killed")
+    return f"{run.durability}, " + ", ".join(f"{counts[name]} {name.lower()}" for name in kinds)
 
 
 def rounds(first, kills):

@@ -191,6 +191,31 @@ class Mortal(Actor):
     # At rest it stays away: its last will is due.
 
 
+class Sender:
+    """Publishes by the API, as the account: an answer is an acknowledgement. What was not answered is not sent again."""
+
+    def __init__(self, run, name, topics):
+        self.run, self.name = run, name
+        run.history.users[name] = name
+        self.topics = [f"{run.parent}/{topic}" for topic in topics]
+        self.random = random.Random(f"{run.seed}-{name}")
+        self.numbers = collections.Counter()
+        self.is_resting = False
+
+    async def live(self):
+        while not self.is_resting:
+            topic = self.random.choice(self.topics)
+            message = h.Message(self.name, topic, self.numbers[topic])
+            self.numbers[topic] += 1
+            parameters = {"InstanceId": self.run.instance, "MqttTopic": topic, "Payload": message.payload().decode()}
+            await self.run.is_up.wait()
+            self.run.note(h.Sending(message, 1))
+            with contextlib.suppress(api.NoAnswer):
+                await self.run.call("onsmqtt", "SendMessage", **parameters)
+                self.run.note(h.Taken(message, 1, self.run.history.now))
+            await asyncio.sleep(self.random.uniform(0, 0.2))
+
+
 class KeptReader:
     """Reads the retained messages by a session of its own each time, and writes down what each topic has."""
 
