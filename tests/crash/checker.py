@@ -209,12 +209,12 @@ def repeated(story):
 
 
 def disordered(story):
-    """First deliveries of a publisher on a topic at a QoS come in its order. Members of a shared subscription are promised none.
+    """First deliveries of a publisher come in its order, whatever their topic and QoS. Members of a shared subscription are promised none.
 
     Where a subscription or a right came back between two messages, the first may be new when its publisher sends it again.
     """
     for session, deliveries in story.deliveries.items():
-        last, seen = {}, set()
+        latest, seen = {}, set()
         for at, event in deliveries:
             message = event.message
             filters = [filter for one, filter in story.holders(message.topic) if one == session]
@@ -222,11 +222,11 @@ def disordered(story):
             if event.retain or is_shared or message in seen or message not in story.sending:
                 continue
             seen.add(message)
-            key = message.publisher, message.topic, event.qos
             begin = story.sending[message][0]
-            if last.get(key, -1) > message.number and any(story.stands(begin, at, session, filter, message) for filter in filters):
-                yield f"{session}: {message} came at QoS {event.qos} after number {last[key]} (position {at})"
-            last[key] = max(last.get(key, -1), message.number)
+            before, earlier = latest.setdefault(message.publisher, (begin, message))
+            if before > begin and any(story.stands(begin, at, session, filter, message) for filter in filters):
+                yield f"{session}: {message} came after {earlier} (position {at})"
+            latest[message.publisher] = max((before, earlier), (begin, message), key=lambda pair: pair[0])
 
 
 def unwanted(story):

@@ -109,9 +109,11 @@ def test_order_is_promised_where_the_subscription_stood():
     assert scene.revoked().granted().faults() == ["disordered"], "it came before"
 
 
-def test_order_is_kept_for_each_topic_and_qos_alone():
+def test_order_is_that_of_the_publisher_over_topics_and_qos():
     scene = Scene().subscribed().sent(0, 1, qos=1).sent(0, topic="t/b")
-    assert scene.came(0, topic="t/b").came(0, 1, qos=1).faults() == []
+    assert scene.came(0, 1, qos=1).came(0, topic="t/b").faults() == []
+    assert Scene().subscribed().sent(0, qos=2).sent(1, qos=1).came(1, qos=1).came(0).faults() == ["disordered"]
+    assert Scene().subscribed().sent(5).sent(0, topic="t/b").came(0, topic="t/b").came(5).faults() == ["disordered"]
 
 
 def test_members_of_a_shared_subscription_have_no_order():
