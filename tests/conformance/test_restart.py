@@ -123,6 +123,22 @@ def test_messages_in_flight_come_again_after_a_restart_mqtt_4_4_0_1(lasting, ver
 
 
 @VERSIONS
+def test_order_of_what_is_in_flight_outlives_restarts_while_it_is_sent_again_mqtt_4_6_0_1(lasting, version):
+    """What is sent again is written down again or not, by its QoS; its place stays."""
+    topic = fresh()
+    held, sender = stored(lasting, version, topic), lasting.client(version)
+    for number in range(8):
+        sender.publish(topic, f"{number}", 1 + number % 2)
+    name, before = held.client_id, held.messages(8, answer=False)
+    for _ in range(3):
+        lasting.settle()
+        lasting.restart(signal.SIGKILL)
+        again = lasting.session(version, name)
+        after = again.messages(8, answer=False)
+        assert [(m.packet_id, m.payload, m.dup) for m in after] == [(m.packet_id, m.payload, True) for m in before]
+
+
+@VERSIONS
 def test_qos_2_that_was_written_before_a_kill_has_its_identifier_after_it_mqtt_4_4_0_1(lasting, version):
     """Without any wait: a copy at QoS 2 is written once it is on disk under its identifier."""
     topic = fresh()
