@@ -8,11 +8,12 @@ use sluice_codec::{ConnAck, Connect, Packet, ReasonCode, Version, encode};
 use sluice_model::{ClientId, UnixMs};
 use sluice_router::{InstanceKey, SubscriberId};
 use sluice_session::{Opening, Session, check, reason_string};
-use sluice_store::log::{LogFault, Need};
+use sluice_store::log::{LogFault, Need, Ticket};
 
 use crate::{
     Arrival, Broker, Client, Door, OpenDoor,
     held::reason_of,
+    journal,
     link::Identity,
     refusal::{Shown, log_denied, log_denied_at, log_refused},
     takeover::Placed,
@@ -113,7 +114,7 @@ impl Broker {
         }
         // A will exists only now that nothing refuses any more. Attack 3.
         client.will = will;
-        if let Err(not_kept) = self.keep_session(&client, is_new, replaced).await {
+        if let Err(not_kept) = self.keep_session(&mut client, is_new, replaced).await {
             client.undo(is_new, not_kept.reason);
             return Err(not_kept);
         }
@@ -126,8 +127,13 @@ impl Broker {
     }
 
     /// Writes a stored session into the log, and the end of the one before; what CONNACK says of them is true after a kill too.
-    async fn keep_session(&self, client: &Client, is_new: bool, replaced: Option<SubscriberId>) -> Result<(), Refused> {
-        let (link, need) = (&client.link, client.need());
+    async fn keep_session(
+        &self,
+        client: &mut Client,
+        is_new: bool,
+        replaced: Option<SubscriberId>,
+    ) -> Result<(), Refused> {
+        let (link, need) = (Arc::clone(&client.link), client.need());
         let not_kept = |fault: LogFault| {
             log_refused("CONNECT", &link.identity, fault);
             Refused { reason: reason_of(fault), why: fault.to_string(), logged: true }
@@ -137,11 +143,16 @@ impl Broker {
             None => None,
         };
         if link.id.is_stored() {
-            // One that goes on is not kept from its messages by a full disk.
-            let need = if is_new { need } else { Need::Later };
-            let expiry_s = client.session.expiry_s();
-            let kept = self.journal.session(link, expiry_s, client.will.as_deref(), need).map_err(not_kept)?;
-            ticket = Some(kept).filter(|_| is_new).or(ticket);
+            let record = journal::session(&link, client.session.expiry_s(), client.will.as_deref());
+            if is_new {
+                ticket = Some(self.journal.may(&record, need).map_err(not_kept)?);
+            } else {
+                // One that goes on is not kept from its messages by a full disk. Behind what is in flight of the earlier
+                // connection, it says when that is in the log.
+                let asked = if client.session.has_again() { need } else { Need::Later };
+                let Ticket { position, .. } = self.journal.must(&record, asked).map_err(not_kept)?;
+                client.resumed = Some(Ticket { position, need });
+            }
         }
         match ticket {
             Some(ticket) => self.journal.settled(ticket).await.map_err(not_kept),

@@ -55,6 +55,8 @@ pub struct Client {
     pub(crate) taken: VecDeque<Waiting>,
     /// Written once the log has what it promises.
     pub(crate) held: Held,
+    /// When the log has all of the session's earlier connections; none of a new session.
+    pub(crate) resumed: Option<Ticket>,
     /// The pace of what waited while the client was away; mostly none.
     pub(crate) throttle: Option<Box<Throttle>>,
     /// Retained messages that new subscriptions are still to get.
@@ -110,6 +112,7 @@ impl Client {
             origin: None,
             taken: VecDeque::new(),
             held: Held::default(),
+            resumed: None,
             throttle,
             replays: Vec::new(),
             will: None,

@@ -286,8 +286,6 @@ impl Client {
         let stage = one.stage;
         let (message, qos, retain) = (Arc::clone(&held.message), held.qos, held.retain);
         let identifiers: SmallVec<[u32; 2]> = held.identifiers.clone();
-        let place = self.link.identity.instance.place_of(held, self.link.id);
-        let receiver = place.map(|(queue, _)| receiver(queue, held));
         let is_apart = self.is_apart(&message, qos);
         let outgoing =
             Outgoing { may_alias: !is_apart, ..outgoing(&message, qos, retain, &identifiers, self.broker.steady(now)) };
@@ -296,12 +294,9 @@ impl Client {
         if delivered == Delivered::TooLarge {
             self.give_up(stage, id, out)?;
         } else {
-            let mut noted = None;
-            if let (Qos::ExactlyOnce, Some(stored), Some(receiver)) = (qos, &message.stored, receiver) {
-                // Its identifier may have been given on a connection that broke before the log had it.
-                noted = self.note_in_flight(id, stored.id, receiver)?;
-            }
-            self.put_apart(&message, (qos, noted), apart, out);
+            // Its identifier may have been given on a connection that broke before the log had it. It is not noted again:
+            // that would put it behind those in flight that are not.
+            self.put_apart(&message, (qos, self.resumed), apart, out);
         }
         self.count(delivered, qos, message.bytes);
         Ok(())

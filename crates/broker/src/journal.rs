@@ -149,30 +149,6 @@ impl Journal {
         }
     }
 
-    /// A session's client is here.
-    pub(crate) fn session(
-        &self,
-        link: &Link,
-        expiry_s: u32,
-        will: Option<&PendingWill>,
-        need: Need,
-    ) -> Result<Ticket, LogFault> {
-        let identity = &link.identity;
-        let key = &identity.instance.key;
-        let record = SessionRecord {
-            session: queue(link.id),
-            account: key.account,
-            instance: key.instance.clone(),
-            client: identity.client.clone(),
-            owner: kept(&identity.caller),
-            version: identity.version,
-            connected: identity.connected,
-            expiry_s,
-            will: will.map(PendingWill::kept),
-        };
-        self.may(&Record::Session(Cow::Owned(record)), need)
-    }
-
     /// A session lost a subscription, because a right did not last.
     pub(crate) fn unsubscribed(&self, session: SubscriberId, filter: &TopicFilter) {
         if session.is_stored() {
@@ -243,6 +219,23 @@ impl Drop for Stored {
 /// A session's queue.
 pub(crate) fn queue(session: SubscriberId) -> QueueId {
     QueueId(session.0)
+}
+
+/// A session's client is here.
+pub(crate) fn session(link: &Link, expiry_s: u32, will: Option<&PendingWill>) -> Record<'static> {
+    let identity = &link.identity;
+    let key = &identity.instance.key;
+    Record::Session(Cow::Owned(SessionRecord {
+        session: queue(link.id),
+        account: key.account,
+        instance: key.instance.clone(),
+        client: identity.client.clone(),
+        owner: kept(&identity.caller),
+        version: identity.version,
+        connected: identity.connected,
+        expiry_s,
+        will: will.map(PendingWill::kept),
+    }))
 }
 
 /// What is kept of a caller.
