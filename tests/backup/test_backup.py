@@ -12,7 +12,10 @@ import urllib.request
 
 import pytest
 
-from support import sdk
+from support import sample, sdk
+from support.devices import connected, heard, revoke, say
+from support.packets import Kind
+from support.sample import MEMBER, READER, WRITER, session
 from support.server import ALIAS, DEADLINE_S, INSTANCE, ROOT_PASSWORD, SLUICE, Server, access, environment, topic, until
 
 NAMES = {"manifest.json", "sluice.db", "log"}
@@ -107,6 +110,57 @@ def test_a_copy_made_while_writes_go_on_has_what_was_acknowledged_and_starts_els
         assert (shown["Durability"], shown["Limits"]["OfflineMessagesMax"]) == ("Relaxed", 77)
 
 
+def flow(server, key, taken, stop):
+    """Publishes numbers to a session that is away, until it is told to stop; `taken` has those that were acknowledged."""
+    client = session(server, key, WRITER)
+    while not stop.is_set():
+        assert client.publish("home/flow", str(len(taken)), qos=1).code == 0
+        taken.append(None)
+    client.cut()
+
+
+def test_messages_and_sessions_are_in_a_copy_made_while_messages_flow(tmp_path):
+    with running(tmp_path / "one" / "data") as server:
+        keys = sample.fill(server)
+        taken, stop = [], threading.Event()
+        publisher = threading.Thread(target=flow, args=(server, keys["writer"], taken, stop))
+        publisher.start()
+        try:
+            until(lambda: len(taken) >= 20, "some messages")
+            before = len(taken)
+            backup(server.folder, tmp_path / "copy")
+            after = len(taken)
+            until(lambda: len(taken) > after, "a message behind the copy")
+        finally:
+            stop.set()
+            publisher.join()
+        # A right that was taken back before the copy is not in it.
+        revoke(server, "writer", "writer")
+        backup(server.folder, tmp_path / "revoked")
+    for copy in ("copy", "revoked"):
+        restore(tmp_path / copy, tmp_path / f"of-{copy}" / "data")
+        shutil.copy2(tmp_path / "one" / "data" / "master.key", tmp_path / f"of-{copy}" / "data")
+    with running(tmp_path / "of-copy" / "data") as server:
+        stored = sdk.generic(server, "GetMqttInstance", InstanceId=INSTANCE)["Instance"]["Stored"]
+        assert stored["Messages"] > before and stored["Bytes"] > 0
+        reader = session(server, keys["reader"], READER)
+        assert reader.connack.session_present
+        assert (reader.message().payload, reader.expect(Kind.PUBREL).kind) == (b"in flight", Kind.PUBREL)
+        assert [reader.message().payload.decode() for _ in sample.WAITING] == [waiting[1] for waiting in sample.WAITING]
+        # All that was acknowledged before the copy, in order and without a hole, and nothing twice.
+        say(server, "home/end", "end")
+        numbers = list(iter(lambda: reader.message().payload.decode(), "end"))
+        assert numbers == [str(n) for n in range(len(numbers))] and before <= len(numbers) <= after + 1
+        member = session(server, keys["reader"], MEMBER)
+        assert member.connack.session_present and member.message().payload == b"for the group"
+        fresh = connected(server, keys["reader"], "GID_home@@@fresh")
+        assert fresh.subscribe("home/kept", qos=1).codes == [1] and fresh.message().payload == b"kept"
+    with running(tmp_path / "of-revoked" / "data") as server:
+        reader = session(server, keys["reader"], READER)
+        assert reader.connack.session_present and reader.expect(Kind.PUBREL)
+        assert heard(server, reader, "home/end") == []
+
+
 def test_a_copy_is_private_and_holds_neither_the_master_key_nor_another_secret(copied):
     copy, key = copied["copy"], copied["data"] / "master.key"
     assert str(key) in copied["printed"] and "The master key is not in it" in copied["printed"]
@@ -120,6 +174,7 @@ def test_a_copy_is_private_and_holds_neither_the_master_key_nor_another_secret(c
     manifest = json.loads((copy / "manifest.json").read_text())
     assert (manifest["format"], manifest["schema"]) == (1, 3)
     assert [entry["name"] for entry in manifest["files"]] == [name for name in files(copy) if name != "manifest.json"]
+    assert any(name.startswith("log/") for name in files(copy))
 
 
 def test_a_copy_signs_nobody_in_to_the_console(server, tmp_path):
@@ -148,6 +203,7 @@ def test_a_flipped_byte_anywhere_is_refused_and_nothing_is_written(copied, tmp_p
         path.write_bytes(whole)
     assert [path.name for path in data.iterdir()] == ["lock"]
     restore(copy, data)
+    assert files(data) == ["lock", *(name for name in files(copy) if name != "manifest.json")]
 
 
 def test_a_copy_that_lacks_a_file_is_refused_by_its_name(copied, tmp_path):
@@ -236,7 +292,7 @@ def test_a_folder_without_a_server_is_copied_without_its_key_and_left_as_it_is(c
     restore(copied["copy"], data)
     before = (data / "sluice.db").read_bytes()
     backup(data, tmp_path / "copy")
-    assert (data / "sluice.db").read_bytes() == before and files(data) == ["lock", "sluice.db"]
+    assert (data / "sluice.db").read_bytes() == before and "master.key" not in files(data)
     restore(tmp_path / "copy", tmp_path / "again")
     shutil.copy2(copied["data"] / "master.key", key)
     with running(tmp_path / "again", "--master-key-file", str(key)) as server:

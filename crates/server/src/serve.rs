@@ -80,7 +80,8 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
         endpoints: addresses.endpoints(),
     };
     let readiness = Readiness::default();
-    let router = routes(&access, services, listeners.intake()).merge(health::routes(readiness.clone(), metrics));
+    let health = health::routes(readiness.clone(), Arc::clone(&log) as Arc<dyn Log>, metrics);
+    let router = routes(&access, services, listeners.intake()).merge(health);
     let backup =
         backup::Source::new(&folder, config.master_key_file.as_deref(), Some(Arc::clone(&log)), access.clock().clone());
     operator::serve(folder.path(), Operator { access: Arc::clone(&access), backup }).await?;

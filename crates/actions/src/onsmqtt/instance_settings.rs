@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use sluice_access::Change;
+use sluice_broker::StockFigures;
 use sluice_model::{
     Action, Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName, Limits, OfflineRetention,
     Resource,
@@ -46,6 +47,28 @@ pub struct InstanceDetail {
     /// What the instance and its clients may have at most, by name; -1 is no limit, 1 and 0 are served and not served.
     #[serde(serialize_with = "by_name")]
     pub limits: Limits,
+    /// What it keeps now.
+    pub stored: Stored,
+}
+
+/// Messages that an instance keeps.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Stored {
+    /// That wait for somebody or are retained, each counted once.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// That made room for newer ones since the server started, because the instance had as many as it may.
+    pub given_up: u64,
+    /// That waited longer than they may since the server started, once for each receiver.
+    pub expired: u64,
+}
+
+impl From<StockFigures> for Stored {
+    fn from(stock: StockFigures) -> Self {
+        Self { messages: stock.messages, bytes: stock.bytes, given_up: stock.given_up, expired: stock.expired }
+    }
 }
 
 fn by_name<S: Serializer>(limits: &Limits, serializer: S) -> Result<S::Ok, S::Error> {
@@ -70,12 +93,13 @@ impl Act for GetMqttInstance {
         ask(context, &self.instance)
     }
 
-    async fn run(self, context: &ActionContext, _granted: Granted) -> Result<InstanceReply, ActionError> {
+    async fn run(self, context: &ActionContext, granted: Granted) -> Result<InstanceReply, ActionError> {
         let found = context.store().instance(context.account(), &self.instance).await?;
         let instance: Instance = found.ok_or_else(|| ActionError::AbsentInstance(self.instance.to_string()))?;
         let limits = Limits::of(instance.edition, instance.compatibility).keeping(instance.retention);
         let endpoints = context.services.endpoints.to_vec();
-        Ok(InstanceReply { instance: InstanceDetail { summary: instance.into(), endpoints, limits } })
+        let stored = context.services.broker.stock(granted.permit()?, &self.instance).into();
+        Ok(InstanceReply { instance: InstanceDetail { summary: instance.into(), endpoints, limits, stored } })
     }
 }
 

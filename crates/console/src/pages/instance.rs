@@ -103,6 +103,12 @@ impl Details {
             ("When denied", summary.deny_action.to_owned()),
             ("Created (UTC)", minute(summary.create_time)),
         ];
+        let stored = detail.stored;
+        facts.push(("Kept now", format!("{} messages, {} bytes", stored.messages, stored.bytes)));
+        facts.push((
+            "Since the start",
+            format!("{} made room for newer ones, {} waited too long", stored.given_up, stored.expired),
+        ));
         facts.extend(detail.endpoints.into_iter().map(|endpoint| (endpoint.protocol, endpoint.address)));
         let limits = detail.limits.named().into_iter().map(|(name, limit)| (name, limit_in_words(limit))).collect();
         Self {

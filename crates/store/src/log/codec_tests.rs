@@ -257,7 +257,10 @@ proptest! {
         let index = ends.iter().rposition(|end| *end <= hit).unwrap();
         prop_assert_eq!(damaged.len(), 1);
         prop_assert_eq!(damaged[0].0, ends[index]);
-        prop_assert!(matches!(damaged[0].1, Found::Damage(length) if length == ends[index + 1] - ends[index]));
+        let Found::Damage(length) = damaged[0].1 else { panic!("no damage") };
+        // Where the frame of the last record is hit, nobody can tell the zeros at its end from those written ahead.
+        let not_told = bytes.get(ends[index] + length..ends[index + 1]).unwrap();
+        prop_assert!(not_told.is_empty() || index + 1 == records.len() && not_told.iter().all(|byte| *byte == 0));
         prop_assert_eq!(found.len(), records.len());
     }
 }
