@@ -5,6 +5,7 @@ import os
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 
 from support.server import (
@@ -59,7 +60,12 @@ def sign_in(browser, server, name, password):
 
 
 def text(browser):
-    return browser.find_element(By.TAG_NAME, "body").text
+    while True:
+        try:
+            return browser.find_element(By.TAG_NAME, "body").text
+        except StaleElementReferenceException:
+            # The next page came between the two questions.
+            continue
 
 
 def picture(browser, name):
