@@ -169,7 +169,7 @@ impl Client {
             }
             return Ok(());
         }
-        let (message, qos) = (Arc::clone(&waiting.message), waiting.qos);
+        let (message, qos, way) = (Arc::clone(&waiting.message), waiting.qos, waiting.way);
         let place = self.link.identity.instance.place_of(&waiting, self.link.id);
         let receiver = place.map(|(queue, _)| receiver(queue, &waiting));
         let is_apart = self.is_apart(&message, qos);
@@ -179,7 +179,7 @@ impl Client {
         if let (Some(place), Some(receiver)) = (place, receiver) {
             noted = self.note_delivered(delivered, place, receiver)?;
         }
-        self.put_apart(&message, (qos, noted), apart, out);
+        self.put_apart(&message, (qos, way, noted), apart, out);
         self.count(delivered, qos, message.bytes);
         Ok(())
     }
@@ -193,14 +193,20 @@ impl Client {
     /// Writes a copy that was encoded apart, once it may leave.
     fn put_apart(
         &mut self,
-        message: &Message,
-        (qos, noted): (Qos, Option<Ticket>),
+        message: &Arc<Message>,
+        (qos, way, noted): (Qos, Way, Option<Ticket>),
         apart: BytesMut,
         out: &mut BytesMut,
     ) {
+        let (bytes, before) = (apart.len(), out.len());
         match &message.stored {
             Some(stored) if qos == Qos::ExactlyOnce => self.put_when(noted.unwrap_or(stored.ticket), apart, out),
             _ => self.put_behind(apart, out),
+        }
+        if bytes > 0 && out.len() == before {
+            let message = Arc::clone(message);
+            let (identifiers, refused_by) = (SmallVec::new(), Vec::new());
+            self.hold_message(Waiting { message, identifiers, share: None, qos, way, retain: false, refused_by });
         }
     }
 
@@ -284,7 +290,7 @@ impl Client {
             return self.give_up(one.stage, id, out);
         }
         let stage = one.stage;
-        let (message, qos, retain) = (Arc::clone(&held.message), held.qos, held.retain);
+        let (message, qos, way, retain) = (Arc::clone(&held.message), held.qos, held.way, held.retain);
         let identifiers: SmallVec<[u32; 2]> = held.identifiers.clone();
         let is_apart = self.is_apart(&message, qos);
         let outgoing =
@@ -296,7 +302,7 @@ impl Client {
         } else {
             // Its identifier may have been given on a connection that broke before the log had it. It is not noted again:
             // that would put it behind those in flight that are not.
-            self.put_apart(&message, (qos, self.resumed), apart, out);
+            self.put_apart(&message, (qos, way, self.resumed), apart, out);
         }
         self.count(delivered, qos, message.bytes);
         Ok(())
@@ -326,7 +332,7 @@ impl Client {
 
     /// Asks the receiver's right, on the concrete topic and on its group, point to point on the parent topic; of what has
     /// waited, the publisher's right of today too.
-    fn may_receive(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
+    pub(crate) fn may_receive(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
         let name = waiting.message.frame.topic();
         let topic = if waiting.way == Way::PointToPoint { name.parent().into() } else { name.shared() };
         let allowed = self.may_use_group(now).and_then(|()| self.may_hear(waiting.way, &topic, now));

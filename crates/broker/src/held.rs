@@ -7,12 +7,14 @@ use bytes::{Bytes, BytesMut};
 use sluice_codec::{Packet, ReasonCode, encode};
 use sluice_store::log::{LogFault, Ticket};
 
-use crate::{Client, Flow};
+use crate::{Client, Flow, message::Waiting};
 
 /// Encoded packets, each with what it waits for; nothing is held most of the time.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     packets: VecDeque<(Ticket, Bytes)>,
+    /// The messages among them, in the same order: they are asked for again when they leave.
+    asked: VecDeque<Waiting>,
     /// How many of them are messages.
     messages: u32,
     bytes: u32,
@@ -84,6 +86,11 @@ impl Client {
         Flow::Continue
     }
 
+    /// A message that may be held was encoded: it is asked for again when it leaves.
+    pub(crate) fn hold_message(&mut self, waiting: Waiting) {
+        self.held.asked.push_back(waiting);
+    }
+
     /// Writes what was encoded once its ticket is settled, behind what waits already.
     pub(crate) fn put_when(&mut self, ticket: Ticket, encoded: BytesMut, out: &mut BytesMut) {
         if self.held.is_empty() && self.broker.journal.is_settled(ticket) {
@@ -114,20 +121,26 @@ impl Client {
     /// # Errors
     /// [`LogFault::Broken`]: what waits never may.
     pub(crate) fn release(&mut self, out: &mut BytesMut) -> Result<(), LogFault> {
-        let journal = &self.broker.journal;
         if self.held.is_empty() {
             return Ok(());
         }
-        while let Some((ticket, encoded)) = self.held.packets.front() {
-            if !journal.is_settled(*ticket) {
+        let now = self.now();
+        while let Some((ticket, encoded)) = self.held.packets.front().cloned() {
+            let journal = &self.broker.journal;
+            if !journal.is_settled(ticket) {
                 if journal.is_broken() {
                     return Err(LogFault::Broken);
                 }
-                journal.notify(*ticket, &self.link);
+                journal.notify(ticket, &self.link);
                 return Ok(());
             }
-            out.extend_from_slice(encoded);
             self.held.pop();
+            // Whoever lost a right meanwhile gets nothing by it; what is in flight is given up on the next connection.
+            let is_permitted = !is_message(&encoded)
+                || self.held.asked.pop_front().is_some_and(|waiting| self.may_receive(&waiting, now));
+            if is_permitted {
+                out.extend_from_slice(&encoded);
+            }
         }
         // An idle client holds nothing.
         self.held = Held::default();
