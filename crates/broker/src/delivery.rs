@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use crate::{
     Broker, Client, Flow,
+    held::HeldCopy,
     journal::queue,
     live_instance::LiveInstance,
     message::{Message, Waiting},
@@ -179,7 +180,10 @@ impl Client {
         if let (Some(place), Some(receiver)) = (place, receiver) {
             noted = self.note_delivered(delivered, place, receiver)?;
         }
-        self.put_apart(&message, (qos, way, noted), apart, out);
+        if let (true, Delivered::Written(id)) = (is_apart, delivered) {
+            let copy = HeldCopy { waiting: Waiting::again(&message, qos, way), id, is_again: false };
+            self.put_apart(copy, noted, apart, out);
+        }
         self.count(delivered, qos, message.bytes);
         Ok(())
     }
@@ -191,22 +195,11 @@ impl Client {
     }
 
     /// Writes a copy that was encoded apart, once it may leave.
-    fn put_apart(
-        &mut self,
-        message: &Arc<Message>,
-        (qos, way, noted): (Qos, Way, Option<Ticket>),
-        apart: BytesMut,
-        out: &mut BytesMut,
-    ) {
-        let (bytes, before) = (apart.len(), out.len());
-        match &message.stored {
-            Some(stored) if qos == Qos::ExactlyOnce => self.put_when(noted.unwrap_or(stored.ticket), apart, out),
-            _ => self.put_behind(apart, out),
-        }
-        if bytes > 0 && out.len() == before {
-            let message = Arc::clone(message);
-            let (identifiers, refused_by) = (SmallVec::new(), Vec::new());
-            self.hold_message(Waiting { message, identifiers, share: None, qos, way, retain: false, refused_by });
+    fn put_apart(&mut self, copy: HeldCopy, noted: Option<Ticket>, apart: BytesMut, out: &mut BytesMut) {
+        let (qos, ticket) = (copy.waiting.qos, copy.waiting.message.stored.as_ref().map(|stored| stored.ticket));
+        match noted.or(ticket) {
+            Some(ticket) if qos == Qos::ExactlyOnce => self.put_when(ticket, apart, Some(Box::new(copy)), out),
+            _ => self.put_behind(apart, Box::new(copy), out),
         }
     }
 
@@ -299,10 +292,11 @@ impl Client {
         let delivered = self.session.redeliver(one, Some(&outgoing), if is_apart { &mut apart } else { &mut *out });
         if delivered == Delivered::TooLarge {
             self.give_up(stage, id, out)?;
-        } else {
+        } else if is_apart {
             // Its identifier may have been given on a connection that broke before the log had it. It is not noted again:
             // that would put it behind those in flight that are not.
-            self.put_apart(&message, (qos, way, self.resumed), apart, out);
+            let copy = HeldCopy { waiting: Waiting::again(&message, qos, way), id: Some(id), is_again: true };
+            self.put_apart(copy, self.resumed, apart, out);
         }
         self.count(delivered, qos, message.bytes);
         Ok(())
@@ -310,7 +304,7 @@ impl Client {
 
     /// Ends a message of an earlier connection that is not sent again. At QoS 2 the client may have received it: then its
     /// identifier would stand for this one, and a later message under it be thrown away as known. [MQTT-4.3.3-10]
-    fn give_up(&mut self, stage: Stage, id: u16, out: &mut BytesMut) -> Result<(), LogFault> {
+    pub(crate) fn give_up(&mut self, stage: Stage, id: u16, out: &mut BytesMut) -> Result<(), LogFault> {
         if stage == Stage::Receive {
             return self.complete(id, out);
         }
@@ -324,7 +318,7 @@ impl Client {
         let mut apart = BytesMut::new();
         let _written = self.session.redeliver(InFlight { id, stage: Stage::Complete, held: None }, None, &mut apart);
         match ticket {
-            Some(ticket) => self.put_when(ticket, apart, out),
+            Some(ticket) => self.put_when(ticket, apart, None, out),
             None => out.extend_from_slice(&apart),
         }
         Ok(())

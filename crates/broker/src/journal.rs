@@ -156,6 +156,13 @@ impl Journal {
         }
     }
 
+    /// A message in flight to a session goes to another member of its shared subscription.
+    pub(crate) fn withdrawn(&self, session: SubscriberId, id: u16) {
+        if session.is_stored() {
+            self.note(&Record::Withdrawn { session: queue(session), id });
+        }
+    }
+
     /// A message in flight to a session is over.
     pub(crate) fn acknowledged(&self, session: SubscriberId, id: u16) {
         if session.is_stored() {

@@ -114,6 +114,12 @@ impl Waiting {
         Self { message, identifiers, share, qos, way, retain, refused_by: Vec::new() }
     }
 
+    /// What is needed to ask for a copy again.
+    pub(crate) fn again(message: &Arc<Message>, qos: Qos, way: Way) -> Self {
+        let (message, identifiers, refused_by) = (Arc::clone(message), SmallVec::new(), Vec::new());
+        Self { message, identifiers, share: None, qos, way, retain: false, refused_by }
+    }
+
     /// Whether it made room for newer messages of its instance. A retained one is sent because of its topic.
     pub(crate) fn is_given_up(&self) -> bool {
         self.way != Way::Retained && self.message.stored.as_ref().is_some_and(|stored| stored.is_given_up())

@@ -15,7 +15,6 @@ use smallvec::SmallVec;
 use crate::{
     Broker,
     backlog::Held,
-    journal::queue,
     link::Link,
     live_instance::LiveInstance,
     message::{Message, Waiting},
@@ -154,11 +153,7 @@ impl Broker {
     /// A member's connection left: its messages of shared subscriptions go to others. Call it when the link is not here any more.
     pub(crate) fn redistribute(&self, link: &Link, in_flight: Vec<(u16, Waiting)>, waiting: &mut VecDeque<Waiting>) {
         let live = &link.identity.instance;
-        if link.id.is_stored() {
-            for (id, _) in &in_flight {
-                self.journal.note(&Record::Withdrawn { session: queue(link.id), id: *id });
-            }
-        }
+        in_flight.iter().for_each(|(id, _)| self.journal.withdrawn(link.id, *id));
         let mut others: Vec<Waiting> = in_flight.into_iter().map(|(_, waiting)| waiting).collect();
         if waiting.iter().any(|waiting| waiting.share.is_some()) {
             let (shared, own): (VecDeque<_>, VecDeque<_>) =

@@ -90,6 +90,45 @@ async fn messages_leave_in_order_behind_a_copy_at_qos_2_that_waits() {
     assert!(matches!(publisher.receive().await, Some(Packet::PubAck(_))));
 }
 
+/// A copy was permitted, and its right is gone when the log has it. With a window of one message: the place of what is
+/// withheld is free again.
+#[tokio::test]
+async fn a_copy_that_waits_for_the_log_is_not_written_once_a_right_is_taken_back() {
+    let (world, log, key) = world().await;
+    let guest = world.user("guest", &member()).await;
+    let mut connect = stored(&key, "GID_one@@@sub");
+    connect.properties.as_mut().unwrap().receive_maximum = Some(1);
+    let (mut subscriber, _) = Client::try_open(&world, connect).await;
+    let wanted = FilterOptions::of(Qos::ExactlyOnce);
+    assert!(matches!(subscriber.ask_for("home/#", wanted, None).await, Some(Packet::SubAck(_))));
+    let mut publisher = Client::open(&world, &guest, CLOSES, "GID_one@@@pub").await;
+    let mut other = Client::open(&world, &key, CLOSES, "GID_one@@@other").await;
+    log.hold();
+    put(&mut publisher, "of a guest", Qos::ExactlyOnce).await;
+    publisher.is_alive().await;
+    subscriber.is_alive().await;
+    put(&mut other, "permitted", Qos::ExactlyOnce).await;
+    other.is_alive().await;
+    world.revoke(&guest, "guest").await;
+    log.settle();
+    assert_eq!(payload(&mut subscriber).await, "permitted");
+}
+
+#[tokio::test]
+async fn a_copy_that_waits_for_the_log_is_not_written_to_who_lost_the_instance() {
+    let (world, log, key) = world().await;
+    let publishing = world.user("publishing", &member()).await;
+    let mut subscriber = subscriber(&world, &key, Qos::ExactlyOnce).await;
+    let mut publisher = Client::open(&world, &publishing, CLOSES, "GID_one@@@pub").await;
+    log.hold();
+    put(&mut publisher, "too late", Qos::ExactlyOnce).await;
+    publisher.is_alive().await;
+    subscriber.is_alive().await;
+    world.revoke(&key, "alice").await;
+    log.settle();
+    assert!(!matches!(subscriber.receive().await, Some(Packet::Publish(_))));
+}
+
 #[tokio::test]
 async fn more_than_a_connection_holds_back_comes_all_the_same() {
     let (world, log, key) = world().await;

@@ -131,6 +131,12 @@ impl<H> Outbound<H> {
         self.in_flight.push_back(one);
     }
 
+    /// Takes one out, whatever it waits for.
+    pub(crate) fn take_one(&mut self, id: u16) -> Option<InFlight<H>> {
+        let place = self.in_flight.iter().position(|one| one.id == id)?;
+        self.in_flight.remove(place)
+    }
+
     /// PUBACK, PUBCOMP, or a PUBREC that refuses: the message is over if it waits for `stage`.
     pub(crate) fn finish(&mut self, id: u16, stage: Stage) -> Answered<H> {
         let Some(place) = self.in_flight.iter().position(|one| one.id == id) else { return Answered::Unknown };

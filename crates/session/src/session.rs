@@ -325,6 +325,11 @@ impl<H> Session<H> {
         Delivered::Written(delivery.packet_id)
     }
 
+    /// Takes a message out that is in flight and was not written after all.
+    pub fn take_one(&mut self, id: u16) -> Option<InFlight<H>> {
+        self.outbound.take_one(id)
+    }
+
     /// Takes back the messages in flight that others shall get instead, when the client leaves; with their identifiers.
     pub fn take_in_flight(&mut self, is_wanted: impl FnMut(Stage, &H) -> bool) -> Vec<(u16, H)> {
         self.outbound.take_if(is_wanted)
