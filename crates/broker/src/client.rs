@@ -234,12 +234,14 @@ impl Client {
     /// returns.
     pub fn woken(&mut self, out: &mut BytesMut) -> Flow {
         let now = self.now();
-        // Before anything that waited is written.
-        if let Err(reason) = self.stay(now) {
-            return self.close(reason, None, out);
-        }
-        if let Err(fault) = self.release(now, out) {
-            return self.close_for(fault, out);
+        if !self.held.is_empty() {
+            // Before anything that waited is written.
+            if let Err(reason) = self.stay(now) {
+                return self.close(reason, None, out);
+            }
+            if let Err(fault) = self.release(now, out) {
+                return self.close_for(fault, out);
+            }
         }
         self.deliver_waiting(now, out)
     }

@@ -170,6 +170,17 @@ impl Client {
             }
             return Ok(());
         }
+        if waiting.message.stored.is_none() && !self.held.has_messages() {
+            let (qos, bytes) = (waiting.qos, waiting.message.bytes);
+            let delivered = self.write_message(waiting, steady, true, out);
+            self.count(delivered, qos, bytes);
+            return Ok(());
+        }
+        self.send_stored(waiting, steady, out)
+    }
+
+    /// Writes a copy that is in the log, or that leaves behind one that is not yet.
+    fn send_stored(&mut self, waiting: Waiting, steady: UnixMs, out: &mut BytesMut) -> Result<(), LogFault> {
         let (message, qos, way) = (Arc::clone(&waiting.message), waiting.qos, waiting.way);
         let place = self.link.identity.instance.place_of(&waiting, self.link.id);
         let receiver = place.map(|(queue, _)| receiver(queue, &waiting));

@@ -137,9 +137,6 @@ impl Client {
     /// # Errors
     /// [`LogFault::Broken`]: what waits never may.
     pub(crate) fn release(&mut self, now: UnixMs, out: &mut BytesMut) -> Result<(), LogFault> {
-        if self.held.is_empty() {
-            return Ok(());
-        }
         while let Some(ticket) = self.held.packets.front().map(|first| first.ticket) {
             let journal = &self.broker.journal;
             if !journal.is_settled(ticket) {

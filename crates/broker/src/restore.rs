@@ -32,7 +32,8 @@ use crate::{
 struct Restoring {
     messages: HashMap<MessageId, Arc<Message>, ahash::RandomState>,
     queues: HashMap<QueueId, Vec<(Arc<Message>, Receiver)>, ahash::RandomState>,
-    origins: HashMap<(Arc<str>, Option<QueueId>, bool), Arc<Origin>>,
+    /// By the publisher, its session, and whether an operation sent it.
+    origins: HashMap<(StoredCaller, Option<QueueId>, bool), Arc<Origin>, ahash::RandomState>,
 }
 
 impl Broker {
@@ -89,7 +90,7 @@ impl Broker {
             return;
         };
         let kept = stored.publisher.as_ref();
-        let by = (Arc::from(format!("{kept:?}")), stored.publisher_session, stored.is_sent_by_operation);
+        let by = (kept.clone(), stored.publisher_session, stored.is_sent_by_operation);
         let origin = restoring.origins.entry(by).or_insert_with(|| {
             let action = if stored.is_sent_by_operation { TopicAction::Send } else { TopicAction::Publish };
             let publisher = stored.publisher_session.map(|queue| SubscriberId(queue.0));

@@ -127,7 +127,7 @@ pub enum Record<'r> {
 }
 
 /// Who a session or message is of, and over what it came: what [`sluice_policy::Caller`] holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredCaller {
     /// The account or the user.
     pub principal: Principal,
