@@ -87,10 +87,10 @@ impl Access {
         self.master_key.seal(key.as_str(), secret)
     }
 
-    /// The name of a user; `None` for an account itself and for a user who is gone.
+    /// The name of a user or a role; `None` for an account itself and for whoever is gone.
     #[must_use]
-    pub fn user_name(&self, principal: Principal) -> Option<Arc<str>> {
-        let Principal::User(..) = principal else { return None };
+    pub fn name_of(&self, principal: Principal) -> Option<Arc<str>> {
+        let (Principal::User(..) | Principal::Role(..)) = principal else { return None };
         self.directory.read().principals.get(&principal).map(|view| Arc::clone(&view.in_force.name))
     }
 

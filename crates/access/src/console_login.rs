@@ -240,6 +240,8 @@ impl Access {
         match principal {
             Principal::Account(account) => self.store.account_login(account).await,
             Principal::User(account, user) => self.store.user_login(account, user).await,
+            // A role has no password.
+            Principal::Role(..) => Ok(None),
         }
     }
 

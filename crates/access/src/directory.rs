@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use sluice_model::{
     AccessKeyId, AccountId, Compatibility, DenyAction, Durability, GroupId, InstanceId, Limits, PolicyName, Principal,
 };
-use sluice_policy::{Credential, Epoch, InForce, Policy, PolicySource};
+use sluice_policy::{Credential, Epoch, InForce, Policy, PolicySet, PolicySource, RoleSession, Standing};
 
 /// One principal as the hot path sees it.
 #[derive(Debug)]
@@ -45,6 +45,23 @@ impl PrincipalView {
             may_sign_in: self.may_sign_in,
             custom_policies: self.custom_policies.clone(),
         }
+    }
+}
+
+impl PrincipalView {
+    /// What is in force in a session of a role: the role's policies, narrowed by the session's, until the session ends.
+    /// Cost: the list of the policies is copied, at a fresh decision only.
+    fn in_role_session(&self, principal: Principal, session: &RoleSession) -> Option<Arc<InForce>> {
+        let (Principal::Role(..), Standing::Governed(policies)) = (principal, &self.in_force.standing) else {
+            return None;
+        };
+        let policies = PolicySet { session: session.policy.clone(), ..policies.clone() };
+        Some(Arc::new(InForce {
+            standing: Standing::Governed(policies),
+            valid_until: session.expires,
+            name: Arc::clone(&self.in_force.name),
+            epoch: self.in_force.epoch.clone(),
+        }))
     }
 }
 
@@ -161,6 +178,7 @@ impl PolicySource for Directory {
         let alive = match credential {
             Credential::AccessKey(key) => view.active_keys.contains(key),
             Credential::Console(_) => view.may_sign_in,
+            Credential::RoleSession(session) => return view.in_role_session(principal, session),
             // The open listener acts as a user, never as the account itself.
             Credential::Listener => matches!(principal, Principal::User(..)),
         };

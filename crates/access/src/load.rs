@@ -7,7 +7,7 @@ use sluice_model::{
     AccessKeyId, AccountId, InstanceId, Limits, PolicyName, PolicyType, PolicyVersion, Principal, UnixMs, UserId,
 };
 use sluice_policy::{Document, Epoch, InForce, Policy, PolicySet, Standing, system_policies};
-use sluice_store::{AccessKey, Entity, Store, StoreError};
+use sluice_store::{AccessKey, Entity, Holder, Store, StoreError};
 
 use crate::{
     Change, InstanceSettings, Touched,
@@ -40,6 +40,13 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
         Change::Principal(principal) => {
             read_principal(store, next, *principal).await?;
             touched.principals.push(*principal);
+        }
+        Change::UserGroup(account, group) => {
+            for user in store.group_members(*account, group).await? {
+                let principal = Principal::User(*account, user);
+                read_principal(store, next, principal).await?;
+                touched.principals.push(principal);
+            }
         }
         Change::Policy(account, name) => {
             next.policies.remove(&(*account, name.clone()));
@@ -86,8 +93,15 @@ async fn read_account(store: &Store, snapshot: &mut Snapshot, account: AccountId
     let sign_ins: AHashSet<UserId> = store.users_who_sign_in(account).await?.into_iter().collect();
     let mut attached = store.account_attachments(account).await?;
     put_principal(snapshot, Principal::Account(account), owner(), keys.remove(&Principal::Account(account)), true);
+    let mut groups = store.memberships(account).await?;
     for (id, name) in store.user_names(account).await? {
-        let policies = policies_of(store, snapshot, account, attached.remove(&id).unwrap_or_default()).await?;
+        let mut all = attached.remove(&Holder::User(id)).unwrap_or_default();
+        for group in groups.remove(&id).unwrap_or_default() {
+            all.extend(attached.get(&Holder::Group(group)).into_iter().flatten().cloned());
+        }
+        all.sort_unstable();
+        all.dedup();
+        let policies = policies_of(store, snapshot, account, all).await?;
         let principal = Principal::User(account, id);
         put_principal(
             snapshot,
@@ -96,6 +110,11 @@ async fn read_account(store: &Store, snapshot: &mut Snapshot, account: AccountId
             keys.remove(&principal),
             sign_ins.contains(&id),
         );
+    }
+    for (id, name) in store.role_names(account).await? {
+        let own = attached.remove(&Holder::Role(id)).unwrap_or_default();
+        let policies = policies_of(store, snapshot, account, own).await?;
+        put_principal(snapshot, Principal::Role(account, id), (name.as_str().into(), policies), None, false);
     }
     for instance in store.instances(account).await? {
         read_instance(store, snapshot, account, &instance.id).await?;
@@ -112,11 +131,19 @@ async fn read_principal(store: &Store, snapshot: &mut Snapshot, principal: Princ
         }
         Principal::User(_, id) => match store.user_by_id(account, id).await? {
             Some(user) => {
-                let attached = store.attachments(account, id).await?;
-                let attached = attached.into_iter().map(|one| (one.policy_type, one.policy_name)).collect();
+                let attached = store.policies_of_user(account, id).await?;
                 let policies = policies_of(store, snapshot, account, attached).await?;
                 let signs_in = store.login_profile(account, id).await?.is_some();
                 (Some((user.name.as_str().into(), policies)), signs_in)
+            }
+            None => (None, false),
+        },
+        Principal::Role(_, id) => match store.role_name(account, id).await? {
+            Some(name) => {
+                let attached = store.attachments(account, &Holder::Role(id)).await?;
+                let attached = attached.into_iter().map(|one| (one.policy_type, one.policy_name)).collect();
+                let policies = policies_of(store, snapshot, account, attached).await?;
+                (Some((name.as_str().into(), policies)), false)
             }
             None => (None, false),
         },
@@ -141,7 +168,7 @@ fn owner() -> Named {
     ("root".into(), Policies { standing: Standing::Owner, custom: Vec::new() })
 }
 
-/// The compiled policies of a user; custom ones are compiled once and shared.
+/// The compiled policies of a user or a role; custom ones are compiled once and shared.
 async fn policies_of(
     store: &Store,
     snapshot: &mut Snapshot,

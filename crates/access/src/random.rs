@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use secrecy::SecretString;
-use sluice_model::{AccessKeyId, AccountId, ClientId, InstanceId, UserId};
+use sluice_model::{AccessKeyId, AccountId, ClientId, InstanceId, RoleId, UserGroupId, UserId};
 
 const ALPHANUMERIC: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const BASE36: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
@@ -42,6 +42,19 @@ pub fn account_id() -> AccountId {
 pub fn user_id() -> UserId {
     let number = rand::rng().random_range(UserId::MIN..=UserId::MAX);
     UserId::new(number).expect("drawn from the range")
+}
+
+/// 18 digits that begin with 3.
+#[must_use]
+pub fn role_id() -> RoleId {
+    let number = rand::rng().random_range(RoleId::MIN..=RoleId::MAX);
+    RoleId::new(number).expect("drawn from the range")
+}
+
+/// `g-` and 16 letters or digits.
+#[must_use]
+pub fn user_group_id() -> UserGroupId {
+    format!("g-{}", text(ALPHANUMERIC, 16)).parse().expect("the form is legal")
 }
 
 /// The client ID of a client that names itself none: `auto-` and 22 letters or digits. [MQTT-3.1.3-7]

@@ -1,6 +1,6 @@
 //! Whom a change touches, so that the live side knows what to decide again.
 
-use sluice_model::{AccountId, GroupId, InstanceId, Principal};
+use sluice_model::{AccountId, GroupId, InstanceId, Principal, UserGroupId};
 
 /// What a change may have taken away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,8 +26,10 @@ impl Touched {
 /// What was written to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A principal: its row, keys, sign-in or attachments.
+    /// A user, role or the account: its row, keys, sign-in, groups or attachments.
     Principal(Principal),
+    /// A user group: its members, or what is attached to it.
+    UserGroup(AccountId, UserGroupId),
     /// A custom policy's version in force or its existence.
     Policy(AccountId, sluice_model::PolicyName),
     /// A whole account, created or changed.
@@ -46,7 +48,8 @@ impl Change {
     pub fn account(&self) -> AccountId {
         match self {
             Self::Principal(principal) => principal.account(),
-            Self::Policy(account, _)
+            Self::UserGroup(account, _)
+            | Self::Policy(account, _)
             | Self::Account(account)
             | Self::Instance(account, _)
             | Self::Topic(account, _)

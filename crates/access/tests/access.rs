@@ -13,7 +13,7 @@ use sluice_access::{
 };
 use sluice_model::{AccessKeyId, AccountId, InstanceId, PolicyType, Principal, UnixMs, UserId};
 use sluice_policy::{Credential, SystemTask};
-use sluice_store::{AccessKey, By, LoginProfile, NewUser, Store, UserChange};
+use sluice_store::{AccessKey, By, Holder, LoginProfile, NewUser, Store, UserChange};
 
 const BY: By<'static> = By::Task(SystemTask::FirstStart);
 const START: UnixMs = UnixMs(1_700_000_000_000);
@@ -110,7 +110,7 @@ async fn a_change_voids_what_was_decided_before_it() {
     let (Principal::User(account, id), policy) = (world.user, "ReadOnlyAccess".parse().unwrap()) else {
         unreachable!()
     };
-    let to = (account, id, "alice");
+    let to = (account, &Holder::User(id), "alice");
     world.store.attach(BY, to, (PolicyType::System, &policy), START, 10).await.unwrap();
     let touched = world.access.refresh(Change::Principal(world.user)).await;
     assert_eq!(touched.principals, [world.user]);

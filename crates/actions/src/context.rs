@@ -5,8 +5,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::Serialize;
 use sluice_access::{Access, Change};
 use sluice_broker::Broker;
-use sluice_model::{AccountId, InstanceId, Limits, NameError, UnixMs};
-use sluice_policy::{Authority, Caller};
+use sluice_model::{AccountId, InstanceId, Limits, NameError, Principal, UnixMs};
+use sluice_policy::{Authority, Caller, Context};
 use sluice_store::Store;
 
 use crate::{ActionError, Usage};
@@ -48,7 +48,7 @@ impl Services {
     /// The context of one request.
     #[must_use]
     pub fn context(&self, caller: Caller, request_id: RequestId, now: UnixMs) -> ActionContext {
-        ActionContext { caller, request_id, now, services: self.clone() }
+        ActionContext { caller, request_id, now, in_earnest: true, services: self.clone() }
     }
 }
 
@@ -58,6 +58,8 @@ pub struct ActionContext {
     pub(crate) caller: Caller,
     pub(crate) request_id: RequestId,
     pub(crate) now: UnixMs,
+    /// Whether the operation is wanted, not only asked about.
+    pub(crate) in_earnest: bool,
     pub(crate) services: Services,
 }
 
@@ -74,13 +76,21 @@ impl ActionContext {
         &self.request_id
     }
 
+    /// What the conditions of a question under this request read besides its caller.
+    pub(crate) fn conditions(&self) -> Context {
+        Context { in_earnest: self.in_earnest, ..Context::at(self.now) }
+    }
+
     pub(crate) fn account(&self) -> AccountId {
         self.caller.principal().account()
     }
 
-    /// The name of the user who calls; `None` for the account itself and for a user who is gone.
+    /// The name of the user who calls; `None` for the account itself, a role, and a user who is gone.
     pub(crate) fn caller_user_name(&self) -> Option<Arc<str>> {
-        self.services.access.user_name(self.caller.principal())
+        match self.caller.principal() {
+            principal @ Principal::User(..) => self.services.access.name_of(principal),
+            Principal::Account(_) | Principal::Role(..) => None,
+        }
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -221,6 +221,28 @@ pub enum Code {
     TooManyUserPolicies,
     PolicyTooLong,
     AccountHasNoPassword,
+    NoUserGroup,
+    NotInGroup,
+    NoGroupPolicy,
+    UserGroupExists,
+    AlreadyInGroup,
+    GroupPolicyExists,
+    UserIsInGroup,
+    GroupHasUser,
+    GroupHasPolicy,
+    PolicyHasGroup,
+    TooManyUserGroups,
+    TooManyGroupsOfUser,
+    TooManyGroupPolicies,
+    NoRole,
+    NoRolePolicy,
+    RoleExists,
+    RolePolicyExists,
+    RoleHasPolicy,
+    PolicyHasRole,
+    TooManyRoles,
+    TooManyRolePolicies,
+    NoResourceGroup,
     GroupExists,
     NoGroup,
     TopicExists,
@@ -235,6 +257,7 @@ pub enum Code {
 
 impl Code {
     /// Code, HTTP status, text.
+    #[allow(clippy::too_many_lines, reason = "a table, one row a code")]
     fn row(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::TooManyMessages => {
@@ -283,6 +306,36 @@ impl Code {
                 "The parameter \"PolicyDocument\" is beyond the length limit.",
             ),
             Self::AccountHasNoPassword => ("NotSupport.Account", 400, "Only a RAM user can change its password here."),
+            Self::NoUserGroup => ("EntityNotExist.Group", 404, "The user group does not exist."),
+            Self::NotInGroup => ("EntityNotExist.User.Group", 404, "The user is not in the group."),
+            Self::NoGroupPolicy => ("EntityNotExist.Group.Policy", 404, "The policy is not attached to the group."),
+            Self::UserGroupExists => ("EntityAlreadyExists.Group", 409, "The user group exists already."),
+            Self::AlreadyInGroup => ("EntityAlreadyExists.User.Group", 409, "The user is in the group already."),
+            Self::GroupPolicyExists => {
+                ("EntityAlreadyExists.Group.Policy", 409, "The policy is attached to the group already.")
+            }
+            Self::UserIsInGroup => ("DeleteConflict.User.Group", 409, "The user is still in a group."),
+            Self::GroupHasUser => ("DeleteConflict.Group.User", 409, "The group still has a user."),
+            Self::GroupHasPolicy => ("DeleteConflict.Group.Policy", 409, "The group still has an attached policy."),
+            Self::PolicyHasGroup => ("DeleteConflict.Policy.Group", 409, "The policy is still attached to a group."),
+            Self::TooManyUserGroups => ("LimitExceeded.Group", 409, "The account has as many user groups as it may."),
+            Self::TooManyGroupsOfUser => ("LimitExceeded.User.Group", 409, "The user is in as many groups as it may."),
+            Self::TooManyGroupPolicies => {
+                ("LimitExceeded.Group.Policy", 409, "The group has as many policies of this type as it may.")
+            }
+            Self::NoRole => ("EntityNotExist.Role", 404, "The role does not exist."),
+            Self::NoRolePolicy => ("EntityNotExist.Role.Policy", 404, "The policy is not attached to the role."),
+            Self::RoleExists => ("EntityAlreadyExists.Role", 409, "The role exists already."),
+            Self::RolePolicyExists => {
+                ("EntityAlreadyExists.Role.Policy", 409, "The policy is attached to the role already.")
+            }
+            Self::RoleHasPolicy => ("DeleteConflict.Role.Policy", 409, "The role still has an attached policy."),
+            Self::PolicyHasRole => ("DeleteConflict.Policy.Role", 409, "The policy is still attached to a role."),
+            Self::TooManyRoles => ("LimitExceeded.Role", 409, "The account has as many roles as it may."),
+            Self::TooManyRolePolicies => {
+                ("LimitExceeded.Role.Policy", 409, "The role has as many policies of this type as it may.")
+            }
+            Self::NoResourceGroup => ("EntityNotExist.ResourceGroup", 404, "The resource group does not exist."),
             Self::GroupExists => ("GroupIdAlreadyExsited", 400, "The group exists already."),
             Self::NoGroup => ("ResourcePermissionCheckFailed", 400, "The group does not exist."),
             Self::TopicExists => ("TopicAlreadyExisted", 400, "The topic exists already."),

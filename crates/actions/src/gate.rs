@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use sluice_model::{Action, InstanceId, Principal, Resource};
-use sluice_policy::{Context, Denied, Permit, Reason};
+use sluice_policy::{Context, Credential, Denied, Permit, Reason};
 
 use crate::{ActionContext, ActionError, DeniedAs, Product, Row};
 
@@ -96,7 +96,12 @@ pub(crate) fn rows<T>(
     resource: impl Fn(&T) -> Resource,
 ) -> Result<Vec<T>, ActionError> {
     let ask = |resource: &Resource| {
-        context.services.authority.authorize_any(&context.caller, row.actions, resource, &Context::at(context.now))
+        context.services.authority.authorize_any(
+            &context.caller,
+            row.actions,
+            resource,
+            &Context::only_asking_at(context.now),
+        )
     };
     let all = ask(whole);
     let mut granted = Vec::new();
@@ -126,7 +131,7 @@ fn on_instance(context: &ActionContext, row: &Row, instance: &InstanceId) -> Res
 }
 
 fn ask_one(context: &ActionContext, row: &Row, actions: &[Action], resource: &Resource) -> Result<Permit, ActionError> {
-    let asked = context.services.authority.authorize_any(&context.caller, actions, resource, &Context::at(context.now));
+    let asked = context.services.authority.authorize_any(&context.caller, actions, resource, &context.conditions());
     asked.map_err(|denied| {
         let is_access = actions.contains(&Action::INSTANCE_ACCESS);
         let kind = if is_access { DeniedAs::Instance } else { denied_as(row.product) };
@@ -147,7 +152,7 @@ fn refuse(context: &ActionContext, row: &Row, denied: &Denied, kind: DeniedAs) -
         target: "sluice::denied", what = "API", operation = row.name, account = %denied.account, principal = %denied.principal, action = %denied.action,
         resource = %denied.resource, request_id = %context.request_id, reason = %denied, "refused"
     );
-    ActionError::Denied(Box::new(Denial::of(denied)), kind)
+    ActionError::Denied(Box::new(Denial::of(context, denied)), kind)
 }
 
 /// The refusal for what is not there for this account, worded like a missing right.
@@ -171,7 +176,7 @@ pub(crate) fn absent(
         auth_resource: resource,
         auth_principal_type: principal_type(principal),
         auth_principal_owner_id: account.to_string(),
-        auth_principal_display_name: display_name(principal),
+        auth_principal_display_name: display_name(context, principal),
         policy_name: None,
         policy_version: None,
         statement_pointer: None,
@@ -207,11 +212,11 @@ pub struct Denial {
     pub auth_action: String,
     /// The ARN.
     pub auth_resource: String,
-    /// `SubUser` or `Account`.
+    /// `SubUser`, `AssumedRoleUser` or `Account`.
     pub auth_principal_type: &'static str,
     /// The account.
     pub auth_principal_owner_id: String,
-    /// The user's ID, not its name; the account's ID for itself.
+    /// The user's ID, not its name; `{role}:{session}`; the account's ID for itself.
     pub auth_principal_display_name: String,
     /// The policy that forbids.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,7 +238,7 @@ pub struct Denial {
 }
 
 impl Denial {
-    fn of(denied: &Denied) -> Self {
+    fn of(context: &ActionContext, denied: &Denied) -> Self {
         let statement = match &denied.reason {
             Reason::Explicit(statement) => Some(statement),
             _ => None,
@@ -251,7 +256,7 @@ impl Denial {
             auth_resource: denied.resource.to_string(),
             auth_principal_type: principal_type(denied.principal),
             auth_principal_owner_id: denied.account.to_string(),
-            auth_principal_display_name: display_name(denied.principal),
+            auth_principal_display_name: display_name(context, denied.principal),
             policy_name: statement.map(|statement| statement.policy.to_string()),
             policy_version: statement.map(|statement| statement.version.to_string()),
             statement_pointer: statement.map(|statement| format!("/Statement/{}", statement.statement)),
@@ -266,12 +271,21 @@ fn principal_type(principal: Principal) -> &'static str {
     match principal {
         Principal::Account(_) => "Account",
         Principal::User(..) => "SubUser",
+        Principal::Role(..) => "AssumedRoleUser",
     }
 }
 
-fn display_name(principal: Principal) -> String {
+/// As facts/ram.md section 6 has it: a user's number, `{role}:{session}`.
+fn display_name(context: &ActionContext, principal: Principal) -> String {
     match principal {
         Principal::Account(account) => account.to_string(),
         Principal::User(_, user) => user.to_string(),
+        Principal::Role(_, role) => {
+            let name = context.access().name_of(principal).unwrap_or_else(|| role.to_string().into());
+            match context.caller.credential() {
+                Credential::RoleSession(session) => format!("{name}:{}", session.name),
+                _ => name.to_string(),
+            }
+        }
     }
 }

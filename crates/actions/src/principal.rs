@@ -5,14 +5,18 @@ use sluice_store::StoreError;
 
 use crate::{ActionContext, ActionError};
 
-/// `acs:ram::{account}:root` or `acs:ram::{account}:user/{name}`, as GetCallerIdentity's `Arn`. A user who is gone is named
+/// `acs:ram::{account}:root`, `…:user/{name}` or `…:role/{name}`. A user or role that is gone is named
 /// by its ID, which is never used again.
 pub(crate) fn shown(context: &ActionContext, principal: Principal) -> String {
     match principal {
         Principal::Account(account) => format!("acs:ram::{account}:root"),
-        Principal::User(account, user) => match context.access().user_name(principal) {
+        Principal::User(account, user) => match context.access().name_of(principal) {
             Some(name) => format!("acs:ram::{account}:user/{name}"),
             None => format!("acs:ram::{account}:user/{user}"),
+        },
+        Principal::Role(account, role) => match context.access().name_of(principal) {
+            Some(name) => format!("acs:ram::{account}:role/{name}"),
+            None => format!("acs:ram::{account}:role/{role}"),
         },
     }
 }

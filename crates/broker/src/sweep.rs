@@ -85,7 +85,7 @@ impl Broker {
     /// Whether the owner of a session is still there, whatever became of its keys.
     pub(crate) fn owner_exists(&self, identity: &Identity) -> bool {
         let principal = identity.caller.principal();
-        matches!(principal, Principal::Account(_)) || self.access.user_name(principal).is_some()
+        matches!(principal, Principal::Account(_)) || self.access.name_of(principal).is_some()
     }
 
     /// Has every connection tell its client that the server shuts down (0x8B) and close.

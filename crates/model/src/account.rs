@@ -88,13 +88,52 @@ impl fmt::Display for UserId {
     }
 }
 
-/// Who acts: the account itself or one of its RAM users. Two words, `Copy`, and the key of caches and epochs.
+/// A role's permanent number: 18 decimal digits that begin with 3, so that no user has it; a new role of an old name has
+/// another, so that what was given out for the old one is void.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RoleId(u64);
+
+impl RoleId {
+    /// Smallest ID.
+    pub const MIN: u64 = 300_000_000_000_000_000;
+    /// Largest ID.
+    pub const MAX: u64 = 399_999_999_999_999_999;
+
+    /// From a number of 18 digits that begins with 3.
+    ///
+    /// # Errors
+    /// [`NameError::Format`] for any other number.
+    pub fn new(number: u64) -> Result<Self, NameError> {
+        if (Self::MIN..=Self::MAX).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err(NameError::Format { what: "RoleId" })
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for RoleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Who acts: the account itself, one of its RAM users or whoever assumed one of its roles. Two words, `Copy`, and the key of
+/// caches and epochs. All sessions of a role are one principal: what may differ between them is in the credential.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Principal {
     /// The account holder.
     Account(AccountId),
     /// A RAM user of the account.
     User(AccountId, UserId),
+    /// A role of the account, in one of its sessions.
+    Role(AccountId, RoleId),
 }
 
 impl Principal {
@@ -102,17 +141,18 @@ impl Principal {
     #[must_use]
     pub fn account(self) -> AccountId {
         match self {
-            Self::Account(account) | Self::User(account, _) => account,
+            Self::Account(account) | Self::User(account, _) | Self::Role(account, _) => account,
         }
     }
 }
 
 impl fmt::Display for Principal {
-    /// `1234567890123456` or `1234567890123456:user/204738291000000001`; for logs.
+    /// `1234567890123456`, `1234567890123456:user/204738291000000001` or `…:role/…`; for logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Account(account) => account.fmt(f),
             Self::User(account, user) => write!(f, "{account}:user/{user}"),
+            Self::Role(account, role) => write!(f, "{account}:role/{role}"),
         }
     }
 }

@@ -18,13 +18,15 @@ mod resource;
 mod time;
 mod topic;
 
-pub use account::{AccountAlias, AccountId, Principal, UserId};
+pub use account::{AccountAlias, AccountId, Principal, RoleId, UserId};
 pub use action::{Action, Service};
 pub use client::{ClientId, GroupId};
 pub use error::NameError;
 pub use instance::{Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName, OfflineRetention};
 pub use limits::Limits;
-pub use names::{AccessKeyId, PolicyName, PolicyType, PolicyVersion, UserName};
+pub use names::{
+    AccessKeyId, PolicyName, PolicyType, PolicyVersion, RoleName, RoleSessionName, UserGroupId, UserGroupName, UserName,
+};
 pub use qos::Qos;
 pub use resource::{RamEntity, Resource};
 pub use time::UnixMs;

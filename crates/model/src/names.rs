@@ -1,4 +1,4 @@
-//! RAM's names: users, keys, policies.
+//! RAM's names: users, groups, roles, keys, policies.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -17,6 +17,54 @@ impl UserName {
     }
 }
 text_name!(UserName);
+
+/// A RAM user group's name: 1 to 64 of `[A-Za-z0-9._-]`. Source: facts/ram.md sections 2 and 8.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct UserGroupName(Arc<str>);
+
+impl UserGroupName {
+    fn check(text: &str) -> Result<(), NameError> {
+        ascii_name("GroupName", text, 1, 64, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    }
+}
+text_name!(UserGroupName);
+
+/// A RAM user group's permanent ID: `g-` and 16 letters or digits; a renamed group keeps it. Source: facts/ram.md section 2.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct UserGroupId(Arc<str>);
+
+impl UserGroupId {
+    fn check(text: &str) -> Result<(), NameError> {
+        let what = "GroupId";
+        ascii_name(what, text, 18, 18, |b| b.is_ascii_alphanumeric() || b == b'-')?;
+        let rest = text.strip_prefix("g-").ok_or(NameError::Format { what })?;
+        if rest.contains('-') { Err(NameError::Format { what }) } else { Ok(()) }
+    }
+}
+text_name!(UserGroupId);
+
+/// A role's name: 1 to 64 of `[A-Za-z0-9.-]`. Source: facts/ram.md section 2.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RoleName(Arc<str>);
+
+impl RoleName {
+    fn check(text: &str) -> Result<(), NameError> {
+        ascii_name("RoleName", text, 1, 64, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+    }
+}
+text_name!(RoleName);
+
+/// A role session's name: 2 to 64 of `[A-Za-z0-9.@_-]`. Source: facts/ram.md section 2, STS.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RoleSessionName(Arc<str>);
+
+impl RoleSessionName {
+    fn check(text: &str) -> Result<(), NameError> {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'@' | b'_' | b'-');
+        ascii_name("RoleSessionName", text, 2, 64, legal)
+    }
+}
+text_name!(RoleSessionName);
 
 /// An AccessKey's public half. Ours are `LTAI` and 20 letters or digits; what an operator sets on first start may be
 /// any 8 to 128 of `[A-Za-z0-9._-]`, so that a test environment can keep the key it has.

@@ -9,6 +9,16 @@ use crate::{AccountId, GroupId, InstanceId, Service};
 pub enum RamEntity {
     /// `user/{name}`; `*` for a list of users.
     User(Arc<str>),
+    /// `group/{name}`; `*` for a list of groups.
+    Group(Arc<str>),
+    /// `role/{name}`; `*` for a list of roles.
+    Role(Arc<str>),
+    /// `mfa/{name}`; `*` for a list of virtual MFA devices.
+    MfaDevice(Arc<str>),
+    /// `saml-provider/{name}`; `*` for a list.
+    SamlProvider(Arc<str>),
+    /// `oidc-provider/{name}`; `*` for a list.
+    OidcProvider(Arc<str>),
     /// `policy/{name}` of the account; `*` for a list.
     Policy(Arc<str>),
     /// `policy/{name}` of the pseudo account `system`.
@@ -60,6 +70,11 @@ impl fmt::Display for Resource {
             Self::Group(account, instance, group) => write!(f, "acs:mq:*:{account}:groupId/{instance}/{group}"),
             Self::Ram(account, entity) => match entity {
                 RamEntity::User(name) => write!(f, "acs:ram:*:{account}:user/{name}"),
+                RamEntity::Group(name) => write!(f, "acs:ram:*:{account}:group/{name}"),
+                RamEntity::Role(name) => write!(f, "acs:ram:*:{account}:role/{name}"),
+                RamEntity::MfaDevice(name) => write!(f, "acs:ram:*:{account}:mfa/{name}"),
+                RamEntity::SamlProvider(name) => write!(f, "acs:ram:*:{account}:saml-provider/{name}"),
+                RamEntity::OidcProvider(name) => write!(f, "acs:ram:*:{account}:oidc-provider/{name}"),
                 RamEntity::Policy(name) => write!(f, "acs:ram:*:{account}:policy/{name}"),
                 RamEntity::SystemPolicy(name) => write!(f, "acs:ram:*:system:policy/{name}"),
                 RamEntity::All => write!(f, "acs:ram:*:{account}:*"),

@@ -14,7 +14,7 @@ use sluice_broker::Broker;
 use sluice_model::{InstanceId, PolicyType, Principal, UnixMs};
 use sluice_policy::SystemTask;
 use sluice_store::{
-    AccessKey, By, Group, NewUser, Store, Topic,
+    AccessKey, By, Group, Holder, NewUser, Store, Topic,
     log::{MemoryLog, Recovered},
 };
 use tokio::net::TcpListener;
@@ -69,7 +69,7 @@ async fn seed(store: &Store, access: &Arc<Access>, instance: &InstanceId) -> (St
             r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":["mq:MqttInstanceAccess","mq:PUB","mq:SUB"],"Resource":{resources}}}]}}"#
         );
         store.create_policy(by, account, &name, ("", &document), now, MANY).await.unwrap();
-        let to = (account, user.id, "fleet");
+        let to = (account, &Holder::User(user.id), "fleet");
         store.attach(by, to, (PolicyType::Custom, &name), now, MANY).await.unwrap();
     }
     access.refresh(Change::Account(account)).await;

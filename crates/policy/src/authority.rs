@@ -19,10 +19,38 @@ pub trait PolicySource: Send + Sync + 'static {
     fn in_force(&self, principal: Principal, credential: &Credential) -> Option<Arc<InForce>>;
 }
 
+/// Who is shown each decision as it is made: what was asked for, and what came of it. A remembered yes or no is not a decision;
+/// with an observer it is remembered for [`OBSERVED_MS_MAX`] at most, so that what is in use shows itself again and again.
+pub trait DecisionObserver: Send + Sync + 'static {
+    /// Called with every fresh decision, on the path of the request: it must be cheap and may not block.
+    fn decided(&self, seen: &Seen<'_>);
+}
+
+/// A decision as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Who asked.
+    pub caller: &'a Caller,
+    /// The user's or role's name; empty when the principal is gone.
+    pub name: &'a str,
+    /// What was asked; usually one.
+    pub actions: &'a [Action],
+    /// On what.
+    pub resource: &'a Resource,
+    /// Time and further keys.
+    pub context: &'a Context,
+    /// What came of it.
+    pub outcome: Result<(), &'a Denied>,
+}
+
+/// How long an answer is remembered at most under an observer: an hour.
+pub const OBSERVED_MS_MAX: i64 = 60 * 60 * 1000;
+
 /// Asks the policies and makes [`Permit`]s. Made by `server` alone (checked by xtask).
 #[derive(Clone)]
 pub struct Authority {
     source: Arc<dyn PolicySource>,
+    observer: Option<Arc<dyn DecisionObserver>>,
 }
 
 impl fmt::Debug for Authority {
@@ -35,7 +63,13 @@ impl Authority {
     /// An authority over the policies of `source`.
     #[must_use]
     pub fn new(source: Arc<dyn PolicySource>) -> Self {
-        Self { source }
+        Self { source, observer: None }
+    }
+
+    /// An authority over the policies of `source` that shows its decisions.
+    #[must_use]
+    pub fn observed(source: Arc<dyn PolicySource>, observer: Arc<dyn DecisionObserver>) -> Self {
+        Self { source, observer: Some(observer) }
     }
 
     /// Asks whether a caller may do an action on a resource now.
@@ -67,6 +101,24 @@ impl Authority {
         resource: &Resource,
         context: &Context,
     ) -> Result<Permit, Denied> {
+        let in_force = self.source.in_force(caller.principal(), caller.credential());
+        let outcome = self.decide(in_force.as_deref(), caller, actions, resource, context);
+        if let Some(observer) = self.observer.as_ref().filter(|_| context.in_earnest) {
+            let name = in_force.as_ref().map_or("", |in_force| &in_force.name);
+            let outcome = outcome.as_ref().map(|_| ());
+            observer.decided(&Seen { caller, name, actions, resource, context, outcome });
+        }
+        outcome
+    }
+
+    fn decide(
+        &self,
+        in_force: Option<&InForce>,
+        caller: &Caller,
+        actions: &[Action],
+        resource: &Resource,
+        context: &Context,
+    ) -> Result<Permit, Denied> {
         let principal = caller.principal();
         let denied = |name: &Arc<str>, reason, holds| Denied {
             principal,
@@ -77,7 +129,7 @@ impl Authority {
             reason,
             holds,
         };
-        let Some(in_force) = self.source.in_force(principal, caller.credential()) else {
+        let Some(in_force) = in_force else {
             return Err(denied(&Arc::from(""), Reason::NoPrincipal, None));
         };
         // The wall comes first, for the owner too: no policy reaches across accounts. DESIGN section 2.
@@ -88,6 +140,9 @@ impl Authority {
             return Err(denied(&in_force.name, Reason::NoPrincipal, None));
         }
         let mut valid_until = in_force.valid_until;
+        if self.observer.is_some() {
+            valid_until = valid_until.min(UnixMs(context.now.0.saturating_add(OBSERVED_MS_MAX)));
+        }
         if let Standing::Governed(policies) = &in_force.standing {
             let request = Request { caller, name: &in_force.name, actions, resource, context, trust: None };
             let decision = decide(&request, policies);

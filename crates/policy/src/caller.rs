@@ -2,7 +2,9 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use sluice_model::{AccessKeyId, Principal};
+use sluice_model::{AccessKeyId, Principal, RoleSessionName, UnixMs};
+
+use crate::Policy;
 
 /// By what a caller proved who it is. Names the credential, never holds its secret.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -11,17 +13,20 @@ pub enum Credential {
     AccessKey(AccessKeyId),
     /// A console session, by the digest of its token.
     Console(Arc<str>),
+    /// The temporary credentials of a role session; its [`Principal`] is the role.
+    RoleSession(Arc<RoleSession>),
     /// None: the operator's open listener vouches for whoever reaches it, as one RAM user. DESIGN section 1, Open listener.
     Listener,
 }
 
 impl Credential {
-    /// How it was shown, as a list of sessions says it: `Signature`, `Console` or `Open`.
+    /// How it was shown, as a list of sessions says it: `Signature`, `Console`, `Role` or `Open`.
     #[must_use]
     pub fn mode(&self) -> &'static str {
         match self {
             Self::AccessKey(_) => "Signature",
             Self::Console(_) => "Console",
+            Self::RoleSession(_) => "Role",
             Self::Listener => "Open",
         }
     }
@@ -33,8 +38,36 @@ impl fmt::Debug for Credential {
         match self {
             Self::AccessKey(id) => write!(f, "AccessKey({id})"),
             Self::Console(_) => f.write_str("Console(..)"),
+            Self::RoleSession(session) => write!(f, "RoleSession({}, {})", session.key, session.name),
             Self::Listener => f.write_str("Listener"),
         }
+    }
+}
+
+/// What AssumeRole gave out: who the session says it is, what narrows it and when it ends. Two are the same when their key
+/// is: no key is given out twice.
+#[derive(Clone, Debug)]
+pub struct RoleSession {
+    /// The public half of its key, `STS.…`.
+    pub key: AccessKeyId,
+    /// The name that its assumer gave it.
+    pub name: RoleSessionName,
+    /// The session policy; without one the role's policies alone decide.
+    pub policy: Option<Arc<Policy>>,
+    /// When it ends.
+    pub expires: UnixMs,
+}
+
+impl PartialEq for RoleSession {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+impl Eq for RoleSession {}
+
+impl std::hash::Hash for RoleSession {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
     }
 }
 
@@ -64,7 +97,7 @@ impl Caller {
         Self { principal, credential, source_ip, secure_transport, mfa_present }
     }
 
-    /// The account or the user.
+    /// The account, the user or the role.
     #[must_use]
     pub fn principal(&self) -> Principal {
         self.principal

@@ -76,6 +76,11 @@ pub(crate) fn candidates(resource: &Resource) -> Candidates {
         ],
         Resource::Ram(_, entity) => smallvec![match entity {
             RamEntity::User(name) => own(Service::Ram, Form::Current, &["user/", name]),
+            RamEntity::Group(name) => own(Service::Ram, Form::Current, &["group/", name]),
+            RamEntity::Role(name) => own(Service::Ram, Form::Current, &["role/", name]),
+            RamEntity::MfaDevice(name) => own(Service::Ram, Form::Current, &["mfa/", name]),
+            RamEntity::SamlProvider(name) => own(Service::Ram, Form::Current, &["saml-provider/", name]),
+            RamEntity::OidcProvider(name) => own(Service::Ram, Form::Current, &["oidc-provider/", name]),
             RamEntity::Policy(name) => own(Service::Ram, Form::Current, &["policy/", name]),
             RamEntity::SystemPolicy(name) => system(&["policy/", name]),
             RamEntity::All => own(Service::Ram, Form::Current, &["*"]),

@@ -94,6 +94,7 @@ pub(crate) fn principal_arn(caller: &Caller, name: &str) -> String {
     match caller.principal() {
         Principal::Account(account) => format!("acs:ram::{account}:root"),
         Principal::User(account, _) => format!("acs:ram::{account}:user/{name}"),
+        Principal::Role(account, _) => format!("acs:ram::{account}:role/{name}"),
     }
 }
 

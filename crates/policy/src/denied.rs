@@ -34,7 +34,7 @@ pub enum Reason {
 pub struct Denied {
     /// Who asked.
     pub principal: Principal,
-    /// The user's name, `root` for the account; empty when the principal is gone.
+    /// The user's or role's name, `root` for the account; empty when the principal is gone.
     pub principal_name: Arc<str>,
     /// The account of whoever asked.
     pub account: AccountId,
@@ -104,6 +104,10 @@ impl fmt::Display for Denied {
                 write!(f, "user `{}` of account {account}", self.principal_name)?;
             }
             Principal::User(account, user) => write!(f, "user {user} of account {account}")?,
+            Principal::Role(account, _) if !self.principal_name.is_empty() => {
+                write!(f, "a session of role `{}` of account {account}", self.principal_name)?;
+            }
+            Principal::Role(account, role) => write!(f, "a session of role {role} of account {account}")?,
         }
         write!(f, " may not {} on `{}`: ", self.action, Shown(&self.resource))?;
         match &self.reason {

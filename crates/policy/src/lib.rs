@@ -57,8 +57,8 @@ mod system;
 mod task;
 pub mod vectors;
 
-pub use authority::{Authority, Grant, Permit, PolicySource};
-pub use caller::{Caller, Credential};
+pub use authority::{Authority, DecisionObserver, Grant, OBSERVED_MS_MAX, Permit, PolicySource, Seen};
+pub use caller::{Caller, Credential, RoleSession};
 pub use context::Context;
 pub use covering::Covering;
 pub use decide::{Decision, Effect, Request, decide};

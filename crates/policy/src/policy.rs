@@ -19,6 +19,15 @@ pub struct Policy {
     pub document: Arc<Document>,
 }
 
+impl Policy {
+    /// The policy of a role session: it has no name of its own and one version.
+    #[must_use]
+    pub fn of_session(document: Document) -> Self {
+        let (policy_type, version) = (PolicyType::Custom, PolicyVersion(1));
+        Self { name: "SessionPolicy".into(), policy_type, version, document: Arc::new(document) }
+    }
+}
+
 /// Where a policy is attached. Source: facts/ram.md section 1.6.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Scope {

@@ -18,6 +18,8 @@ pub enum By<'a> {
 pub(crate) enum Target<'a> {
     User(&'a str),
     Policy(&'a str),
+    UserGroup(&'a str),
+    Role(&'a str),
     Topic(&'a str, &'a str),
     Group(&'a str, &'a str),
     Instance(&'a str),
@@ -45,6 +47,8 @@ fn names(resource: &Resource, target: &Target<'_>) -> bool {
     match (resource, target) {
         (Resource::Ram(_, RamEntity::User(name)), Target::User(row)) => **name == **row,
         (Resource::Ram(_, RamEntity::Policy(name)), Target::Policy(row)) => **name == **row,
+        (Resource::Ram(_, RamEntity::Group(name)), Target::UserGroup(row)) => **name == **row,
+        (Resource::Ram(_, RamEntity::Role(name)), Target::Role(row)) => **name == **row,
         (Resource::Topic(_, instance, path), Target::Topic(row, topic)) => {
             instance.as_str() == *row && **path == **topic
         }

@@ -21,11 +21,21 @@ pub enum Entity {
     DefaultPolicyVersion,
     /// A policy attached to a user.
     Attachment,
+    /// A group of RAM users.
+    UserGroup,
+    /// A user's membership in a group.
+    Membership,
+    /// A policy attached to a group of users.
+    GroupAttachment,
+    /// A role.
+    Role,
+    /// A policy attached to a role.
+    RoleAttachment,
     /// An instance.
     Instance,
     /// A parent topic.
     Topic,
-    /// A group.
+    /// A group of MQTT clients.
     Group,
 }
 

@@ -249,6 +249,7 @@ impl Store {
 fn login_row(principal: Principal) -> (&'static str, &'static str) {
     match principal {
         Principal::Account(_) => ("accounts", "account_id = $2 AND $3 = 0"),
-        Principal::User(..) => ("login_profiles", "account_id = $2 AND user_id = $3"),
+        // A role has no sign-in: there is no row of its number.
+        Principal::User(..) | Principal::Role(..) => ("login_profiles", "account_id = $2 AND user_id = $3"),
     }
 }

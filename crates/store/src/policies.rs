@@ -40,7 +40,7 @@ pub struct PolicyVersionRow {
 }
 
 const SELECT: &str = "SELECT p.name, p.description, p.default_version, v.document, p.created, p.updated, \
-    (SELECT COUNT(*) FROM attachments a WHERE a.account_id = p.account_id AND a.policy_type = 'Custom' \
+    (SELECT COUNT(*) FROM policy_attachments a WHERE a.account_id = p.account_id AND a.policy_type = 'Custom' \
      AND a.policy_name = p.name) AS attachments \
     FROM policies p JOIN policy_versions v ON v.account_id = p.account_id AND v.policy_name = p.name \
      AND v.version = p.default_version";
@@ -255,7 +255,7 @@ impl Store {
     /// Deletes a policy that is attached to nobody; with `cascading` its other versions go with it.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Conflict`] naming `User` (attached) or `PolicyVersion`.
+    /// [`StoreError::NotFound`], [`StoreError::Conflict`] naming `User`, `UserGroup` or `Role` (attached) or `PolicyVersion`.
     pub async fn delete_policy(
         &self,
         by: By<'_>,
@@ -267,10 +267,12 @@ impl Store {
         let mut write = self.write(account).await?;
         versions_of(&mut write, account, name).await?;
         let key = [account.into(), name.as_str().into()];
-        let sql = "SELECT COUNT(*) AS n FROM attachments WHERE account_id = $1 AND policy_name = $2 \
-                   AND policy_type = 'Custom'";
-        if write.count(sql, &key).await? > 0 {
-            return Err(StoreError::Conflict(Entity::User));
+        for (kind, entity) in [("User", Entity::User), ("Group", Entity::UserGroup), ("Role", Entity::Role)] {
+            let sql = "SELECT COUNT(*) AS n FROM policy_attachments WHERE account_id = $1 AND policy_name = $2 \
+                       AND policy_type = 'Custom' AND holder_kind = $3";
+            if write.count(sql, &[account.into(), name.as_str().into(), kind.into()]).await? > 0 {
+                return Err(StoreError::Conflict(entity));
+            }
         }
         let sql = "SELECT COUNT(*) AS n FROM policy_versions WHERE account_id = $1 AND policy_name = $2";
         if !cascading && write.count(sql, &key).await? > 1 {

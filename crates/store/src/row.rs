@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use sluice_model::{AccountId, Principal, UnixMs, UserId};
+use sluice_model::{AccountId, Principal, RoleId, UnixMs, UserId};
 use sqlx::{Row, any::AnyRow};
 
 use crate::StoreError;
@@ -63,13 +63,21 @@ impl Columns<'_> {
         UserId::new(number).map_err(|error| self.damaged(error))
     }
 
-    /// `account_id` and `user_id`, where user 0 is the account itself.
+    pub(crate) fn role(&self, column: &str) -> Result<RoleId, StoreError> {
+        let number = u64::try_from(self.integer(column)?).map_err(|error| self.damaged(error))?;
+        RoleId::new(number).map_err(|error| self.damaged(error))
+    }
+
+    /// `account_id` and `user_id`, where 0 is the account itself and a role's number stands for the role.
     pub(crate) fn principal(&self) -> Result<Principal, StoreError> {
         let account = self.account()?;
-        if self.integer("user_id")? == 0 {
-            return Ok(Principal::Account(account));
+        match self.integer("user_id")? {
+            0 => Ok(Principal::Account(account)),
+            _ => match self.role("user_id") {
+                Ok(role) => Ok(Principal::Role(account, role)),
+                Err(_) => Ok(Principal::User(account, self.user("user_id")?)),
+            },
         }
-        Ok(Principal::User(account, self.user("user_id")?))
     }
 
     pub(crate) fn version(&self, column: &str) -> Result<sluice_model::PolicyVersion, StoreError> {
@@ -87,10 +95,11 @@ pub(crate) fn account_number(account: AccountId) -> i64 {
     i64::try_from(account.get()).expect("16 digits fit")
 }
 
-/// The number under which a principal's own rows are kept: 0 is the account itself.
+/// The number under which a principal's own rows are kept: 0 is the account itself. Users and roles have numbers of their own.
 pub(crate) fn user_number(principal: Principal) -> i64 {
     match principal {
         Principal::Account(_) => 0,
         Principal::User(_, user) => i64::try_from(user.get()).expect("18 digits fit"),
+        Principal::Role(_, role) => i64::try_from(role.get()).expect("18 digits fit"),
     }
 }

@@ -3,7 +3,7 @@
 use sluice_model::{AccountId, Principal, UnixMs, UserId, UserName};
 
 use crate::{
-    By, Entity, Store, StoreError,
+    By, Entity, Holder, Store, StoreError,
     by::Target,
     database::Bind,
     row::{Columns, user_number},
@@ -216,12 +216,15 @@ impl Store {
         for (table, entity) in [
             ("access_keys", Entity::AccessKey),
             ("login_profiles", Entity::LoginProfile),
-            ("attachments", Entity::Attachment),
+            ("group_members", Entity::Membership),
         ] {
             let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE account_id = $1 AND user_id = $2");
             if write.count(&sql, &[account.into(), number.into()]).await? > 0 {
                 return Err(StoreError::Conflict(entity));
             }
+        }
+        if write.attachments_of(account, &Holder::User(id)).await? > 0 {
+            return Err(StoreError::Conflict(Entity::Attachment));
         }
         for table in ["console_sessions", "users"] {
             let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND user_id = $2");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_access::Change;
 use sluice_model::{Action, PolicyName, PolicyType, PolicyVersion, Principal, UserName};
-use sluice_store::{By, PolicyUse};
+use sluice_store::{By, Holder, PolicyUser};
 
 use super::{policy, user, user::Done};
 use crate::{
@@ -58,7 +58,8 @@ impl Act for AttachPolicyToUser {
             PolicyType::System => limits::SYSTEM_ATTACHMENTS_MAX,
             PolicyType::Custom => limits::CUSTOM_ATTACHMENTS_MAX,
         };
-        let (to, policy) = ((account, user.id, self.user.as_str()), (self.policy_type, &self.policy));
+        let holder = Holder::User(user.id);
+        let (to, policy) = ((account, &holder, self.user.as_str()), (self.policy_type, &self.policy));
         context.store().attach(By::Permit(permit), to, policy, context.now, most).await?;
         context.changed(Change::Principal(Principal::User(account, user.id))).await;
         Ok(Done {})
@@ -116,8 +117,9 @@ impl Act for DetachPolicyFromUser {
             PolicyType::System => drop(policy::find_system(&self.policy)?),
             PolicyType::Custom => drop(policy::find_custom(context, granted.second()?, &self.policy).await?),
         }
-        let from = (account, user.id, self.user.as_str());
-        context.store().detach(By::Permit(permit), from, (self.policy_type, &self.policy)).await?;
+        let holder = Holder::User(user.id);
+        let (from, policy) = ((account, &holder, self.user.as_str()), (self.policy_type, &self.policy));
+        context.store().detach(By::Permit(permit), from, policy).await?;
         context.changed(Change::Principal(Principal::User(account, user.id))).await;
         Ok(Done {})
     }
@@ -184,7 +186,7 @@ impl Act for ListPoliciesForUser {
         let permit = granted.permit()?;
         let user = user::find(context, permit, &self.user).await?;
         let mut policies = Vec::new();
-        for attachment in context.store().attachments(context.account(), user.id).await? {
+        for attachment in context.store().attachments(context.account(), &Holder::User(user.id)).await? {
             let (description, version) = match attachment.policy_type {
                 PolicyType::System => {
                     let policy = policy::find_system(&attachment.policy_name)?;
@@ -290,8 +292,8 @@ impl Act for ListEntitiesForPolicy {
             PolicyType::Custom => drop(policy::find_custom(context, granted.permit()?, &self.policy).await?),
         }
         let users = context.store().policy_users(context.account(), (self.policy_type, &self.policy)).await?;
-        let reply = |user: PolicyUse| AttachedUser {
-            user_id: user.user.to_string(),
+        let reply = |user: PolicyUser| AttachedUser {
+            user_id: user.id.to_string(),
             user_name: user.name.to_string(),
             display_name: user.display_name,
             attach_date: date(user.attached),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sluice_model::Principal;
+use sluice_policy::Credential;
 
 use crate::{Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, Row};
 
@@ -13,16 +14,19 @@ pub struct GetCallerIdentity;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CallerIdentity {
-    /// `Account` or `RAMUser`.
+    /// `Account`, `RAMUser` or `AssumedRoleUser`.
     pub identity_type: &'static str,
     /// The account.
     pub account_id: String,
-    /// The user's ID, the account's for itself.
+    /// The user's ID, `{RoleId}:{session}` of a role, the account's for itself.
     pub principal_id: String,
     /// Users only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// `acs:ram::{account}:user/{name}` or `acs:ram::{account}:root`.
+    /// Roles only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_id: Option<String>,
+    /// `acs:ram::{account}:user/{name}`, `…:assumed-role/{role}/{session}` or `acs:ram::{account}:root`.
     pub arn: String,
 }
 
@@ -46,15 +50,31 @@ impl Act for GetCallerIdentity {
                 identity_type: "Account",
                 principal_id: account_id.clone(),
                 user_id: None,
+                role_id: None,
                 arn: format!("acs:ram::{account_id}:root"),
                 account_id,
             },
+            Principal::Role(_, role) => {
+                let Credential::RoleSession(session) = context.caller.credential() else {
+                    return Err(ActionError::Internal);
+                };
+                let name = context.access().name_of(context.caller.principal()).ok_or(Code::NoRole)?;
+                CallerIdentity {
+                    identity_type: "AssumedRoleUser",
+                    principal_id: format!("{role}:{}", session.name),
+                    user_id: None,
+                    role_id: Some(role.to_string()),
+                    arn: format!("acs:ram::{account_id}:assumed-role/{name}/{}", session.name),
+                    account_id,
+                }
+            }
             Principal::User(_, user) => {
                 let name = context.caller_user_name().ok_or(Code::NoUser)?;
                 CallerIdentity {
                     identity_type: "RAMUser",
                     principal_id: user.to_string(),
                     user_id: Some(user.to_string()),
+                    role_id: None,
                     arn: format!("acs:ram::{account_id}:user/{name}"),
                     account_id,
                 }

@@ -20,7 +20,7 @@ use sluice_model::{
 };
 use sluice_policy::{Context, SystemTask};
 use sluice_store::{
-    AccessKey, By, Group, Instance, NewUser, Store, Topic,
+    AccessKey, By, Group, Holder, Instance, NewUser, Store, Topic,
     log::{Log, MemoryLog, Recovered},
 };
 use tokio::net::TcpListener;
@@ -184,7 +184,7 @@ impl World {
         let document = format!(r#"{{"Version":"1","Statement":[{}]}}"#, statements.join(","));
         let name: PolicyName = policy.parse().unwrap();
         self.store.create_policy(BY, self.account, &name, ("", &document), START, MANY).await.unwrap();
-        let to = (self.account, user_id(key), key.name.as_str());
+        let to = (self.account, &Holder::User(user_id(key)), key.name.as_str());
         self.store.attach(BY, to, (PolicyType::Custom, &name), START, MANY).await.unwrap();
         self.change(Change::Principal(key.owner)).await;
     }
@@ -192,7 +192,7 @@ impl World {
     /// Detaches a policy.
     pub async fn revoke(&self, key: &Key, policy: &str) {
         let name: PolicyName = policy.parse().unwrap();
-        let to = (self.account, user_id(key), key.name.as_str());
+        let to = (self.account, &Holder::User(user_id(key)), key.name.as_str());
         self.store.detach(BY, to, (PolicyType::Custom, &name)).await.unwrap();
         self.change(Change::Principal(key.owner)).await;
     }
@@ -259,7 +259,7 @@ impl World {
 fn user_id(key: &Key) -> UserId {
     match key.owner {
         Principal::User(_, id) => id,
-        Principal::Account(_) => panic!("an account has no policies"),
+        other => panic!("{other} is no user"),
     }
 }
 

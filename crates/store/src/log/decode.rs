@@ -5,17 +5,18 @@
 use std::{
     borrow::Cow,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use sluice_codec::{PublishFrame, Version};
-use sluice_model::{AccessKeyId, AccountId, ClientId, InstanceId, Principal, Qos, TopicFilter, UnixMs, UserId};
-use sluice_policy::Credential;
+use sluice_model::{AccessKeyId, AccountId, ClientId, InstanceId, Principal, Qos, RoleId, TopicFilter, UnixMs, UserId};
+use sluice_policy::{Credential, Document, Policy, RoleSession};
 
 use super::{
     Cause, InFlightMessage, MessageId, QueueId, Receiver, Record, RecoveredSubscription, SessionRecord, StoredCaller,
     StoredMessage, StoredWill, Way,
-    encode::{kind, message_flag, receiver_flag},
+    encode::{ROLE_SESSION, kind, message_flag, receiver_flag},
     wire::{Malformed, Reader, Write},
 };
 
@@ -264,6 +265,7 @@ impl<'a> MessageView<'a> {
 pub(super) struct Names {
     instance: Option<InstanceId>,
     key: Option<AccessKeyId>,
+    role_session: Option<Arc<RoleSession>>,
 }
 
 impl Names {
@@ -389,15 +391,18 @@ fn will(reader: &mut Reader<'_>) -> Result<StoredWill, Malformed> {
 fn caller(reader: &mut Reader<'_>, names: &mut Names) -> Result<StoredCaller, Malformed> {
     let flags = reader.byte()?;
     let account = account(reader)?;
-    let principal = if flags & 1 == 0 {
-        Principal::Account(account)
-    } else {
-        Principal::User(account, UserId::new(reader.number()?).map_err(|_| Malformed)?)
+    let number = if flags & 1 == 0 { None } else { Some(reader.number()?) };
+    let principal = match number.map(|number| (UserId::new(number), RoleId::new(number))) {
+        None => Principal::Account(account),
+        Some((Ok(user), _)) => Principal::User(account, user),
+        Some((_, Ok(role))) => Principal::Role(account, role),
+        Some(_) => return Err(Malformed),
     };
     let credential = match flags >> 1 & 0b11 {
         0 => Credential::AccessKey(last(&mut names.key, reader.text()?)?),
         1 => Credential::Console(reader.text()?.into()),
         2 => Credential::Listener,
+        3 if reader.byte()? == ROLE_SESSION => Credential::RoleSession(role_session(reader, names)?),
         _ => return Err(Malformed),
     };
     let source_ip = match flags >> 3 & 0b11 {
@@ -413,6 +418,24 @@ fn caller(reader: &mut Reader<'_>, names: &mut Names) -> Result<StoredCaller, Ma
         _ => return Err(Malformed),
     };
     Ok(StoredCaller { principal, credential, source_ip, secure_transport: flags & 1 << 5 != 0, mfa_present })
+}
+
+/// Many records are of one session: its policy is compiled once as long as they follow each other.
+fn role_session(reader: &mut Reader<'_>, names: &mut Names) -> Result<Arc<RoleSession>, Malformed> {
+    let key: AccessKeyId = reader.text()?.parse().map_err(|_| Malformed)?;
+    let name = reader.text()?.parse().map_err(|_| Malformed)?;
+    let expires = UnixMs(reader.signed()?);
+    let document = reader.text()?;
+    if let Some(last) = names.role_session.as_ref().filter(|last| last.key == key) {
+        return Ok(Arc::clone(last));
+    }
+    let policy = match document {
+        "" => None,
+        text => Some(Policy::of_session(Document::parse_session(text).map_err(|_| Malformed)?)),
+    };
+    let session = Arc::new(RoleSession { key, name, policy: policy.map(Arc::new), expires });
+    names.role_session = Some(Arc::clone(&session));
+    Ok(session)
 }
 
 fn frame(reader: &mut Reader<'_>) -> Result<PublishFrame, Malformed> {

@@ -210,11 +210,16 @@ fn session(out: &mut Vec<u8>, it: &SessionRecord) {
     }
 }
 
+/// The further credential that is a role session's.
+pub(super) const ROLE_SESSION: u8 = 0;
+
 fn caller(out: &mut Vec<u8>, it: &StoredCaller) {
     let credential = match &it.credential {
         Credential::AccessKey(_) => 0,
         Credential::Console(_) => 1,
         Credential::Listener => 2,
+        // Whatever else there is says so in a byte of its own.
+        Credential::RoleSession(_) => 3,
     };
     let ip = match it.source_ip {
         None => 0,
@@ -222,16 +227,25 @@ fn caller(out: &mut Vec<u8>, it: &StoredCaller) {
         Some(IpAddr::V6(_)) => 2,
     };
     let mfa = it.mfa_present.map_or(0, |present| 1 + u8::from(present));
-    let is_user = matches!(it.principal, Principal::User(..));
-    out.push(u8::from(is_user) | credential << 1 | ip << 3 | u8::from(it.secure_transport) << 5 | mfa << 6);
+    let is_numbered = !matches!(it.principal, Principal::Account(_));
+    out.push(u8::from(is_numbered) | credential << 1 | ip << 3 | u8::from(it.secure_transport) << 5 | mfa << 6);
     out.put_number(it.principal.account().get());
-    if let Principal::User(_, user) = it.principal {
-        out.put_number(user.get());
+    match it.principal {
+        Principal::Account(_) => {}
+        Principal::User(_, user) => out.put_number(user.get()),
+        Principal::Role(_, role) => out.put_number(role.get()),
     }
     match &it.credential {
         Credential::AccessKey(key) => out.put_bytes(key.as_str().as_bytes()),
         Credential::Console(digest) => out.put_bytes(digest.as_bytes()),
         Credential::Listener => {}
+        Credential::RoleSession(session) => {
+            out.push(ROLE_SESSION);
+            out.put_bytes(session.key.as_str().as_bytes());
+            out.put_bytes(session.name.as_str().as_bytes());
+            out.put_signed(session.expires.0);
+            out.put_bytes(session.policy.as_ref().map_or("", |policy| policy.document.text()).as_bytes());
+        }
     }
     match it.source_ip {
         None => {}

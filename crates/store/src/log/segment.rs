@@ -13,8 +13,8 @@ use super::{
     decode::{self, Entry},
 };
 
-/// The format that this version writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The format that this version writes; it reads all from 1 on. 2 has callers in a role session.
+pub const FORMAT_VERSION: u32 = 2;
 /// Bytes of both copies of the header.
 pub(super) const HEADER_BYTES: u64 = 64;
 /// Bytes in front of a body.
@@ -59,9 +59,9 @@ pub(super) fn read_header(file: &str, bytes: &[u8]) -> Result<Option<u64>, LogOp
         let found = u32_at(copy, 8);
         let is_whole = crc32fast::hash(&copy[..28]) == u32_at(copy, 28);
         match found {
-            FORMAT_VERSION if is_whole => return Ok(Some(u64_at(copy, 20))),
+            1..=FORMAT_VERSION if is_whole => return Ok(Some(u64_at(copy, 20))),
             // A later format may check its header in another way. A flipped bit does not hit both copies alike.
-            FORMAT_VERSION | 0 => {}
+            0..=FORMAT_VERSION => {}
             later if is_whole || newer == Some(later) => {
                 return Err(LogOpenError::TooNew { file: file.to_owned(), found, known: FORMAT_VERSION });
             }

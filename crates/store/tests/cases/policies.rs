@@ -1,5 +1,5 @@
 use sluice_model::{PolicyType, PolicyVersion};
-use sluice_store::{Entity, Store, StoreError, VERSIONS_PER_POLICY_MAX};
+use sluice_store::{Entity, Holder, Store, StoreError, VERSIONS_PER_POLICY_MAX};
 
 use super::{BY, MANY, NOW, new_account, new_user, user_id};
 
@@ -52,7 +52,7 @@ pub(crate) async fn five_versions_even_in_a_race(store: Store) {
 pub(crate) async fn an_attached_policy_is_not_deleted(store: Store) {
     let account = new_account(&store, 1).await;
     new_user(&store, account, 1, "u").await;
-    let (to, name) = ((account, user_id(1), "u"), "p".parse().unwrap());
+    let (to, name) = ((account, &Holder::User(user_id(1)), "u"), "p".parse().unwrap());
     let absent = store.attach(BY, to, (PolicyType::Custom, &name), NOW, MANY).await;
     assert!(matches!(absent, Err(StoreError::NotFound(Entity::Policy))));
     store.create_policy(BY, account, &name, ("", "{}"), NOW, MANY).await.unwrap();

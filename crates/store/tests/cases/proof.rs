@@ -2,7 +2,7 @@
 
 use sluice_model::{AccessKeyId, AccountId, Action, PolicyName, PolicyType, Principal, RamEntity, Resource};
 use sluice_policy::{Context, Permit};
-use sluice_store::{AccessKey, By, Entity, LoginProfile, Store, StoreError};
+use sluice_store::{AccessKey, By, Entity, Holder, LoginProfile, Store, StoreError};
 use sluice_testkit::{allow_all, caller};
 
 use super::{BY, MANY, NOW, new_account, new_user, user, user_id};
@@ -31,7 +31,8 @@ pub(crate) async fn a_permit_for_one_user_writes_nothing_of_another(store: Store
     let (bob, policy): (_, PolicyName) = (user(account, 2), "ReadOnlyAccess".parse().unwrap());
     let (as_bob, policy) = ((account, user_id(2), "bob"), (PolicyType::System, &policy));
     store.create_key(BY, Some("bob"), &key(bob, 1)).await.unwrap();
-    store.attach(BY, as_bob, policy, NOW, MANY).await.unwrap();
+    let holder = Holder::User(user_id(2));
+    store.attach(BY, (account, &holder, "bob"), policy, NOW, MANY).await.unwrap();
     store.create_login_profile(BY, as_bob, &PROFILE, "hash").await.unwrap();
     let permit = permit(account, RamEntity::User("alice".into()));
     let (by, as_alice) = (By::Permit(&permit), (account, user_id(2), "alice"));
@@ -39,13 +40,14 @@ pub(crate) async fn a_permit_for_one_user_writes_nothing_of_another(store: Store
     assert!(is_no_such_user(&store.create_key(by, Some("alice"), &key(bob, 2)).await));
     assert!(is_no_such_user(&store.set_key_active(by, bob, Some("alice"), &id, false).await));
     assert!(is_no_such_user(&store.delete_key(by, bob, Some("alice"), &id).await));
-    assert!(is_no_such_user(&store.attach(by, as_alice, policy, NOW, MANY).await));
-    assert!(is_no_such_user(&store.detach(by, as_alice, policy).await));
+    let renamed = (account, &holder, "alice");
+    assert!(is_no_such_user(&store.attach(by, renamed, policy, NOW, MANY).await));
+    assert!(is_no_such_user(&store.detach(by, renamed, policy).await));
     assert!(is_no_such_user(&store.create_login_profile(by, as_alice, &PROFILE, "other").await));
     assert!(is_no_such_user(&store.update_login_profile(by, as_alice, (Some(true), None), Some("other")).await));
     assert!(is_no_such_user(&store.delete_login_profile(by, as_alice).await));
     assert_eq!(store.keys(bob).await.unwrap(), [key(bob, 1)]);
-    assert_eq!(store.attachments(account, user_id(2)).await.unwrap().len(), 1);
+    assert_eq!(store.attachments(account, &holder).await.unwrap().len(), 1);
     assert_eq!(store.login_profile(account, user_id(2)).await.unwrap(), Some(PROFILE));
     assert_eq!(store.user_login(account, user_id(2)).await.unwrap().unwrap().password_hash, "hash");
 }

@@ -1,18 +1,19 @@
 //! Opening: what is kept, what is refused, and rows that no version of this program writes.
 
-use sluice_model::OfflineRetention;
-use sluice_store::{Instance, Store, StoreError};
-use sqlx::AnyPool;
+use sluice_model::{OfflineRetention, UnixMs};
+use sluice_store::{Holder, Store, StoreError, schema_known};
+use sqlx::{AnyPool, AssertSqlSafe};
 
-use super::{MANY, NOW, instances::instance, new_account, new_user};
+use super::{MANY, NOW, new_account, new_user, user_id};
 use crate::cases::BY;
 
 /// Runs statements behind the store's back.
-async fn tamper(url: &str, statements: &[&'static str]) {
+async fn tamper(url: &str, statements: &[&str]) {
     sqlx::any::install_default_drivers();
-    let pool = AnyPool::connect(url).await.unwrap();
+    let url = if url.starts_with("sqlite:") { format!("{url}?mode=rwc") } else { url.to_owned() };
+    let pool = AnyPool::connect(&url).await.unwrap();
     for statement in statements {
-        sqlx::query(*statement).execute(&pool).await.unwrap();
+        sqlx::query(AssertSqlSafe(*statement)).execute(&pool).await.unwrap();
     }
     pool.close().await;
 }
@@ -33,28 +34,45 @@ pub(crate) async fn a_schema_of_a_newer_program_is_refused_and_left_alone(url: S
     Store::open(&url).await.unwrap().close().await;
     tamper(&url, &["INSERT INTO schema_steps (step) VALUES (999)"]).await;
     let error = Store::open(&url).await.unwrap_err();
-    assert!(matches!(error, StoreError::TooNew { found: 999, known: 3 }), "{error}");
+    assert!(matches!(error, StoreError::TooNew { found: 999, known } if known == schema_known()), "{error}");
     assert!(error.to_string().contains("use the newer program"), "{error}");
     tamper(&url, &["DELETE FROM schema_steps WHERE step = 999"]).await;
     Store::open(&url).await.unwrap().close().await;
 }
 
+/// The steps of the program of step 3, as they were.
+const STEPS_BEFORE: [&str; 3] = [
+    include_str!("../../migrations/0001_accounts_users_policies_instances.sql"),
+    include_str!("../../migrations/0002_usage.sql"),
+    include_str!("../../migrations/0003_offline_retention.sql"),
+];
+
 pub(crate) async fn an_older_database_gets_the_steps_that_it_lacks(url: String) {
+    let (account, user) = (sluice_testkit::account(1), user_id(1));
+    let name = if url.starts_with("sqlite:") { "TEXT" } else { "TEXT COLLATE \"C\"" };
+    let mut statements = vec!["CREATE TABLE schema_steps (step BIGINT PRIMARY KEY)".to_owned()];
+    for (index, step) in STEPS_BEFORE.iter().enumerate() {
+        statements.extend(step.replace("{name}", name).split(';').map(str::to_owned));
+        statements.push(format!("INSERT INTO schema_steps (step) VALUES ({})", index + 1));
+    }
+    statements.extend([
+        format!("INSERT INTO accounts VALUES ({account}, 'alias', 'hash', 0, 0, 1, 0)"),
+        format!("INSERT INTO users VALUES ({account}, {user}, 'u', 'U', '', '', '', 1, 1, 0)"),
+        format!("INSERT INTO attachments VALUES ({account}, {user}, 'System', 'ReadOnlyAccess', 7)"),
+        format!(
+            "INSERT INTO instances (instance_id, account_id, name, edition, compatibility, deny_action, durability, \
+             created) VALUES ('mqtt-cn-a', {account}, 'name', 'Professional', 'Extended', 'Close', 'Sync', 1)"
+        ),
+    ]);
+    tamper(&url, &statements.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let store = Store::open(&url).await.unwrap();
-    let account = new_account(&store, 1).await;
-    let mine = instance(account, "mqtt-cn-a", "name");
-    store.create_instance(BY, &mine).await.unwrap();
-    store.close().await;
-    // As the program of step 2 left it.
-    let back = [
-        "ALTER TABLE instances DROP COLUMN offline_retention_s",
-        "ALTER TABLE instances DROP COLUMN offline_messages_max",
-        "DELETE FROM schema_steps WHERE step = 3",
-    ];
-    tamper(&url, &back).await;
-    let store = Store::open(&url).await.unwrap();
-    let kept = Instance { retention: OfflineRetention::DEFAULT, ..mine };
-    assert_eq!(store.instances(account).await.unwrap(), [kept]);
+    assert_eq!(store.instances(account).await.unwrap()[0].retention, OfflineRetention::DEFAULT);
+    let attached = store.attachments(account, &Holder::User(user)).await.unwrap();
+    assert_eq!(
+        (attached.len(), attached[0].policy_name.as_str(), attached[0].attached),
+        (1, "ReadOnlyAccess", UnixMs(7))
+    );
+    assert_eq!(store.policies_of_user(account, user).await.unwrap().len(), 1);
     store.close().await;
 }
 

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::pin, task::Poll};
 
 use sluice_model::{PolicyName, PolicyType, UserName};
-use sluice_store::{Entity, Store, StoreError};
+use sluice_store::{Entity, Holder, Store, StoreError};
 
 use super::{BY, MANY, NOW, draft, new_account, user_id};
 
@@ -43,7 +43,7 @@ pub(crate) async fn a_policy_deleted_in_a_race_is_attached_to_nobody(store: Stor
     for round in 0..20 {
         let name: PolicyName = format!("p{round}").parse().unwrap();
         store.create_policy(BY, account, &name, ("", "{}"), NOW, MANY).await.unwrap();
-        let to = (account, user_id(1), "u");
+        let to = (account, &Holder::User(user_id(1)), "u");
         let (attached, deleted) = tokio::join!(
             store.attach(BY, to, (PolicyType::Custom, &name), NOW, MANY),
             store.delete_policy(BY, account, &name, true),
@@ -63,7 +63,7 @@ pub(crate) async fn a_user_deleted_in_a_race_keeps_no_attachment(store: Store) {
         let text = format!("u{round}");
         let name: UserName = text.parse().unwrap();
         store.create_user(BY, account, &draft(round, &text), MANY).await.unwrap();
-        let to = (account, user_id(round), text.as_str());
+        let to = (account, &Holder::User(user_id(round)), text.as_str());
         let (attached, deleted) = tokio::join!(
             store.attach(BY, to, (PolicyType::System, &policy), NOW, MANY),
             store.delete_user(BY, account, &name),

@@ -1,5 +1,5 @@
 use sluice_model::PolicyType;
-use sluice_store::{Entity, Store, StoreError, UserChange};
+use sluice_store::{Entity, Holder, Store, StoreError, UserChange};
 
 use super::{BY, MANY, NOW, draft, new_account, new_user, user_id};
 
@@ -55,11 +55,12 @@ pub(crate) async fn a_limit_holds_under_a_race(store: Store) {
 pub(crate) async fn a_user_with_something_left_is_not_deleted(store: Store) {
     let account = new_account(&store, 1).await;
     new_user(&store, account, 1, "busy").await;
-    let (busy, policy) = ((account, user_id(1), "busy"), (PolicyType::System, &"ReadOnlyAccess".parse().unwrap()));
-    store.attach(BY, busy, policy, NOW, MANY).await.unwrap();
+    let policy = (PolicyType::System, &"ReadOnlyAccess".parse().unwrap());
+    let to = (account, &Holder::User(user_id(1)), "busy");
+    store.attach(BY, to, policy, NOW, MANY).await.unwrap();
     let name = "busy".parse().unwrap();
     let left = store.delete_user(BY, account, &name).await;
     assert!(matches!(left, Err(StoreError::Conflict(Entity::Attachment))));
-    store.detach(BY, busy, policy).await.unwrap();
+    store.detach(BY, to, policy).await.unwrap();
     store.delete_user(BY, account, &name).await.unwrap();
 }

@@ -297,11 +297,11 @@ fn a_later_format_is_refused_politely_and_left_alone() {
     let (log, file) = with_messages(&disk, 2);
     log.close();
     let mut content = disk.content(&file);
-    (content[8], content[40]) = (2, 2);
+    (content[8], content[40]) = (3, 3);
     disk.put(&file, content.clone());
     let why = EmbeddedLog::open(Arc::new(disk.clone()), SMALL).unwrap_err();
-    assert!(matches!(why, LogOpenError::TooNew { found: 2, known: 1, .. }), "{why}");
-    assert!(why.to_string().contains("format 2") && why.to_string().contains("please"), "{why}");
+    assert!(matches!(why, LogOpenError::TooNew { found: 3, known: 2, .. }), "{why}");
+    assert!(why.to_string().contains("format 3") && why.to_string().contains("please"), "{why}");
     assert_eq!((disk.names().len(), disk.content(&file)), (1, content));
 }
 
