@@ -1,4 +1,4 @@
-"""Fixtures: a server of its own for each module, on a fresh data folder."""
+"""Fixtures: a server of its own for each module, on a fresh data folder. Every reply of the API that a test gets is held to its table."""
 
 import pathlib
 import sys
@@ -7,7 +7,33 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from support import shape  # noqa: E402
 from support.server import Server  # noqa: E402
+
+COVERAGE = "test_shape_coverage.py"
+# Where the vendor's SDKs are driven, operation by operation.
+SDK_TESTS = ("ram", "workflow")
+
+shape.install()
+
+
+@pytest.fixture(autouse=True)
+def replies_have_the_shape_of_their_tables():
+    """Fails a test in which a reply was not as its table has it."""
+    yield
+    faults = shape.take_faults()
+    assert not faults, "\n".join(faults)
+
+
+def pytest_collection_modifyitems(config, items):
+    """The account of what was checked comes last, and only of a run in which all that drives the SDKs takes part."""
+    folder = pathlib.Path(__file__).parent
+    wanted = {path for name in SDK_TESTS for path in (folder / name).glob("test_*.py")}
+    whole = wanted <= {item.path for item in items} and not config.option.keyword
+    last = [item for item in items if item.path.name == COVERAGE and whole]
+    left_out = [item for item in items if item.path.name == COVERAGE and not whole]
+    items[:] = [item for item in items if item.path.name != COVERAGE] + last
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from alibabacloud_tea_openapi.models import Config, OpenApiRequest, Params
 from alibabacloud_tea_util.models import RuntimeOptions
 from aliyunsdkcore.client import AcsClient
 
+from support import shape
 from support.server import ROOT_KEY, ROOT_SECRET
 
 RUNTIME = RuntimeOptions(autoretry=False, connect_timeout=5000, read_timeout=20000)
@@ -55,7 +56,9 @@ def core_call(server, request, key=None):
     """One call of the old SDK."""
     request.set_endpoint(f"127.0.0.1:{server.http_port}")
     request.set_protocol_type("http")
-    return json.loads(core(server, key).do_action_with_exception(request))
+    reply = json.loads(core(server, key).do_action_with_exception(request))
+    shape.record(request.get_version(), request.get_action_name(), reply)
+    return reply
 
 
 def code_of(call):

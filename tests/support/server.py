@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 
+from support import shape
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SLUICE = os.environ.get("SLUICE_BIN", str(REPOSITORY / "target" / "debug" / "sluice"))
 ACCOUNT = "1234567890123456"
@@ -121,6 +123,8 @@ class Server:
             SLUICE_ACCESS_KEY_ID=key_id, SLUICE_ACCESS_KEY_SECRET=secret,
         )  # fmt: skip
         reply = json.loads(done.stdout)
+        if done.returncode == 0:
+            shape.record(shape.VERSIONS[product], operation, reply)
         if check:
             assert done.returncode == 0, reply
             return reply

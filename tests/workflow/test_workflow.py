@@ -107,6 +107,8 @@ def test_1_login_profiles_are_made_changed_and_deleted(server):
     ram.update_login_profile(m.UpdateLoginProfileRequest(user_name="alice", password_reset_required=False))
     shown = ram.get_login_profile(m.GetLoginProfileRequest(user_name="alice")).body.login_profile
     assert not shown.password_reset_required
+    change = m.ChangePasswordRequest(old_password="first-password", new_password="second-password")
+    sdk.ram(server, STORY["alice"]).change_password(change)
     ram.delete_login_profile(m.DeleteLoginProfileRequest(user_name="alice"))
     gone = lambda: ram.get_login_profile(m.GetLoginProfileRequest(user_name="alice"))
     assert sdk.code_of(gone)[0] == "EntityNotExist.User.LoginProfile"
@@ -153,6 +155,8 @@ def test_1_policies_and_versions_are_made_and_attached(server):
     assert [u.user_name for u in users] == ["alice"]
     attached = lambda: ram.delete_policy(m.DeletePolicyRequest(policy_name="device"))
     assert sdk.code_of(attached)[0] == "DeleteConflict.Policy.User"
+    ram.create_policy(m.CreatePolicyRequest(policy_name="unused", policy_document=first))
+    ram.delete_policy(m.DeletePolicyRequest(policy_name="unused"))
 
 
 def test_1_a_second_account_sees_none_of_it(server):
