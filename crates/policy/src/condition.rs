@@ -36,7 +36,7 @@ enum Test {
 
 /// How a request's value must stand to an operand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Order {
+pub(crate) enum Order {
     Equal,
     Less,
     LessOrEqual,
@@ -59,12 +59,13 @@ impl Order {
 /// An operator's name, read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Operator {
-    kind: Kind,
-    negated: bool,
+    pub(crate) kind: Kind,
+    pub(crate) negated: bool,
 }
 
+/// What an operator compares, and how; a negated one is the negation of its positive form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Equals,
     EqualsIgnoreCase,
     Like,

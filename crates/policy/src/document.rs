@@ -1,7 +1,7 @@
 //! One policy document: text in, compiled statements out.
 
 use crate::{
-    Fault, FaultKind, json, parse,
+    Fault, FaultKind, fault, json, parse,
     sieve::{self, Sieve},
     statement::{Statement, TrustStatement},
 };
@@ -85,7 +85,7 @@ impl Document {
     pub fn parse_kind(kind: DocumentKind, text: &str) -> Result<Self, Vec<Fault>> {
         let (have, most) = (text.chars().count(), kind.characters_max());
         if have == 0 || have > most {
-            return Err(vec![Fault { pointer: String::new(), kind: FaultKind::Length { have, most } }]);
+            return Err(vec![Fault::new("", FaultKind::Length { have, most })]);
         }
         let root = json::parse(text).map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
@@ -94,7 +94,7 @@ impl Document {
         if faults.is_empty() {
             Ok(Self { text: text.into(), sieves: sieve::sieves(&statements), statements, trust })
         } else {
-            Err(faults)
+            Err(fault::locate(text, faults))
         }
     }
 

@@ -46,7 +46,8 @@ impl Key {
         }
     }
 
-    fn lower(&self) -> &str {
+    /// The name in lower case, by which keys are compared.
+    pub(crate) fn lower(&self) -> &str {
         match self {
             Self::CurrentTime => "acs:currenttime",
             Self::SecureTransport => "acs:securetransport",

@@ -75,6 +75,43 @@ impl Glob {
     }
 }
 
+/// Whether every text that `narrow` matches is matched by `wide`. `false` may be too careful (`?*` and `*?` are not found to
+/// be one), `true` is never wrong: each character of `narrow` is matched by `wide`, a `?` by a `?` or `*`, a `*` by a `*` alone.
+/// Time: the product of both lengths at most.
+pub(crate) fn includes(wide: &str, narrow: &str) -> bool {
+    let (wide, narrow): (Vec<char>, Vec<char>) = (wide.chars().collect(), narrow.chars().collect());
+    let (mut w, mut n) = (0, 0);
+    // Where to go on when what follows the last `*` of `wide` does not fit: that `*` takes one character more.
+    let mut retry = None;
+    while n < narrow.len() {
+        if wide.get(w) == Some(&'*') {
+            w += 1;
+            retry = Some((w, n));
+        } else if wide.get(w).is_some_and(|&char| char == narrow[n] || (char == '?' && narrow[n] != '*')) {
+            w += 1;
+            n += 1;
+        } else if let Some((after_star, taken)) = retry {
+            w = after_star;
+            n = taken + 1;
+            retry = Some((after_star, taken + 1));
+        } else {
+            return false;
+        }
+    }
+    wide[w..].iter().all(|&char| char == '*')
+}
+
+/// Whether no text is matched by both, as their starts before any `*` or `?` show. `false` may be too careful.
+pub(crate) fn are_apart(one: &str, other: &str) -> bool {
+    let literal = |pattern: &str| pattern.find(['*', '?']).map(|at| pattern[..at].to_owned());
+    match (literal(one), literal(other)) {
+        (None, None) => one != other,
+        (None, Some(start)) => !one.starts_with(&start),
+        (Some(start), None) => !other.starts_with(&start),
+        (Some(one), Some(other)) => !one.starts_with(&other) && !other.starts_with(&one),
+    }
+}
+
 /// A run of a pattern without `*`.
 #[derive(Debug)]
 struct Segment {
@@ -309,6 +346,43 @@ mod tests {
             assert!(!glob.takes_all_after(&start) || matches, "{pattern} {start} {more}");
             assert!(glob.may_go_on_after(&start) || !matches, "{pattern} {start} {more}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_of_two_patterns_holds_for_every_text(
+            wide in "[ab*?]{0,6}",
+            narrow in "[ab*?]{0,6}",
+            texts in prop::collection::vec("[abé]{0,6}", 12),
+        ) {
+            let (is_wide, is_narrow) = (Glob::new(&wide), Glob::new(&narrow));
+            let (included, apart) = (includes(&wide, &narrow), are_apart(&wide, &narrow));
+            for text in texts {
+                let (by_wide, by_narrow) = (is_wide.matches(&text), is_narrow.matches(&text));
+                assert!(!(included && by_narrow) || by_wide, "{wide} {narrow} {text}");
+                assert!(!(apart && by_wide && by_narrow), "{wide} {narrow} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_includes_what_each_of_its_signs_takes() {
+        for (wide, narrow, expected) in [
+            ("*", "", true),
+            ("*", "a?*", true),
+            ("a*", "ab*c", true),
+            ("a*c", "abcbc", true),
+            ("a?", "a*", false),
+            ("?", "*", false),
+            ("a*b*", "a*", false),
+            ("**", "*", true),
+            ("*b", "*ab", true),
+            ("*ab", "*b", false),
+            ("é?", "éx", true),
+        ] {
+            assert_eq!(includes(wide, narrow), expected, "{wide} {narrow}");
+        }
+        assert!(are_apart("mq:pub", "mq:s*") && !are_apart("mq:*", "mq:pub") && !are_apart("*b", "a*"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
 };
 
-use crate::{Fault, FaultKind};
+use crate::{Fault, FaultKind, place::Place};
 
 /// One JSON value.
 #[derive(Debug)]
@@ -24,11 +24,16 @@ pub(crate) enum Node {
 /// Parses a text that must be one JSON value; nesting is bounded by `serde_json` at 128.
 pub(crate) fn parse(text: &str) -> Result<Node, Fault> {
     serde_json::from_str(text).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
         let full = error.to_string();
         let what = full.split(" at line ").next().unwrap_or_default().to_owned();
-        Fault { pointer: String::new(), kind: FaultKind::Json { line, column, what } }
+        Fault::new("", FaultKind::Json(what)).at(place_of(text, error.line(), error.column()))
     })
+}
+
+/// The place that `serde_json` names: it counts a line's bytes up to and with the one that it stopped at.
+fn place_of(text: &str, line: usize, column_bytes: usize) -> Place {
+    let line_start = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>();
+    Place::of(text, (line_start + column_bytes.saturating_sub(1)).min(text.len()))
 }
 
 /// Adds a fault for each member that an object has twice, at any depth.
@@ -44,7 +49,7 @@ pub(crate) fn find_duplicates(node: &Node, pointer: &str, faults: &mut Vec<Fault
             for (name, value) in members {
                 let here = child(pointer, name);
                 if !seen.insert(name.as_str()) {
-                    faults.push(Fault { pointer: here.clone(), kind: FaultKind::Duplicate(name.clone()) });
+                    faults.push(Fault::new(&here, FaultKind::Duplicate(name.clone())));
                 }
                 find_duplicates(value, &here, faults);
             }

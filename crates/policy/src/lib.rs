@@ -1,6 +1,6 @@
 //! RAM policy documents and the one maker of a [`Permit`].
 //!
-//! Owns: the language (parse, check, compile), the evaluation ([`decide`]) with its explanation, the system policies,
+//! Owns: the language (parse, check, compile), its [`warnings`], the evaluation ([`decide`]) with its explanation, the system policies,
 //! and [`Authority`], which alone turns a yes into a [`Permit`].
 //!
 //! The way through: `access` parses documents ([`Document`]), attaches them as [`Policy`]s and answers
@@ -36,6 +36,7 @@
 mod authority;
 mod caller;
 mod candidates;
+mod catalogue;
 mod condition;
 mod context;
 mod covering;
@@ -47,9 +48,11 @@ mod facts;
 mod fault;
 mod glob;
 mod json;
+mod lint;
 mod operand;
 mod parse;
 mod pattern;
+mod place;
 mod policy;
 mod sieve;
 mod statement;
@@ -59,13 +62,15 @@ pub mod vectors;
 
 pub use authority::{Authority, DecisionObserver, Grant, OBSERVED_MS_MAX, Permit, PolicySource, Seen};
 pub use caller::{Caller, Credential, RoleSession};
+pub use catalogue::{Catalogue, Existing, NamedThing};
 pub use context::Context;
 pub use covering::Covering;
 pub use decide::{Decision, Effect, Request, decide};
 pub use denied::{Denied, Reason};
 pub use document::{Document, DocumentKind, check};
 pub use epoch::Epoch;
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, describe as describe_faults};
+pub use lint::{Warning, WarningKind, warnings};
 pub use policy::{InForce, Policy, PolicySet, Scope, Standing, StatementRef};
 pub use system::{SystemPolicy, system_policies};
 pub use task::SystemTask;

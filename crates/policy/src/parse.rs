@@ -57,7 +57,7 @@ struct Reader<'f> {
 
 impl Reader<'_> {
     fn fault(&mut self, pointer: &str, kind: FaultKind) {
-        self.faults.push(Fault { pointer: pointer.to_owned(), kind });
+        self.faults.push(Fault::new(pointer, kind));
     }
 
     fn statement(&mut self, members: &Members, at: &str) -> Option<Statement> {

@@ -102,7 +102,7 @@ impl ResourcePattern {
                 region: Glob::new(region),
                 account: Glob::new(account),
                 rest: Glob::new(rest),
-                old_form: rest.split_once('%').is_some_and(|(before, _)| !before.contains('/')),
+                old_form: is_old_form(rest),
             }),
             _ => None,
         };
@@ -197,6 +197,11 @@ impl ResourcePattern {
             _ => false,
         }
     }
+}
+
+/// Whether the last part of a pattern is `x%y` without a `/` before the `%`.
+pub(crate) fn is_old_form(rest: &str) -> bool {
+    rest.split_once('%').is_some_and(|(before, _)| !before.contains('/'))
 }
 
 impl ByParts {

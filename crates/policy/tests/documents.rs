@@ -1,7 +1,7 @@
 //! What a document may say, and where its faults are.
 
 use proptest::prelude::{any, prop, proptest};
-use sluice_policy::{Document, DocumentKind, FaultKind, check};
+use sluice_policy::{Document, DocumentKind, FaultKind, check, describe_faults};
 
 fn faults(text: &str) -> Vec<String> {
     check(text).err().unwrap_or_default().iter().map(|fault| format!("{} {fault}", fault.pointer)).collect()
@@ -53,6 +53,41 @@ fn a_member_given_twice_is_refused_at_any_depth() {
 }
 
 #[test]
+fn every_fault_has_the_line_and_column_of_what_it_speaks_of() {
+    let text = "{\"Version\":\"1\",\n \"Statement\":[\n  {\"Effect\":\"Allow\",\"Action\":[\"中:é\", \"mq:PUB\", 5],\n   \"Resource\":\"*\",\"Sid\":\"s\",\n\
+        \"Condition\":{\"Bool\":{\"k\":\"true\",\"\\u006b\":\"no\"},\"Null\":{},\"IpAddress\":{\"acs:SourceIp\":[\"::1\",\"x\"]}}},\n  {}]}";
+    let found: Vec<(String, usize, usize)> =
+        check(text).unwrap_err().into_iter().map(|fault| (fault.pointer, fault.line, fault.column)).collect();
+    let expected = [
+        ("/Statement/0/Action/0", 3, 31),
+        ("/Statement/0/Action/2", 3, 48),
+        ("/Statement/0/Sid", 4, 19),
+        ("/Statement/0/Condition/Bool/k", 5, 33),
+        ("/Statement/0/Condition/Null", 5, 48),
+        ("/Statement/0/Condition/IpAddress/acs:SourceIp/1", 5, 93),
+        ("/Statement/1", 6, 3),
+        ("/Statement/1", 6, 3),
+        ("/Statement/1", 6, 3),
+    ];
+    assert_eq!(found, expected.map(|(pointer, line, column)| (pointer.to_owned(), line, column)));
+    // What is said of a member given twice would have to say of which: the member alone is told.
+    let twice =
+        r#"{"Effect":"x","Effect":"y","Effect":"z","Action":"*","Resource":"*","Condition":{"Bool":{},"Bool":{}}}"#;
+    let places: Vec<(usize, usize)> =
+        check(&with_statement(twice)).unwrap_err().iter().map(|fault| (fault.line, fault.column)).collect();
+    assert_eq!(places, [(1, 43), (1, 56), (1, 120)]);
+}
+
+#[test]
+fn one_message_tells_all_faults_with_their_places() {
+    let faults = check("{\"Version\":\"2\",\n\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\"}]}").unwrap_err();
+    assert_eq!(
+        describe_faults(&faults),
+        "/Version (line 1, column 12): must be \"1\"; /Statement/0 (line 2, column 14): `Resource` is missing"
+    );
+}
+
+#[test]
 fn operators_and_elements_of_other_vendors_are_refused() {
     for condition in
         ["StringEqualsIfExists", "ForAnyValue:StringEquals", "ForAllValues:StringLike", "ArnLike", "stringequals"]
@@ -89,7 +124,7 @@ fn the_limit_counts_characters() {
 #[test]
 fn broken_json_is_told_with_line_and_column() {
     let fault = &check("{\n  \"Version\": 1,,").unwrap_err()[0];
-    assert!(matches!(fault.kind, FaultKind::Json { line: 2, column: 16, .. }), "{fault:?}");
+    assert!(matches!((fault.line, fault.column, &fault.kind), (2, 16, FaultKind::Json(_))), "{fault:?}");
     assert!(check(&"[".repeat(6_000)).is_err());
     assert!(check(&format!("{} ", with_statement(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#))).is_ok());
     assert!(check(&format!("{} x", with_statement(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#))).is_err());

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_access::Change;
 use sluice_model::{AccountId, Action, PolicyName, PolicyType, PolicyVersion, RamEntity, Resource};
-use sluice_policy::{Document, FaultKind, Permit, SystemPolicy, system_policies};
+use sluice_policy::{Document, FaultKind, Permit, SystemPolicy, describe_faults, system_policies};
 use sluice_store::{By, CustomPolicy};
 
 use super::{policy_version::VersionReply, user::Done};
@@ -48,10 +48,7 @@ pub(super) fn document(params: &Params) -> Result<String, ActionError> {
         Err(faults) if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. })) => {
             Err(Code::PolicyTooLong.into())
         }
-        Err(faults) => {
-            let words: Vec<String> = faults.iter().map(|fault| format!("{}: {fault}", fault.pointer)).collect();
-            Err(ActionError::MalformedPolicyDocument(words.join("; ")))
-        }
+        Err(faults) => Err(ActionError::MalformedPolicyDocument(describe_faults(&faults))),
     }
 }
 
