@@ -22,35 +22,3 @@ impl Touched {
         self.principals.is_empty() && self.accounts.is_empty() && self.instances.is_empty() && self.groups.is_empty()
     }
 }
-
-/// What was written to the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A principal: its row, keys, sign-in or attachments.
-    Principal(Principal),
-    /// A custom policy's version in force or its existence.
-    Policy(AccountId, sluice_model::PolicyName),
-    /// A whole account, created or changed.
-    Account(AccountId),
-    /// An instance, created, changed or deleted.
-    Instance(AccountId, InstanceId),
-    /// A parent topic, created or deleted.
-    Topic(AccountId, InstanceId),
-    /// A group, created or deleted.
-    Group(AccountId, InstanceId, GroupId),
-}
-
-impl Change {
-    /// The tenant whose change it is.
-    #[must_use]
-    pub fn account(&self) -> AccountId {
-        match self {
-            Self::Principal(principal) => principal.account(),
-            Self::Policy(account, _)
-            | Self::Account(account)
-            | Self::Instance(account, _)
-            | Self::Topic(account, _)
-            | Self::Group(account, ..) => *account,
-        }
-    }
-}

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sluice_model::{AccountId, PolicyName, PolicyType, Principal, UnixMs, UserId, UserName};
 
 use crate::{
-    By, Entity, Store, StoreError,
+    By, Change, Entity, Store, StoreError,
     by::Target,
     row::{Columns, user_number},
 };
@@ -81,7 +81,7 @@ impl Store {
         if write.count(sql, &[account.into(), number.into(), policy_type.as_str().into()]).await? > most {
             return Err(StoreError::Limit(Entity::Attachment));
         }
-        write.commit().await
+        write.commit(Change::Principal(Principal::User(account, id))).await
     }
 
     /// Detaches a policy. The permit names the user.
@@ -105,7 +105,7 @@ impl Store {
         if write.run(sql, &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::Attachment));
         }
-        write.commit().await
+        write.commit(Change::Principal(Principal::User(account, id))).await
     }
 
     /// The policies attached to a user, by type and name.

@@ -1,7 +1,7 @@
 //! Opening: what is kept, what is refused, and rows that no version of this program writes.
 
 use sluice_model::OfflineRetention;
-use sluice_store::{Instance, Store, StoreError};
+use sluice_store::{Instance, Store, StoreError, schema_known};
 use sqlx::AnyPool;
 
 use super::{MANY, NOW, instances::instance, new_account, new_user};
@@ -33,7 +33,7 @@ pub(crate) async fn a_schema_of_a_newer_program_is_refused_and_left_alone(url: S
     Store::open(&url).await.unwrap().close().await;
     tamper(&url, &["INSERT INTO schema_steps (step) VALUES (999)"]).await;
     let error = Store::open(&url).await.unwrap_err();
-    assert!(matches!(error, StoreError::TooNew { found: 999, known: 3 }), "{error}");
+    assert!(matches!(error, StoreError::TooNew { found: 999, known } if known == schema_known()), "{error}");
     assert!(error.to_string().contains("use the newer program"), "{error}");
     tamper(&url, &["DELETE FROM schema_steps WHERE step = 999"]).await;
     Store::open(&url).await.unwrap().close().await;
@@ -49,7 +49,8 @@ pub(crate) async fn an_older_database_gets_the_steps_that_it_lacks(url: String) 
     let back = [
         "ALTER TABLE instances DROP COLUMN offline_retention_s",
         "ALTER TABLE instances DROP COLUMN offline_messages_max",
-        "DELETE FROM schema_steps WHERE step = 3",
+        "DROP TABLE changes",
+        "DELETE FROM schema_steps WHERE step > 2",
     ];
     tamper(&url, &back).await;
     let store = Store::open(&url).await.unwrap();
@@ -123,7 +124,7 @@ pub(crate) async fn a_copy_is_of_one_instant(folder: &std::path::Path, url: Stri
 
 pub(crate) async fn another_database_than_ours_is_not_copied() {
     let copied = sluice_store::copy_database("postgres://host/sluice", std::path::Path::new("copy")).await;
-    assert!(copied.unwrap_err().to_string().contains("PostgreSQL has its own tools"));
+    assert!(copied.unwrap_err().to_string().contains("pg_dump"));
 }
 
 /// SQLite alone keeps a text in a column of integers.
