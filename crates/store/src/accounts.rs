@@ -4,8 +4,8 @@ use sluice_model::{AccessKeyId, AccountAlias, AccountId, UnixMs};
 use sluice_policy::SystemTask;
 
 use crate::{
-    Entity, Instance, Store, StoreError,
-    database::{Bind, Write},
+    Change, Entity, Instance, Store, StoreError,
+    database::Bind,
     instances,
     login_profiles::LoginState,
     row::{Columns, account_number},
@@ -51,7 +51,7 @@ impl Store {
     /// [`StoreError::AlreadyExists`] of the ID, the alias, the key or the instance.
     pub async fn create_account(&self, task: SystemTask, new: &NewAccount<'_>) -> Result<(), StoreError> {
         tracing::info!(task = task.as_str(), account = %new.account, "a system task makes an account");
-        let mut write = Write(self.pool.begin().await?);
+        let mut write = self.write_to_any().await?;
         let same_id = "SELECT COUNT(*) AS n FROM accounts WHERE account_id = $1";
         if write.count(same_id, &[new.account.into()]).await? > 0 {
             return Err(StoreError::AlreadyExists(Entity::Account));
@@ -75,7 +75,7 @@ impl Store {
         if let Some(instance) = new.instance {
             instances::insert(&mut write, instance).await?;
         }
-        write.commit().await
+        write.commit(Change::Account(new.account)).await
     }
 
     /// All accounts, by ID.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use sluice_model::{
-    AccountId, PolicyName, PolicyType, RoleId, RoleName, UnixMs, UserGroupId, UserGroupName, UserId, UserName,
+    AccountId, PolicyName, PolicyType, Principal, RoleId, RoleName, UnixMs, UserGroupId, UserGroupName, UserId,
+    UserName,
 };
 
-use crate::{By, Entity, Store, StoreError, by::Target, database::Write, row::Columns};
+use crate::{By, Change, Entity, Store, StoreError, by::Target, row::Columns, write::Write};
 
 /// To whom a policy can be attached, by the number or ID that outlives a rename.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,6 +60,15 @@ impl Holder {
             Self::User(_) => Target::User(name),
             Self::Group(_) => Target::UserGroup(name),
             Self::Role(_) => Target::Role(name),
+        }
+    }
+
+    /// What a change of its policies changes.
+    fn changed(&self, account: AccountId) -> Change {
+        match self {
+            Self::User(user) => Change::Principal(Principal::User(account, *user)),
+            Self::Group(group) => Change::UserGroup(account, group.clone()),
+            Self::Role(role) => Change::Principal(Principal::Role(account, *role)),
         }
     }
 
@@ -199,7 +209,7 @@ impl Store {
         if write.count(sql, &of_its_type).await? > most {
             return Err(StoreError::Limit(holder.attachment()));
         }
-        write.commit().await
+        write.commit(holder.changed(account)).await
     }
 
     /// Detaches a policy. The permit names the holder.
@@ -229,7 +239,7 @@ impl Store {
         if write.run(sql, &binds).await? == 0 {
             return Err(StoreError::NotFound(holder.attachment()));
         }
-        write.commit().await
+        write.commit(holder.changed(account)).await
     }
 
     /// The policies attached to a holder itself, by type and name.

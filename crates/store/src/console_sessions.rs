@@ -51,7 +51,7 @@ impl Store {
                 Entity::LoginProfile,
             )
             .await?;
-        write.commit().await
+        write.commit_unseen().await
     }
 
     /// The session of this digest, unless it is past its end.
@@ -79,8 +79,8 @@ impl Store {
     /// [`StoreError`].
     pub async fn delete_console_session(&self, task: SystemTask, digest: &str) -> Result<(), StoreError> {
         tracing::debug!(task = task.as_str(), "a console session ends");
-        let mut write = crate::database::Write(self.pool.begin().await?);
+        let mut write = self.write_to_any().await?;
         write.run("DELETE FROM console_sessions WHERE digest = $1", &[digest.into()]).await?;
-        write.commit().await
+        write.commit_unseen().await
     }
 }

@@ -1,4 +1,9 @@
 //! The connection to SQLite or PostgreSQL.
+//!
+//! On PostgreSQL several processes may share one database. Every wait for it is bounded, so that a database that is gone
+//! is told and not waited for; [`crate::StoreError::Unavailable`] says so.
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use sluice_model::AccountId;
 use sqlx::{
@@ -6,15 +11,49 @@ use sqlx::{
     any::{AnyPoolOptions, AnyRow, install_default_drivers},
 };
 
-use crate::{Entity, StoreError, copy::schema_known, migrations::STEPS, row::account_number};
+use crate::{
+    Entity, StoreError, copy::schema_known, migrations::STEPS, own_changes::OwnChanges, row::account_number,
+    write::Write,
+};
 
 /// Connections to PostgreSQL. SQLite has one: it has one writer, and management reads are short.
 const POSTGRES_CONNECTIONS_MAX: u32 = 8;
+/// How long PostgreSQL may take to give a connection; several requests may wait for one that is in use.
+const CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// How long one statement may take on PostgreSQL before it counts as lost.
+const STATEMENT_WAIT: Duration = Duration::from_secs(5);
+/// What each connection to PostgreSQL is told. A statement ends before we stop waiting for it, and a process that stands
+/// still in the middle of a transaction keeps nobody else from an account.
+const POSTGRES_SESSION: [&str; 3] =
+    ["SET statement_timeout = '4500ms'", "SET lock_timeout = '4s'", "SET idle_in_transaction_session_timeout = '10s'"];
+/// FULL: a commit that was answered is on disk.
+const SQLITE_SESSION: [&str; 4] = [
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA busy_timeout = 5000",
+];
 
 /// The metadata. Cloned cheaply; the clones share the connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Store {
     pub(crate) pool: AnyPool,
+    /// Where reads go that are to be of one instant; else each takes a connection.
+    instant: Option<Arc<tokio::sync::Mutex<Transaction<'static, Any>>>>,
+    /// What this process wrote; none where nobody else writes.
+    pub(crate) own: Option<Arc<OwnChanges>>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// Whether a URL is PostgreSQL's: a database that several processes may share.
+#[must_use]
+pub fn is_shared(url: &str) -> bool {
+    ["postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme))
 }
 
 /// A value to bind.
@@ -49,7 +88,7 @@ impl From<sluice_model::UnixMs> for Bind<'_> {
     }
 }
 
-fn query<'q>(sql: &'q str, binds: &'q [Bind<'q>]) -> sqlx::query::Query<'q, Any, sqlx::any::AnyArguments> {
+pub(crate) fn query<'q>(sql: &'q str, binds: &'q [Bind<'q>]) -> sqlx::query::Query<'q, Any, sqlx::any::AnyArguments> {
     // Every text is a constant of this room; values are bound.
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for bind in binds {
@@ -68,31 +107,27 @@ impl Store {
     /// [`StoreError::TooNew`] when a newer program has opened it, [`StoreError::Database`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         install_default_drivers();
-        let sqlite = url.starts_with("sqlite:");
-        let url = if sqlite { format!("{url}?mode=rwc") } else { url.to_owned() };
-        let connections = if sqlite { 1 } else { POSTGRES_CONNECTIONS_MAX };
-        let pool = AnyPoolOptions::new()
-            .max_connections(connections)
+        let is_shared = is_shared(url);
+        let url = if is_shared { url.to_owned() } else { format!("{url}?mode=rwc") };
+        let session: &'static [&'static str] = if is_shared { &POSTGRES_SESSION } else { &SQLITE_SESSION };
+        let mut options = AnyPoolOptions::new().max_connections(if is_shared { POSTGRES_CONNECTIONS_MAX } else { 1 });
+        if is_shared {
+            options = options.acquire_timeout(CONNECT_WAIT);
+        }
+        let pool = options
             .after_connect(move |connection, _| {
                 Box::pin(async move {
-                    if sqlite {
-                        // FULL: a commit that was answered is on disk.
-                        for pragma in [
-                            "PRAGMA journal_mode = WAL",
-                            "PRAGMA synchronous = FULL",
-                            "PRAGMA foreign_keys = ON",
-                            "PRAGMA busy_timeout = 5000",
-                        ] {
-                            sqlx::query(pragma).execute(&mut *connection).await?;
-                        }
+                    for statement in session {
+                        sqlx::query(*statement).execute(&mut *connection).await?;
                     }
                     Ok(())
                 })
             })
             .connect(&url)
             .await?;
-        let store = Self { pool };
-        store.migrate(sqlite).await?;
+        let own = is_shared.then(OwnChanges::default).map(Arc::new);
+        let store = Self { pool, instant: None, own };
+        store.migrate(!is_shared).await?;
         Ok(store)
     }
 
@@ -107,7 +142,10 @@ impl Store {
         if !sqlite {
             // Two programs that open an empty database at once take turns; SQLite has one writer anyway.
             let lock = "SELECT pg_advisory_xact_lock(hashtext('sluice schema'))::text";
-            sqlx::query(lock).execute(&mut *transaction).await?;
+            // The first of two may have much to do.
+            for statement in ["SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0", lock] {
+                sqlx::query(statement).execute(&mut *transaction).await?;
+            }
         }
         sqlx::query("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT PRIMARY KEY)")
             .execute(&mut *transaction)
@@ -130,65 +168,104 @@ impl Store {
         Ok(())
     }
 
+    /// The same rows for reading, all as they are at one instant, until the value is dropped. A write goes past it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn at_one_instant(&self) -> Result<Self, StoreError> {
+        let mut transaction = self.begin().await?;
+        if self.own.is_some() {
+            // SQLite's transactions are so anyway.
+            let sql = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            self.bounded(sqlx::query(sql).execute(&mut *transaction)).await?;
+        }
+        Ok(Self { instant: Some(Arc::new(tokio::sync::Mutex::new(transaction))), ..self.clone() })
+    }
+
+    /// Waits for its turn to be the one process that starts on this database; the turn ends when the value is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn starting_turn(&self) -> Result<StartingTurn, StoreError> {
+        if self.own.is_none() {
+            // The folder's lock is held already.
+            return Ok(StartingTurn { _transaction: None });
+        }
+        let mut transaction = self.begin().await?;
+        for statement in [
+            "SET LOCAL idle_in_transaction_session_timeout = 0",
+            "SET LOCAL statement_timeout = 0",
+            "SET LOCAL lock_timeout = 0",
+            "SELECT pg_advisory_xact_lock(hashtext('sluice start'))::text",
+        ] {
+            sqlx::query(statement).execute(&mut *transaction).await?;
+        }
+        Ok(StartingTurn { _transaction: Some(transaction) })
+    }
+
     pub(crate) async fn all(&self, sql: &str, binds: &[Bind<'_>]) -> Result<Vec<AnyRow>, StoreError> {
-        Ok(query(sql, binds).fetch_all(&self.pool).await?)
+        match &self.instant {
+            None => self.bounded(query(sql, binds).fetch_all(&self.pool)).await,
+            Some(instant) => {
+                let mut transaction = instant.lock().await;
+                self.bounded(query(sql, binds).fetch_all(&mut **transaction)).await
+            }
+        }
     }
 
     pub(crate) async fn one(&self, sql: &str, binds: &[Bind<'_>]) -> Result<Option<AnyRow>, StoreError> {
-        Ok(query(sql, binds).fetch_optional(&self.pool).await?)
+        match &self.instant {
+            None => self.bounded(query(sql, binds).fetch_optional(&self.pool)).await,
+            Some(instant) => {
+                let mut transaction = instant.lock().await;
+                self.bounded(query(sql, binds).fetch_optional(&mut **transaction)).await
+            }
+        }
     }
 
     /// Begins a write in an account; the writers of one account take turns, so that a limit counted in a transaction
     /// still holds when it commits.
     pub(crate) async fn write(&self, account: AccountId) -> Result<Write, StoreError> {
-        let mut write = Write(self.pool.begin().await?);
-        let touched =
-            write.run("UPDATE accounts SET revision = revision + 1 WHERE account_id = $1", &[account.into()]).await?;
-        if touched == 0 { Err(StoreError::NotFound(Entity::Account)) } else { Ok(write) }
+        let mut write = self.write_to_any().await?;
+        let sql = "UPDATE accounts SET revision = revision + 1 WHERE account_id = $1 RETURNING revision";
+        match write.one(sql, &[account.into()]).await? {
+            Some(row) => write.revision = sqlx::Row::try_get(&row, "revision")?,
+            None => return Err(StoreError::NotFound(Entity::Account)),
+        }
+        Ok(write)
+    }
+
+    /// Begins a write that is no account's, or a new one's.
+    pub(crate) async fn write_to_any(&self) -> Result<Write, StoreError> {
+        Ok(Write::new(self.begin().await?, self.own.clone()))
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        self.bounded(self.pool.begin()).await
+    }
+
+    async fn bounded<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        bounded(self.own.is_some(), work).await
     }
 }
 
-/// One transaction. Dropped without [`commit`](Self::commit), it leaves nothing.
-pub(crate) struct Write(pub(crate) Transaction<'static, Any>);
+/// The turn of the one process that starts.
+#[must_use]
+#[derive(Debug)]
+pub struct StartingTurn {
+    _transaction: Option<Transaction<'static, Any>>,
+}
 
-impl Write {
-    /// Runs a statement; gives the rows touched.
-    pub(crate) async fn run(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<u64, StoreError> {
-        Ok(query(sql, binds).execute(&mut *self.0).await?.rows_affected())
+/// Waits for a database, not longer than a statement may take where it is elsewhere.
+pub(crate) async fn bounded<T>(
+    is_elsewhere: bool,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    if !is_elsewhere {
+        return Ok(work.await?);
     }
-
-    /// Inserts a row; `taken` when a unique name is.
-    pub(crate) async fn insert(&mut self, sql: &str, binds: &[Bind<'_>], taken: Entity) -> Result<(), StoreError> {
-        self.change(sql, binds, taken).await.map(drop)
-    }
-
-    /// Runs a statement that may give a name twice; gives the rows touched.
-    pub(crate) async fn change(&mut self, sql: &str, binds: &[Bind<'_>], taken: Entity) -> Result<u64, StoreError> {
-        match query(sql, binds).execute(&mut *self.0).await {
-            Ok(done) => Ok(done.rows_affected()),
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(StoreError::AlreadyExists(taken)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    pub(crate) async fn one(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<Option<AnyRow>, StoreError> {
-        Ok(query(sql, binds).fetch_optional(&mut *self.0).await?)
-    }
-
-    /// The single number that a counting query gives.
-    pub(crate) async fn count(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<i64, StoreError> {
-        let row = query(sql, binds).fetch_one(&mut *self.0).await?;
-        Ok(sqlx::Row::try_get(&row, "n")?)
-    }
-
-    /// Refuses unless the account's user of this number has this name: a permit names the user, a row its number.
-    pub(crate) async fn expect_user(&mut self, account: AccountId, number: i64, name: &str) -> Result<(), StoreError> {
-        let sql = "SELECT COUNT(*) AS n FROM users WHERE account_id = $1 AND user_id = $2 AND name = $3";
-        let found = self.count(sql, &[account.into(), number.into(), name.into()]).await?;
-        if found == 0 { Err(StoreError::NotFound(Entity::User)) } else { Ok(()) }
-    }
-
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.0.commit().await?)
+    match tokio::time::timeout(STATEMENT_WAIT, work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(StoreError::Unavailable("it did not answer in time".to_owned())),
     }
 }

@@ -77,9 +77,40 @@ pub enum StoreError {
         known: i64,
     },
     /// The database cannot be copied by us.
-    #[error("only the embedded database is copied by `sluice backup`; PostgreSQL has its own tools")]
+    #[error(
+        "`sluice backup` copies the embedded database only; copy a PostgreSQL database with pg_dump (docs/operations.md)"
+    )]
     CopyNotServed,
+    /// The database cannot be reached at present, or asks to try again; what was not answered may have been written.
+    #[error("the database cannot be reached: {0}")]
+    Unavailable(String),
     /// The database failed.
     #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let is_gone = match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(told) => told.code().is_some_and(|code| is_passing(&code)),
+            _ => false,
+        };
+        if is_gone { Self::Unavailable(error.to_string()) } else { Self::Database(error) }
+    }
+}
+
+/// Whether a code of PostgreSQL's says that the same may well succeed later, or elsewhere: connections (class 08), a
+/// serialization failure or a deadlock (40), too few resources (53), an administrator's doing (57), a lock that was not
+/// given (55P03), a failure outside of it (58), and a server that became a standby (25006). SQLite's codes are numbers
+/// of up to four digits. Source: PostgreSQL 15 manual, appendix A.
+fn is_passing(code: &str) -> bool {
+    code.len() == 5
+        && (["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+            || matches!(code, "55P03" | "25006"))
 }

@@ -5,7 +5,7 @@ use sluice_model::{
     ParentTopic, UnixMs,
 };
 
-use crate::{By, Entity, Store, StoreError, by::Target, database::Write, row::Columns};
+use crate::{By, Change, Entity, Store, StoreError, by::Target, row::Columns, write::Write};
 
 /// An MQTT instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl Store {
         by.check(new.account, &Target::NewInstance)?;
         let mut write = self.write(new.account).await?;
         insert(&mut write, new).await?;
-        write.commit().await
+        write.commit(Change::Instance(new.account, new.id.clone())).await
     }
 
     /// The account's instances, by ID.
@@ -190,7 +190,7 @@ impl Store {
         if write.change(sql, &binds, Entity::Instance).await? == 0 {
             return Err(StoreError::NotFound(Entity::Instance));
         }
-        write.commit().await
+        write.commit(Change::Instance(account, id.clone())).await
     }
 
     /// Deletes an instance with its topics and groups. What it used stays counted.
@@ -208,7 +208,7 @@ impl Store {
         if write.run("DELETE FROM instances WHERE account_id = $1 AND instance_id = $2", &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::Instance));
         }
-        write.commit().await
+        write.commit(Change::Instance(account, id.clone())).await
     }
 
     /// How much of each the account has.
@@ -241,7 +241,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         by.check(place.0, &Target::Topic(place.1.as_str(), topic.name.as_str()))?;
         let row = (topic.name.as_str(), Some(topic.remark.as_str()), topic.created);
-        self.create_in_instance(place, Entity::Topic, row, most).await
+        let change = Change::Topic(place.0, place.1.clone());
+        self.create_in_instance(place, (Entity::Topic, change), row, most).await
     }
 
     /// Changes a parent topic's remark; `None` leaves it as it is.
@@ -269,7 +270,7 @@ impl Store {
         if write.run(sql, &key).await? == 0 {
             return Err(StoreError::NotFound(Entity::Topic));
         }
-        write.commit().await
+        write.commit(Change::Topic(account, instance.clone())).await
     }
 
     /// Deletes a parent topic.
@@ -283,7 +284,8 @@ impl Store {
         topic: &ParentTopic,
     ) -> Result<(), StoreError> {
         by.check(place.0, &Target::Topic(place.1.as_str(), topic.as_str()))?;
-        self.delete_in_instance(place, Entity::Topic, topic.as_str()).await
+        let change = Change::Topic(place.0, place.1.clone());
+        self.delete_in_instance(place, (Entity::Topic, change), topic.as_str()).await
     }
 
     /// The instance's parent topics, by name.
@@ -316,7 +318,8 @@ impl Store {
         most: i64,
     ) -> Result<(), StoreError> {
         by.check(place.0, &Target::Group(place.1.as_str(), group.id.as_str()))?;
-        self.create_in_instance(place, Entity::Group, (group.id.as_str(), None, group.created), most).await
+        let change = Change::Group(place.0, place.1.clone(), group.id.clone());
+        self.create_in_instance(place, (Entity::Group, change), (group.id.as_str(), None, group.created), most).await
     }
 
     /// Deletes a group.
@@ -330,7 +333,8 @@ impl Store {
         group: &GroupId,
     ) -> Result<(), StoreError> {
         by.check(place.0, &Target::Group(place.1.as_str(), group.as_str()))?;
-        self.delete_in_instance(place, Entity::Group, group.as_str()).await
+        let change = Change::Group(place.0, place.1.clone(), group.clone());
+        self.delete_in_instance(place, (Entity::Group, change), group.as_str()).await
     }
 
     /// The instance's groups, by name.
@@ -350,7 +354,7 @@ impl Store {
     async fn create_in_instance(
         &self,
         place: (AccountId, &InstanceId),
-        entity: Entity,
+        (entity, change): (Entity, Change),
         row: (&str, Option<&str>, UnixMs),
         most: i64,
     ) -> Result<(), StoreError> {
@@ -375,13 +379,13 @@ impl Store {
         if write.count(&sql, &[instance.as_str().into()]).await? > most {
             return Err(StoreError::Limit(entity));
         }
-        write.commit().await
+        write.commit(change).await
     }
 
     async fn delete_in_instance(
         &self,
         place: (AccountId, &InstanceId),
-        entity: Entity,
+        (entity, change): (Entity, Change),
         name: &str,
     ) -> Result<(), StoreError> {
         let (account, instance) = place;
@@ -391,7 +395,7 @@ impl Store {
         if write.run(&sql, &[account.into(), instance.as_str().into(), name.into()]).await? == 0 {
             return Err(StoreError::NotFound(entity));
         }
-        write.commit().await
+        write.commit(change).await
     }
 }
 

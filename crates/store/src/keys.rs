@@ -3,10 +3,10 @@
 use sluice_model::{AccessKeyId, AccountId, Principal, UnixMs};
 
 use crate::{
-    By, Entity, Store, StoreError,
+    By, Change, Entity, Store, StoreError,
     by::Target,
-    database::Write,
     row::{Columns, user_number},
+    write::Write,
 };
 
 /// AccessKeys that one owner may have.
@@ -81,7 +81,7 @@ impl Store {
                 Entity::AccessKey,
             )
             .await?;
-        write.commit().await
+        write.commit(Change::Principal(new.owner)).await
     }
 
     /// The keys of an owner, by creation.
@@ -124,7 +124,7 @@ impl Store {
         if write.run(sql, &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::AccessKey));
         }
-        write.commit().await
+        write.commit(Change::Principal(owner)).await
     }
 
     /// Deletes a key.
@@ -144,6 +144,6 @@ impl Store {
         if write.run(sql, &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::AccessKey));
         }
-        write.commit().await
+        write.commit(Change::Principal(owner)).await
     }
 }

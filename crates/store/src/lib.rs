@@ -7,12 +7,16 @@
 //! SQL is common to both databases: `$n` placeholders, integers for times (Unix milliseconds) and booleans, IDs made in
 //! Rust. The one token in it, `{name}`, is a text column that is ordered bytewise on both.
 //!
+//! Where several processes share a database, a write commits with what it changed ([`Change`]), and
+//! [`SharedChanges`] reads what the others did.
+//!
 //! Invariant: a write whose [`Permit`](sluice_policy::Permit) is for another account or another row writes nothing.
 //! Checked by this room's tests.
 
 mod accounts;
 mod attachments;
 mod by;
+mod change;
 mod console_sessions;
 mod copy;
 mod database;
@@ -22,24 +26,29 @@ mod keys;
 pub mod log;
 mod login_profiles;
 mod migrations;
+mod own_changes;
 mod policies;
 mod roles;
 mod row;
+mod shared;
 mod usage;
 mod user_groups;
 mod users;
+mod write;
 
 pub use accounts::{Account, NewAccount};
 pub use attachments::{AttachedPolicies, Attachment, Holder, PolicyGroup, PolicyRole, PolicyUser};
 pub use by::By;
+pub use change::Change;
 pub use console_sessions::ConsoleSession;
 pub use copy::{copy_database, schema_known};
-pub use database::Store;
+pub use database::{StartingTurn, Store, is_shared};
 pub use error::{Entity, StoreError};
 pub use instances::{Counts, Group, Instance, InstanceChange, Topic};
 pub use keys::{AccessKey, KEYS_PER_OWNER_MAX};
 pub use login_profiles::{LoginProfile, LoginState};
 pub use policies::{CustomPolicy, PolicyVersionRow, VERSIONS_PER_POLICY_MAX};
+pub use shared::{Listener, News, SharedChanges, Written};
 pub use usage::{Peak, PeakKey, UsageBy, UsageCounts, UsageItem, UsageKey, UsageQuery};
 pub use user_groups::Memberships;
 pub use users::{NewUser, User, UserChange};

@@ -4,7 +4,7 @@ use sluice_model::{AccountId, Principal, UnixMs, UserId};
 use sluice_policy::SystemTask;
 
 use crate::{
-    By, Entity, Store, StoreError,
+    By, Change, Entity, Store, StoreError,
     by::Target,
     row::{Columns, user_number},
 };
@@ -82,7 +82,7 @@ impl Store {
                 Entity::LoginProfile,
             )
             .await?;
-        write.commit().await
+        write.commit(Change::Principal(Principal::User(account, id))).await
     }
 
     /// A user's console sign-in.
@@ -156,7 +156,7 @@ impl Store {
             let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2";
             write.run(sql, &[account.into(), number.into()]).await?;
         }
-        write.commit().await
+        write.commit(Change::Principal(Principal::User(account, id))).await
     }
 
     /// Changes a user's password at its own wish; it need not be changed again, and all its console sessions end.
@@ -180,7 +180,7 @@ impl Store {
         }
         let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2";
         write.run(sql, &[user.0.into(), number.into()]).await?;
-        write.commit().await
+        write.commit(Change::Principal(principal)).await
     }
 
     /// Takes the console sign-in away, with its sessions.
@@ -198,7 +198,7 @@ impl Store {
             return Err(StoreError::NotFound(Entity::LoginProfile));
         }
         write.run("DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2", &binds).await?;
-        write.commit().await
+        write.commit(Change::Principal(Principal::User(account, id))).await
     }
 
     /// Counts a wrong password; at `most` in a row the sign-in is locked until `locked_until` and the count begins
@@ -223,7 +223,7 @@ impl Store {
             let count = format!("UPDATE {table} SET failures = failures + $1 WHERE {row}");
             write.run(&count, &[1.into(), account.into(), number.into()]).await?;
         }
-        write.commit().await
+        write.commit_unseen().await
     }
 
     /// Forgets wrong passwords after a right one, and notes when a user signed in.
@@ -241,7 +241,7 @@ impl Store {
             let sql = "UPDATE users SET last_login = $1 WHERE account_id = $2 AND user_id = $3";
             write.run(sql, &[now.into(), account.into(), number.into()]).await?;
         }
-        write.commit().await
+        write.commit_unseen().await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sluice_model::{AccountId, PolicyName, PolicyVersion, UnixMs};
 
-use crate::{By, Entity, Store, StoreError, by::Target, database::Write, row::Columns};
+use crate::{By, Change, Entity, Store, StoreError, by::Target, row::Columns, write::Write};
 
 /// Versions that a policy may have.
 pub const VERSIONS_PER_POLICY_MAX: i64 = 5;
@@ -113,7 +113,7 @@ impl Store {
             return Err(StoreError::Limit(Entity::Policy));
         }
         insert_version(&mut write, account, name, 1, document, now).await?;
-        write.commit().await
+        write.commit(Change::Policy(account, name.clone())).await
     }
 
     /// One policy with its document in force.
@@ -197,7 +197,7 @@ impl Store {
                    WHERE account_id = $4 AND name = $5";
         let binds = [version.into(), default.into(), now.into(), account.into(), name.as_str().into()];
         write.run(sql, &binds).await?;
-        write.commit().await?;
+        write.commit(Change::Policy(account, name.clone())).await?;
         Ok(PolicyVersion(u32::try_from(version).unwrap_or(u32::MAX)))
     }
 
@@ -224,7 +224,7 @@ impl Store {
         }
         let sql = "UPDATE policies SET default_version = $1, updated = $2 WHERE account_id = $3 AND name = $4";
         write.run(sql, &[number.into(), now.into(), account.into(), name.as_str().into()]).await?;
-        write.commit().await
+        write.commit(Change::Policy(account, name.clone())).await
     }
 
     /// Deletes a version that is not in force.
@@ -249,7 +249,7 @@ impl Store {
         if write.run(sql, &[account.into(), name.as_str().into(), number.into()]).await? == 0 {
             return Err(StoreError::NotFound(Entity::PolicyVersion));
         }
-        write.commit().await
+        write.commit(Change::Policy(account, name.clone())).await
     }
 
     /// Deletes a policy that is attached to nobody; with `cascading` its other versions go with it.
@@ -280,6 +280,6 @@ impl Store {
         }
         write.run("DELETE FROM policy_versions WHERE account_id = $1 AND policy_name = $2", &key).await?;
         write.run("DELETE FROM policies WHERE account_id = $1 AND name = $2", &key).await?;
-        write.commit().await
+        write.commit(Change::Policy(account, name.clone())).await
     }
 }

@@ -13,7 +13,7 @@ use sqlx::any::AnyRow;
 
 use crate::{
     Store, StoreError,
-    database::{Bind, Write},
+    database::Bind,
     row::{Columns, user_number},
 };
 
@@ -191,7 +191,11 @@ impl Store {
             return Ok(());
         }
         tracing::debug!(task = task.as_str(), counts = counts.len(), peaks = peaks.len(), "usage is written");
-        let mut write = Write(self.pool.begin().await?);
+        // In one order: two processes that write the same rows at once wait for each other, and never both.
+        let (mut counts, mut peaks): (Vec<_>, Vec<_>) = (counts.iter().collect(), peaks.iter().collect());
+        counts.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        peaks.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        let mut write = self.write_to_any().await?;
         let sql = sql_of_counts();
         for (key, counts) in counts {
             let mut binds =
@@ -205,7 +209,7 @@ impl Store {
             binds.extend([saturated(peak.connections).into(), saturated(peak.subscriptions).into()]);
             write.run(RAISE_PEAK, &binds).await?;
         }
-        write.commit().await
+        write.commit_unseen().await
     }
 
     /// Usage by the hour, oldest first, then by instance or principal; at most `items_max` and one more, which shows that
@@ -232,10 +236,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn forget_usage(&self, task: SystemTask, before: UnixMs) -> Result<u64, StoreError> {
-        let mut write = Write(self.pool.begin().await?);
+        let mut write = self.write_to_any().await?;
         let mut rows = write.run("DELETE FROM usage_counts WHERE hour < $1", &[before.into()]).await?;
         rows += write.run("DELETE FROM usage_peaks WHERE hour < $1", &[before.into()]).await?;
-        write.commit().await?;
+        write.commit_unseen().await?;
         tracing::info!(task = task.as_str(), rows, "old usage is forgotten");
         Ok(rows)
     }

@@ -3,7 +3,7 @@
 use sluice_model::{AccountId, Principal, UnixMs, UserId, UserName};
 
 use crate::{
-    By, Entity, Holder, Store, StoreError,
+    By, Change, Entity, Holder, Store, StoreError,
     by::Target,
     database::Bind,
     row::{Columns, user_number},
@@ -118,7 +118,7 @@ impl Store {
         if write.count("SELECT COUNT(*) AS n FROM users WHERE account_id = $1", &[account.into()]).await? > most {
             return Err(StoreError::Limit(Entity::User));
         }
-        write.commit().await
+        write.commit(Change::Principal(Principal::User(account, new.id))).await
     }
 
     /// The user of this name.
@@ -186,10 +186,10 @@ impl Store {
             ("comments", change.comments.as_deref()),
             ("name", change.name.as_ref().map(UserName::as_str)),
         ];
-        let touched = "UPDATE users SET updated = $1 WHERE account_id = $2 AND name = $3";
-        if write.run(touched, &[now.into(), account.into(), name.as_str().into()]).await? == 0 {
-            return Err(StoreError::NotFound(Entity::User));
-        }
+        let touched = "UPDATE users SET updated = $1 WHERE account_id = $2 AND name = $3 RETURNING user_id";
+        let row = write.one(touched, &[now.into(), account.into(), name.as_str().into()]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::User))?;
+        let id = Columns { row: &row, table: "users" }.user("user_id")?;
         // The name last: the statements before it still find the row by the old one.
         for (column, value) in columns {
             if let Some(value) = value {
@@ -198,7 +198,7 @@ impl Store {
                 write.insert(&sql, &binds, Entity::User).await?;
             }
         }
-        write.commit().await
+        write.commit(Change::Principal(Principal::User(account, id))).await
     }
 
     /// Deletes a user that nothing hangs on.
@@ -230,7 +230,7 @@ impl Store {
             let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND user_id = $2");
             write.run(&sql, &[account.into(), number.into()]).await?;
         }
-        write.commit().await?;
+        write.commit(Change::Principal(Principal::User(account, id))).await?;
         Ok(id)
     }
 }

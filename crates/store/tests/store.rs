@@ -55,6 +55,15 @@ const SCHEMA_CASES: &[(&str, SchemaCase)] = cases![SchemaCase:
     schema::an_older_database_gets_the_steps_that_it_lacks,
     schema::an_empty_database_opened_twice_at_once_has_one_schema,
     schema::a_damaged_row_names_its_table,
+    shared::a_reading_of_one_instant_sees_no_later_write,
+];
+
+/// What is so only where several processes share the database.
+const SHARED_CASES: &[(&str, SchemaCase)] = cases![SchemaCase:
+    shared::what_one_process_writes_another_reads_once,
+    shared::an_own_write_that_is_in_force_is_not_read_and_one_that_is_not_is,
+    shared::a_write_that_commits_late_is_not_missed,
+    shared::a_notice_is_heard_by_others_only,
 ];
 
 /// Runs all cases, each on a database of its own.
@@ -85,4 +94,7 @@ async fn the_cases_pass_on_postgresql() {
     }
     let cluster = support::Cluster::start();
     run_all(|name| cluster.database(name)).await;
+    for (name, case) in SHARED_CASES {
+        case(cluster.database(name)).await;
+    }
 }

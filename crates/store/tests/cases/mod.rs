@@ -5,6 +5,7 @@ pub(crate) mod keys;
 pub(crate) mod policies;
 pub(crate) mod proof;
 pub(crate) mod schema;
+pub(crate) mod shared;
 pub(crate) mod sign_in;
 pub(crate) mod transactions;
 pub(crate) mod usage;

@@ -1,0 +1,104 @@
+//! One transaction that writes, and what it tells the processes that share the database.
+
+use std::sync::Arc;
+
+use sluice_model::AccountId;
+use sqlx::{Any, Transaction, any::AnyRow};
+
+use crate::{
+    Change, Entity, StoreError,
+    database::{Bind, bounded, query},
+    own_changes::OwnChanges,
+};
+
+/// One transaction. Dropped without [`commit`](Self::commit), it leaves nothing.
+pub(crate) struct Write {
+    transaction: Transaction<'static, Any>,
+    /// Where others share the database: what this process wrote.
+    own: Option<Arc<OwnChanges>>,
+    /// The account's own count of its writes, taken under its row's lock: without a gap and in the order of commits.
+    pub(crate) revision: i64,
+    changes: Vec<Change>,
+}
+
+impl Write {
+    pub(crate) fn new(transaction: Transaction<'static, Any>, own: Option<Arc<OwnChanges>>) -> Self {
+        Self { transaction, own, revision: 0, changes: Vec::new() }
+    }
+
+    /// Runs a statement; gives the rows touched.
+    pub(crate) async fn run(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<u64, StoreError> {
+        let done = bounded(self.own.is_some(), query(sql, binds).execute(&mut *self.transaction)).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Inserts a row; `taken` when a unique name is.
+    pub(crate) async fn insert(&mut self, sql: &str, binds: &[Bind<'_>], taken: Entity) -> Result<(), StoreError> {
+        self.change(sql, binds, taken).await.map(drop)
+    }
+
+    /// Runs a statement that may give a name twice; gives the rows touched.
+    pub(crate) async fn change(&mut self, sql: &str, binds: &[Bind<'_>], taken: Entity) -> Result<u64, StoreError> {
+        match self.run(sql, binds).await {
+            Err(StoreError::Database(sqlx::Error::Database(error))) if error.is_unique_violation() => {
+                Err(StoreError::AlreadyExists(taken))
+            }
+            done => done,
+        }
+    }
+
+    pub(crate) async fn one(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<Option<AnyRow>, StoreError> {
+        bounded(self.own.is_some(), query(sql, binds).fetch_optional(&mut *self.transaction)).await
+    }
+
+    /// The single number that a counting query gives.
+    pub(crate) async fn count(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<i64, StoreError> {
+        let row = bounded(self.own.is_some(), query(sql, binds).fetch_one(&mut *self.transaction)).await?;
+        Ok(sqlx::Row::try_get(&row, "n")?)
+    }
+
+    /// Refuses unless the account's user of this number has this name: a permit names the user, a row its number.
+    pub(crate) async fn expect_user(&mut self, account: AccountId, number: i64, name: &str) -> Result<(), StoreError> {
+        let sql = "SELECT COUNT(*) AS n FROM users WHERE account_id = $1 AND user_id = $2 AND name = $3";
+        let found = self.count(sql, &[account.into(), number.into(), name.into()]).await?;
+        if found == 0 { Err(StoreError::NotFound(Entity::User)) } else { Ok(()) }
+    }
+
+    /// Something else that this transaction changes, besides what it commits with.
+    #[expect(dead_code, reason = "no write changes two things yet; roles and groups do")]
+    pub(crate) fn announce(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Commits, and in the same transaction tells those who share the database what to read again. `change` is the one
+    /// that whoever wrote puts in force in its own process.
+    pub(crate) async fn commit(mut self, change: Change) -> Result<(), StoreError> {
+        self.changes.push(change);
+        let Some(own) = self.own.clone() else { return self.commit_unseen().await };
+        // The statement's own time is the database's: the clocks of those who share it may differ.
+        let sql = "INSERT INTO changes (account_id, revision, place, what, transaction_id, written) \
+                   VALUES ($1, $2, $3, $4, CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT), \
+                   CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)) \
+                   RETURNING CAST(pg_notify('sluice_changes', $5) AS TEXT)";
+        let (changes, revision) = (std::mem::take(&mut self.changes), self.revision);
+        for (place, change) in (0_i64..).zip(&changes) {
+            let words = change.words();
+            let binds =
+                [change.account().into(), revision.into(), place.into(), words.as_str().into(), own.process().into()];
+            self.run(sql, &binds).await?;
+        }
+        own.write(revision, &changes);
+        let done = self.commit_unseen().await;
+        if done.is_err() {
+            // It may have been written all the same; then it is read back as another's.
+            own.forget(revision, &changes);
+        }
+        done
+    }
+
+    /// Commits what nobody keeps in memory: usage, console sessions, wrong passwords.
+    pub(crate) async fn commit_unseen(self) -> Result<(), StoreError> {
+        let is_elsewhere = self.own.is_some();
+        bounded(is_elsewhere, self.transaction.commit()).await
+    }
+}
