@@ -18,6 +18,7 @@ mod clock;
 mod console_login;
 mod decision_cache;
 mod directory;
+mod follow;
 mod listener_login;
 mod load;
 mod master_key;

@@ -141,6 +141,11 @@ impl SharedChanges {
         Ok(news)
     }
 
+    /// The next reading finds a gap: what was read is not in force.
+    pub fn forget(&mut self) {
+        self.floor = i64::MAX;
+    }
+
     /// Takes out changes that nobody asks for any more, now and then.
     ///
     /// # Errors
