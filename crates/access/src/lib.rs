@@ -44,6 +44,6 @@ pub use password::{Passwords, is_strong_enough};
 pub use provision::{AccountDraft, ProvisionError, Provisioned};
 pub use signed_request::{AuthError, Scheme, SignedRequest, TIMESTAMP_SKEW_MS_MAX, mqtt_password};
 pub use signing::{AuthRefusal, MqttLogin, Peer};
-pub use sluice_store::Change;
+pub use sluice_store::{Change, StoreError};
 pub use topic_decisions::{SHARED_YESES_MAX, TopicDecisions};
 pub use touched::Touched;
