@@ -214,6 +214,10 @@ impl Directory {
             if let Some(old) = previous.principals.get(principal) {
                 old.epoch.fetch_max(old.in_force.epoch.seen() + 1, Ordering::AcqRel);
             }
+            // Several changes at once may have read it more than once.
+            if let Some(new) = next.principals.get(principal) {
+                new.epoch.fetch_max(new.in_force.epoch.seen(), Ordering::AcqRel);
+            }
         }
     }
 }

@@ -75,7 +75,7 @@ impl Store {
             seen: HashMap::new(),
         };
         let (floor, read_at, _) = shared.ask(i64::MAX).await?;
-        (shared.floor, shared.read_at, shared.pruned_at) = (floor, read_at, read_at);
+        (shared.floor, shared.read_at) = (floor, read_at);
         Ok(Some(shared))
     }
 
