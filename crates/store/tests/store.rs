@@ -63,6 +63,8 @@ const SHARED_CASES: &[(&str, SchemaCase)] = cases![SchemaCase:
     shared::what_one_process_writes_another_reads_once,
     shared::an_own_write_that_is_in_force_is_not_read_and_one_that_is_not_is,
     shared::a_write_that_commits_late_is_not_missed,
+    shared::old_changes_are_taken_out,
+    shared::who_has_not_read_for_long_is_told_of_a_gap,
     shared::a_notice_is_heard_by_others_only,
 ];
 
