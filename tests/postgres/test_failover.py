@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from support import sdk
+from support import packets, sdk
 from support.devices import attempt, connected, login, refusal, subscribed
 from support.raw import Raw
 from support.server import ACCOUNT, ALIAS, INSTANCE, ROOT_PASSWORD, Server, access, group, topic, until
@@ -94,7 +94,7 @@ def test_everything_is_refused_while_nobody_can_know_and_nothing_is_lost(cluster
     stored.cut()
     assert connected(server, key, "GID_home@@@sender").publish("home/kept", b"kept", qos=1).code == 0
     assert connected(server, key, "GID_home@@@keeper").publish("home/kept", b"retained", qos=1, retain=True).code == 0
-    will = {"topic": "home/will", "payload": b"gone", "qos": 1}
+    will = packets.Will("home/will", b"gone", 1)
     live, old = connected(server, key, "GID_home@@@v5"), connected(server, key, "GID_home@@@v3", version=4)
     willed = connected(server, key, "GID_home@@@will", will=will)
     waits = subscribed(server, key, "GID_home@@@waits", "home/#", stored=True)
@@ -112,7 +112,7 @@ def test_everything_is_refused_while_nobody_can_know_and_nothing_is_lost(cluster
     for product, operation in (("ram", "ListUsers"), ("onsmqtt", "ListMqttInstance"), ("sts", "GetCallerIdentity")):
         assert server.api(product, operation, check=False)[0] == "ServiceUnavailable"
     assert sdk.code_of(lambda: sdk.generic(server, "ListMqttInstance")) == ("ServiceUnavailable", 503)
-    for path in ("/console/", "/console/overview"):
+    for path in ("/console/", "/console/mqtt"):
         code, page = status(server, path, cookie=cookie)
         assert code == 503 and "Not available now" in page, (path, code)
     cluster.start()

@@ -184,6 +184,8 @@ pub(crate) async fn run(place: &Place, request: AccountRequest, out: &mut impl W
         Err(_) => {
             let folder = DataFolder::open(&place.data_dir)?;
             let opened = crate::wiring::open(&folder, place.database()?.as_ref(), None).await?;
+            // Closing waits for whatever still has a connection.
+            drop(opened.turn);
             let reply = answer(&opened.access, request).await;
             opened.store.close().await;
             reply
