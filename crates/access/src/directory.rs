@@ -50,6 +50,13 @@ impl PrincipalView {
 }
 
 impl PrincipalView {
+    /// The same with other policies, and with every earlier decision void.
+    pub(crate) fn with_policies(&self, standing: Standing, custom_policies: Vec<PolicyName>) -> Self {
+        let next = self.at_next_epoch();
+        let in_force = Arc::new(InForce { standing, ..(*next.in_force).clone() });
+        Self { in_force, custom_policies, ..next }
+    }
+
     /// What is in force in a session of a role: the role's policies, narrowed by the session's, until the session ends.
     /// Cost: the list of the policies is copied, at a fresh decision only.
     fn in_role_session(&self, principal: Principal, session: &RoleSession) -> Option<Arc<InForce>> {

@@ -91,6 +91,7 @@ fn conflict(entity: Entity) -> Option<Code> {
         Entity::UserGroup => Code::PolicyHasGroup,
         Entity::Role => Code::PolicyHasRole,
         Entity::Membership => Code::UserIsInGroup,
+        Entity::Member => Code::GroupHasUser,
         Entity::GroupAttachment => Code::GroupHasPolicy,
         Entity::RoleAttachment => Code::RoleHasPolicy,
         Entity::PolicyVersion => Code::PolicyHasVersion,
