@@ -72,7 +72,7 @@ impl Holder {
         }
     }
 
-    fn read(columns: &Columns<'_>) -> Result<Self, StoreError> {
+    pub(crate) fn read(columns: &Columns<'_>) -> Result<Self, StoreError> {
         let number = || columns.parsed::<u64>("holder_id");
         let damaged = |error| columns.damaged(error);
         match columns.text("holder_kind")?.as_str() {
@@ -137,7 +137,7 @@ pub struct PolicyRole {
 /// The policies attached to each holder of an account.
 pub type AttachedPolicies = HashMap<Holder, Vec<(PolicyType, PolicyName)>>;
 
-fn attached_policy(columns: &Columns<'_>) -> Result<(PolicyType, PolicyName), StoreError> {
+pub(crate) fn attached_policy(columns: &Columns<'_>) -> Result<(PolicyType, PolicyName), StoreError> {
     Ok((columns.parsed("policy_type")?, columns.parsed("policy_name")?))
 }
 
