@@ -51,9 +51,12 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
             replace_policy(store, next, (*account, name), &touched.principals).await?;
         }
         Change::Account(account) => {
+            let before = instances_of(next, *account);
             next.remove_account(*account);
             read_account(store, next, *account).await?;
             touched.accounts.push(*account);
+            let gone = before.into_iter().filter(|instance| !next.instances.contains_key(instance));
+            touched.instances.extend(gone.map(|instance| (*account, instance)));
         }
         Change::Instance(account, instance) | Change::Topic(account, instance) => {
             read_instance(store, next, *account, instance).await?;
@@ -70,6 +73,12 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
     Ok(touched)
 }
 
+fn instances_of(snapshot: &Snapshot, account: AccountId) -> Vec<InstanceId> {
+    let of_account =
+        |(id, view): (&InstanceId, &Arc<InstanceView>)| (view.settings.account == account).then(|| id.clone());
+    snapshot.instances.iter().filter_map(of_account).collect()
+}
+
 fn holders(snapshot: &Snapshot, account: AccountId, name: &PolicyName) -> Vec<Principal> {
     let has = |(principal, view): (&Principal, &Arc<PrincipalView>)| {
         (principal.account() == account && view.custom_policies.contains(name)).then_some(*principal)
@@ -78,8 +87,9 @@ fn holders(snapshot: &Snapshot, account: AccountId, name: &PolicyName) -> Vec<Pr
 }
 
 async fn read_account(store: &Store, snapshot: &mut Snapshot, account: AccountId) -> Result<(), StoreError> {
-    if store.account(account).await?.is_none() {
-        return Ok(());
+    let Some(row) = store.account(account).await? else { return Ok(()) };
+    if !row.active {
+        snapshot.disabled.insert(account);
     }
     let mut keys: AHashMap<Principal, Vec<AccessKey>> = AHashMap::new();
     for key in store.account_keys(account).await? {
