@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use sluice_model::{AccountId, GroupId, InstanceId, Principal};
-use sluice_policy::PolicySource;
+use sluice_policy::{PolicySource, SystemTask};
 use sluice_store::{Extent, Store, StoreError};
 
 use crate::{
@@ -26,7 +27,7 @@ type Sweep = Box<dyn Fn(&Touched) + Send + Sync>;
 /// Who is calling, and what is in force for them.
 pub struct Access {
     pub(crate) store: Store,
-    pub(crate) master_key: MasterKey,
+    pub(crate) master_key: ArcSwap<MasterKey>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) nonces: Nonces,
     pub(crate) passwords: Passwords,
@@ -34,7 +35,7 @@ pub struct Access {
     /// Who is told of a change that nobody here asked for.
     live_side: OnceLock<Sweep>,
     /// One change at a time is read back and swapped in, so that a later write is never hidden by an earlier read.
-    writers: tokio::sync::Mutex<()>,
+    pub(crate) writers: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Access {
@@ -61,15 +62,12 @@ impl Access {
     /// [`OpenError`].
     pub async fn open(store: Store, master_key: MasterKey, clock: Clock) -> Result<Self, OpenError> {
         let snapshot = load::everything(&store.at_one_instant(Extent::Whole).await?).await?;
-        if let Some((id, key)) = snapshot.keys.iter().next() {
-            // One key speaks for all: they are sealed under the same master key.
-            master_key.open(id.as_str(), &key.sealed_secret).map_err(|_| OpenError::OtherMasterKey)?;
-        }
+        let master_key = in_use(&store, &snapshot, master_key).await?;
         let directory = Arc::new(Directory::default());
         directory.swap(snapshot, &[]);
         Ok(Self {
             store,
-            master_key,
+            master_key: ArcSwap::from_pointee(master_key),
             directory,
             nonces: Nonces::default(),
             passwords: Passwords::default(),
@@ -100,7 +98,7 @@ impl Access {
     /// Seals a new AccessKey's secret for its row.
     #[must_use]
     pub fn seal(&self, key: &sluice_model::AccessKeyId, secret: &secrecy::SecretString) -> String {
-        self.master_key.seal(key.as_str(), secret)
+        self.master_key.load().seal(key.as_str(), secret)
     }
 
     /// The name of a user or a role; `None` for an account itself and for whoever is gone.
@@ -292,6 +290,20 @@ impl Access {
 fn accounts_of(principals: &[Principal]) -> Vec<AccountId> {
     let accounts: BTreeSet<AccountId> = principals.iter().map(|principal| principal.account()).collect();
     accounts.into_iter().collect()
+}
+
+/// The keys that are held, with the one in use under which the data is sealed.
+async fn in_use(store: &Store, snapshot: &Snapshot, held: MasterKey) -> Result<MasterKey, OpenError> {
+    if let Some((id, key)) = snapshot.keys.iter().next() {
+        // One key speaks for all: they are sealed under the same master key.
+        held.open(id.as_str(), &key.sealed_secret).map_err(|_| OpenError::OtherMasterKey)?;
+    }
+    if store.sealing_mark().await?.is_none() {
+        store.begin_sealing(SystemTask::MasterKey, held.mark()).await?;
+    }
+    // Read back: another process may have said it first.
+    let mark = store.sealing_mark().await?.unwrap_or_default();
+    held.using(&mark).ok_or(OpenError::OtherMasterKey)
 }
 
 /// All principals of what was touched, as they were before.

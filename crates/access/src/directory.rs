@@ -141,6 +141,8 @@ pub(crate) struct Snapshot {
     pub(crate) policies: Sharded<(AccountId, PolicyName), PolicyView>,
     /// Accounts of which a change could not be read back: what is here of them may be old, and answers nothing.
     pub(crate) in_doubt: AHashSet<AccountId>,
+    /// Accounts of which nothing is in force, though all of it is here: sessions wait for the day that they are enabled.
+    pub(crate) disabled: AHashSet<AccountId>,
 }
 
 impl Snapshot {
@@ -211,6 +213,7 @@ impl Snapshot {
         self.users.retain(|(owner, _), _| *owner != account);
         self.instances.retain(|_, instance| instance.settings.account != account);
         self.policies.retain(|(owner, _), _| *owner != account);
+        self.disabled.remove(&account);
     }
 }
 
@@ -292,6 +295,9 @@ impl PolicySource for Directory {
         let snapshot = self.snapshot.load();
         if self.doubts(&snapshot, Some(principal.account())) {
             return Some(Arc::clone(&self.unknown));
+        }
+        if snapshot.disabled.contains(&principal.account()) {
+            return None;
         }
         let view = snapshot.principals.get(&principal)?;
         let alive = match credential {

@@ -14,6 +14,7 @@
 //! user whom the operator gave the open listener to, or in `remembered.rs`, from the log. Checked by xtask.
 
 mod access;
+mod accounts;
 mod clock;
 mod console_login;
 mod decision_cache;
@@ -27,6 +28,7 @@ mod password;
 mod provision;
 pub mod random;
 mod remembered;
+mod rotation;
 mod sharded;
 mod signed_request;
 mod signing;
@@ -34,6 +36,7 @@ mod topic_decisions;
 mod touched;
 
 pub use access::{Access, OpenError};
+pub use accounts::AccountName;
 pub use clock::Clock;
 pub use console_login::{
     CONSOLE_SESSION_MS, ChangePasswordError, ConsoleCaller, SIGN_IN_FAILURES_MAX, SignInError, SignedIn,
@@ -43,6 +46,7 @@ pub use directory::InstanceSettings;
 pub use master_key::{MasterKey, SealError};
 pub use password::{Passwords, is_strong_enough};
 pub use provision::{AccountDraft, ProvisionError, Provisioned};
+pub use rotation::{RotationError, SEALINGS_MAX};
 pub use signed_request::{AuthError, Scheme, SignedRequest, TIMESTAMP_SKEW_MS_MAX, mqtt_password};
 pub use signing::{AuthRefusal, MqttLogin, Peer};
 pub use sluice_store::{Change, StoreError};

@@ -51,9 +51,12 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
             touched.principals = read_policy(store, next, *account, name).await?;
         }
         Change::Account(account) => {
+            let before = instances_of(next, *account);
             next.remove_account(*account);
             read_account(store, next, *account).await?;
             touched.accounts.push(*account);
+            let gone = before.into_iter().filter(|instance| !next.instances.contains_key(instance));
+            touched.instances.extend(gone.map(|instance| (*account, instance)));
         }
         Change::Instance(account, instance) | Change::Topic(account, instance) => {
             read_instance(store, next, *account, instance).await?;
@@ -68,6 +71,12 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
         }
     }
     Ok(touched)
+}
+
+fn instances_of(snapshot: &Snapshot, account: AccountId) -> Vec<InstanceId> {
+    let of_account =
+        |(id, view): (&InstanceId, &Arc<InstanceView>)| (view.settings.account == account).then(|| id.clone());
+    snapshot.instances.iter().filter_map(of_account).collect()
 }
 
 /// Reads a policy again; gives its holders, who have the new version. Nothing else is read of them.
@@ -140,6 +149,9 @@ fn put_all(snapshot: &mut Snapshot, whole: Whole) -> Result<(), StoreError> {
         groups.entry((account, user)).or_default().push(group);
     }
     for account in whole.accounts {
+        if !account.active {
+            snapshot.disabled.insert(account.account);
+        }
         let principal = Principal::Account(account.account);
         put_principal(snapshot, principal, owner(), keys.remove(&principal), true);
     }

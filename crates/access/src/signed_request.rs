@@ -50,6 +50,9 @@ pub enum AuthError {
     /// `InvalidAccessKeyId.Inactive`.
     #[error("the AccessKey is inactive")]
     InactiveKey,
+    /// `Inactive`: an operator disabled the account.
+    #[error("the account is disabled")]
+    DisabledAccount,
     /// `SignatureDoesNotMatch`.
     #[error("the signature does not match")]
     SignatureMismatch,

@@ -48,6 +48,9 @@ pub enum AuthRefusal {
     /// The key is inactive.
     #[error("the AccessKey is inactive")]
     InactiveKey,
+    /// An operator disabled the account.
+    #[error("the account is disabled")]
+    DisabledAccount,
     /// The password is not the signature of the client ID.
     #[error("the password is not the signature of the client ID")]
     WrongPassword,
@@ -89,6 +92,9 @@ impl Access {
         }
         if !key.active {
             return Err(AuthError::InactiveKey);
+        }
+        if self.is_disabled(key.owner.account()) {
+            return Err(AuthError::DisabledAccount);
         }
         match self.nonces.use_once(&id, &request.nonce, now) {
             NonceUse::Fresh => {
@@ -133,6 +139,9 @@ impl Access {
         if !key.active {
             return Err(AuthRefusal::InactiveKey);
         }
+        if self.is_disabled(key.owner.account()) {
+            return Err(AuthRefusal::DisabledAccount);
+        }
         let settings = self.instance_of(key.owner.account(), instance).ok_or(AuthRefusal::NoInstance)?;
         let caller = Caller::authenticated(key.owner, Credential::AccessKey(id), Some(peer.addr), peer.secure, None);
         Ok(MqttLogin { caller, settings })
@@ -148,7 +157,7 @@ impl Access {
     }
 
     fn secret_of(&self, id: &AccessKeyId, key: &KeyView) -> Option<SecretString> {
-        match self.master_key.open(id.as_str(), &key.sealed_secret) {
+        match self.master_key.load().open(id.as_str(), &key.sealed_secret) {
             Ok(secret) => Some(secret),
             Err(error) => {
                 tracing::error!(access_key_id = %id, %error, "a stored secret does not open");

@@ -77,6 +77,8 @@ fn auth_code(cause: &AuthError) -> (&'static str, StatusCode) {
     match cause {
         AuthError::UnknownKey => ("InvalidAccessKeyId.NotFound", StatusCode::NOT_FOUND),
         AuthError::InactiveKey => ("InvalidAccessKeyId.Inactive", bad),
+        // The code of RAM's pages for a service that is not active. errors.json, ram_pages.
+        AuthError::DisabledAccount => ("Inactive", StatusCode::FORBIDDEN),
         AuthError::SignatureMismatch => ("SignatureDoesNotMatch", bad),
         AuthError::TimestampFormat => ("InvalidTimeStamp.Format", bad),
         AuthError::TimestampExpired => ("InvalidTimeStamp.Expired", bad),

@@ -16,6 +16,8 @@ pub enum SystemTask {
     SessionEnd,
     /// Adds up what is used, and forgets it when it is old.
     Usage,
+    /// Knows which master key is in use, and seals everything anew under another.
+    MasterKey,
 }
 
 impl SystemTask {
@@ -28,6 +30,7 @@ impl SystemTask {
             Self::ConsoleSessions => "console-sessions",
             Self::SessionEnd => "session-end",
             Self::Usage => "usage",
+            Self::MasterKey => "master-key",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Never here: a rule, a query or a check of permission. This is the one place that reads the system's clock and makes
 //! the `Authority`.
 
+mod account_command;
 mod api_command;
 mod backup;
 mod bench;
@@ -18,6 +19,7 @@ mod http_listener;
 mod listeners;
 mod log;
 mod manifest;
+mod master_key;
 mod open_files;
 mod operator;
 mod policy_command;
@@ -29,9 +31,10 @@ mod wiring;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use cli::{AccountCommand, Cli, Command, PolicyCommand};
+use account_command::{AccountRequest, Named};
+use cli::{AccountCommand, Cli, Command, MasterKeyCommand, PolicyCommand, Shell};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -80,12 +83,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             runtime()?.block_on(serve::run(config)).map_err(Failure::of)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Account(command) => {
-            let (place, request) = match command {
-                AccountCommand::Create { alias, id, place } => (place, operator::AccountRequest::Create { alias, id }),
-                AccountCommand::List { place } => (place, operator::AccountRequest::List),
-            };
-            runtime()?.block_on(operator::run(&place, request, &mut out)).map_err(Failure::of)?;
+        Command::Account(command) => account(command, &mut out),
+        Command::MasterKey(MasterKeyCommand::Rotate { place }) => {
+            runtime()?.block_on(operator::rotate_master_key(&place, &mut out)).map_err(Failure::of)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Backup { dir, place } => {
@@ -102,7 +102,36 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Policy(PolicyCommand::Check { file }) => policy_command::check(&file, &mut out).map_err(Failure::of),
         Command::Policy(PolicyCommand::Test { file }) => policy_command::test(&file, &mut out).map_err(Failure::of),
         Command::Bench(command) => bench::run(&command, &mut out).map_err(Failure::of),
+        Command::Completions { shell } => {
+            completions(shell, &mut out);
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
+
+fn account(command: AccountCommand, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let named = |which: cli::Which| Named { id: which.id, alias: which.alias };
+    let (place, request) = match command {
+        AccountCommand::Create { alias, id, place } => (place, AccountRequest::Create { alias, id }),
+        AccountCommand::List { place } => (place, AccountRequest::List),
+        AccountCommand::Disable { account, place } => (place, AccountRequest::Disable(named(account))),
+        AccountCommand::Enable { account, place } => (place, AccountRequest::Enable(named(account))),
+        AccountCommand::Delete { account, yes, place } => {
+            (place, AccountRequest::Delete { account: named(account), yes })
+        }
+        AccountCommand::ResetRoot { account, place } => (place, AccountRequest::ResetRoot(named(account))),
+    };
+    runtime()?.block_on(operator::run(&place, request, out)).map_err(Failure::of)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn completions(shell: Shell, out: &mut impl Write) {
+    let shell = match shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    clap_complete::generate(shell, &mut Cli::command(), "sluice", out);
 }
 
 fn print(lines: &[String], out: &mut impl Write) -> std::io::Result<ExitCode> {

@@ -62,6 +62,9 @@ pub enum StoreError {
         /// The resource that the permit names.
         permitted: String,
     },
+    /// What was to be written is sealed under a master key that is not in use any more: seal it again.
+    #[error("the master key was changed; seal again")]
+    SealedBefore,
     /// A row holds what no version of this program writes.
     #[error("a row of `{table}` cannot be read: {fault}")]
     Damaged {

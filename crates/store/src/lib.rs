@@ -13,6 +13,7 @@
 //! Invariant: a write whose [`Permit`](sluice_policy::Permit) is for another account or another row writes nothing.
 //! Checked by this room's tests.
 
+mod account_end;
 mod accounts;
 mod attachments;
 mod by;
@@ -30,6 +31,7 @@ mod own_changes;
 mod policies;
 mod roles;
 mod row;
+mod sealed;
 mod shared;
 mod usage;
 mod user_groups;
@@ -37,7 +39,7 @@ mod users;
 mod whole;
 mod write;
 
-pub use accounts::{Account, NewAccount};
+pub use accounts::{Account, NewAccount, NewRoot};
 pub use attachments::{AttachedPolicies, Attachment, Holder, PolicyGroup, PolicyRole, PolicyUser};
 pub use by::By;
 pub use change::Change;
@@ -49,6 +51,7 @@ pub use instances::{Counts, Group, Instance, InstanceChange, Topic};
 pub use keys::{AccessKey, KEYS_PER_OWNER_MAX};
 pub use login_profiles::{LoginProfile, LoginState};
 pub use policies::{CustomPolicy, PolicyVersionRow, VERSIONS_PER_POLICY_MAX};
+pub use sealed::{Resealed, Resealing, SEALED_COLUMNS, SealedColumn};
 pub use shared::{Listener, News, SharedChanges, Written};
 pub use usage::{Peak, PeakKey, UsageBy, UsageCounts, UsageItem, UsageKey, UsageQuery};
 pub use user_groups::{JoinedGroup, Member, PoliciesOfMembers, UserGroup, UserGroupChange};

@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 
 use crate::{
     AccessKey, Account, Holder, Instance, Store, StoreError,
-    accounts::account,
+    accounts::{self, account},
     attachments::attached_policy,
     database::Bind,
     instances::{self, instance},
@@ -55,7 +55,9 @@ impl Store {
     /// [`StoreError`].
     pub async fn whole(&self, of: Option<AccountId>) -> Result<Whole, StoreError> {
         Ok(Whole {
-            accounts: self.table("accounts", "SELECT account_id, alias, created FROM accounts", of, account).await?,
+            accounts: self
+                .table("accounts", &format!("SELECT {} FROM accounts", accounts::COLUMNS), of, account)
+                .await?,
             users: self
                 .table("users", "SELECT account_id, user_id, name FROM users", of, |row| {
                     Ok((row.account()?, row.user("user_id")?, row.parsed("name")?))

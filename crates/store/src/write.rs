@@ -55,6 +55,16 @@ impl Write {
         bounded(self.wait(), query(sql, binds).fetch_optional(&mut *self.transaction)).await
     }
 
+    pub(crate) async fn all(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<Vec<AnyRow>, StoreError> {
+        bounded(self.wait(), query(sql, binds).fetch_all(&mut *self.transaction)).await
+    }
+
+    /// Whether an account is there, and will be at the commit. Who asks of several asks by ID, so that no two wait for each other.
+    pub(crate) async fn keeps_account(&mut self, account: AccountId) -> Result<bool, StoreError> {
+        let sql = "UPDATE accounts SET revision = revision WHERE account_id = $1";
+        Ok(self.run(sql, &[account.into()]).await? > 0)
+    }
+
     /// The single number that a counting query gives.
     pub(crate) async fn count(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<i64, StoreError> {
         let row = bounded(self.wait(), query(sql, binds).fetch_one(&mut *self.transaction)).await?;

@@ -1,10 +1,12 @@
 //! What must hold on either database.
 
+pub(crate) mod accounts;
 pub(crate) mod instances;
 pub(crate) mod keys;
 pub(crate) mod policies;
 pub(crate) mod proof;
 pub(crate) mod schema;
+pub(crate) mod sealed;
 pub(crate) mod shared;
 pub(crate) mod sign_in;
 pub(crate) mod transactions;
