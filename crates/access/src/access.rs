@@ -8,7 +8,7 @@ use std::{
 
 use sluice_model::{AccountId, GroupId, InstanceId, Principal};
 use sluice_policy::PolicySource;
-use sluice_store::{Store, StoreError};
+use sluice_store::{Extent, Store, StoreError};
 
 use crate::{
     Change, Clock, InstanceSettings, MasterKey, Passwords, Touched,
@@ -60,7 +60,7 @@ impl Access {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(store: Store, master_key: MasterKey, clock: Clock) -> Result<Self, OpenError> {
-        let snapshot = load::everything(&store.at_one_instant().await?).await?;
+        let snapshot = load::everything(&store.at_one_instant(Extent::Whole).await?).await?;
         if let Some((id, key)) = snapshot.keys.iter().next() {
             // One key speaks for all: they are sealed under the same master key.
             master_key.open(id.as_str(), &key.sealed_secret).map_err(|_| OpenError::OtherMasterKey)?;
@@ -183,7 +183,7 @@ impl Access {
     }
 
     async fn read_back(&self, next: &mut Snapshot, changes: &[Change]) -> Result<Touched, StoreError> {
-        let store = self.store.at_one_instant().await?;
+        let store = self.store.at_one_instant(Extent::Part).await?;
         let mut touched = Touched::default();
         for change in changes {
             touched.add(load::apply(&store, next, change).await?);
@@ -194,7 +194,7 @@ impl Access {
     /// Reads everything again; everybody decides anew.
     pub(crate) async fn reload(&self) -> Result<Touched, StoreError> {
         let _turn = self.writers.lock().await;
-        let next = load::everything(&self.store.at_one_instant().await?).await?;
+        let next = load::everything(&self.store.at_one_instant(Extent::Whole).await?).await?;
         let before = Arc::clone(&self.directory.read());
         let all: Vec<Principal> = before.principals.keys().copied().collect();
         let mut touched = Touched { accounts: accounts_of(&all), ..Touched::default() };
@@ -254,9 +254,7 @@ impl Access {
         let _turn = self.writers.lock().await;
         let mut next = (**self.directory.read()).clone();
         let all: Vec<Principal> = next.principals.keys().copied().collect();
-        for view in next.principals.values_mut() {
-            *view = Arc::new(view.at_next_epoch());
-        }
+        next.principals.change_all(|view| *view = Arc::new(view.at_next_epoch()));
         self.directory.swap(next, &all);
         Touched { accounts: accounts_of(&all), ..Touched::default() }
     }

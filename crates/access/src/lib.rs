@@ -27,6 +27,7 @@ mod password;
 mod provision;
 pub mod random;
 mod remembered;
+mod sharded;
 mod signed_request;
 mod signing;
 mod topic_decisions;

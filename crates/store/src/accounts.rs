@@ -40,7 +40,7 @@ pub struct NewAccount<'a> {
     pub created: UnixMs,
 }
 
-fn account(columns: &Columns<'_>) -> Result<Account, StoreError> {
+pub(crate) fn account(columns: &Columns<'_>) -> Result<Account, StoreError> {
     Ok(Account { account: columns.account()?, alias: columns.parsed("alias")?, created: columns.time("created")? })
 }
 

@@ -73,7 +73,7 @@ impl Holder {
         }
     }
 
-    fn read(columns: &Columns<'_>) -> Result<Self, StoreError> {
+    pub(crate) fn read(columns: &Columns<'_>) -> Result<Self, StoreError> {
         let number = || columns.parsed::<u64>("holder_id");
         let damaged = |error| columns.damaged(error);
         match columns.text("holder_kind")?.as_str() {

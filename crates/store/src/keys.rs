@@ -27,9 +27,9 @@ pub struct AccessKey {
     pub created: UnixMs,
 }
 
-const COLUMNS: &str = "key_id, account_id, user_id, sealed_secret, active, created";
+pub(crate) const COLUMNS: &str = "key_id, account_id, user_id, sealed_secret, active, created";
 
-fn key(columns: &Columns<'_>) -> Result<AccessKey, StoreError> {
+pub(crate) fn key(columns: &Columns<'_>) -> Result<AccessKey, StoreError> {
     Ok(AccessKey {
         id: columns.parsed("key_id")?,
         owner: columns.principal()?,

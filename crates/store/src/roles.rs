@@ -5,19 +5,6 @@ use sluice_model::{AccountId, RoleId, RoleName};
 use crate::{Store, StoreError, row::Columns};
 
 impl Store {
-    /// ID and name of all roles of an account, for the in-memory view.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn role_names(&self, account: AccountId) -> Result<Vec<(RoleId, RoleName)>, StoreError> {
-        let rows = self.all("SELECT role_id, name FROM roles WHERE account_id = $1", &[account.into()]).await?;
-        let named = |row| {
-            let columns = Columns { row, table: "roles" };
-            Ok((columns.role("role_id")?, columns.parsed("name")?))
-        };
-        rows.iter().map(named).collect()
-    }
-
     /// The number of the role of this name.
     ///
     /// # Errors

@@ -61,9 +61,6 @@ pub struct JoinedGroup {
     pub joined: UnixMs,
 }
 
-/// The groups that each user of an account is in.
-pub type Memberships = HashMap<UserId, Vec<UserGroupId>>;
-
 const COLUMNS: &str = "g.group_id, g.name, g.comments, g.created, g.updated";
 
 fn user_group(columns: &Columns<'_>) -> Result<UserGroup, StoreError> {
@@ -304,21 +301,6 @@ impl Store {
             Ok(JoinedGroup { group: user_group(&columns)?, joined: columns.time("joined")? })
         };
         rows.iter().map(joined).collect()
-    }
-
-    /// Who is in which group, for the in-memory view.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn memberships(&self, account: AccountId) -> Result<Memberships, StoreError> {
-        let mut by_user = Memberships::new();
-        for row in
-            self.all("SELECT user_id, group_id FROM group_members WHERE account_id = $1", &[account.into()]).await?
-        {
-            let columns = Columns { row: &row, table: "group_members" };
-            by_user.entry(columns.user("user_id")?).or_default().push(columns.parsed("group_id")?);
-        }
-        Ok(by_user)
     }
 
     /// The members of a group, each with its policies: its own and those of all its groups, each once. For the in-memory
