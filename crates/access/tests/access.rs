@@ -151,7 +151,7 @@ async fn a_new_version_reaches_the_holders_of_a_policy_and_nobody_else() {
     let credential = Credential::AccessKey(world.key.clone());
     let policy: PolicyName = "p".parse().unwrap();
     let documents = [
-        r#"{"Version":"1","Statement":[]}"#,
+        r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#,
         r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
     ];
     let texts = ("", documents[0]);
