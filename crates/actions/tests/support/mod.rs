@@ -29,10 +29,27 @@ pub(crate) struct World {
     _folder: tempfile::TempDir,
 }
 
+/// A file in the folder; under `scripts/with-postgres`, a database of its own in that cluster.
+async fn database(folder: &std::path::Path) -> String {
+    let Ok(cluster) = std::env::var("SLUICE_TEST_POSTGRES") else {
+        return format!("sqlite://{}", folder.join("db").display());
+    };
+    let of = |name: &str| cluster.replace("/?", &format!("/{name}?"));
+    sqlx::any::install_default_drivers();
+    let pool = sqlx::AnyPool::connect(&of("postgres")).await.unwrap();
+    // The folder's name is its own, over all processes of a run.
+    let name: String = folder.display().to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = name.to_ascii_lowercase();
+    let sql = format!("CREATE DATABASE {name}{}", std::process::id());
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+    pool.close().await;
+    of(&format!("{name}{}", std::process::id()))
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
+        let store = Store::open(&database(folder.path()).await).await.unwrap();
         let master_key = MasterKey::from_hex(&MasterKey::generate_hex()).unwrap();
         let access = Arc::new(Access::open(store.clone(), master_key, Clock::new(|| NOW)).await.unwrap());
         let account = account(1);
