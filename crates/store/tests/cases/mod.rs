@@ -7,6 +7,7 @@ pub(crate) mod proof;
 pub(crate) mod schema;
 pub(crate) mod shared;
 pub(crate) mod sign_in;
+pub(crate) mod tags;
 pub(crate) mod transactions;
 pub(crate) mod usage;
 pub(crate) mod user_groups;
