@@ -45,6 +45,8 @@ class Server:
 
     def __init__(self, folder, *flags, cores=None):
         self.cores = cores
+        # How `devices.lend` gives a right, and the policies that it gave by a group.
+        self.held, self.lent = "itself", set()
         self.folder = pathlib.Path(folder)
         self.flags = flags
         self.folder.parent.mkdir(parents=True, exist_ok=True)
