@@ -234,6 +234,8 @@ pub enum Code {
     TooManyUserGroups,
     TooManyGroupsOfUser,
     TooManyGroupPolicies,
+    /// Ours: the vendor's code is not known.
+    TooManyTags,
     NoRole,
     NoRolePolicy,
     RoleExists,
@@ -325,6 +327,7 @@ impl Code {
             Self::TooManyGroupPolicies => {
                 ("LimitExceeded.Group.Policy", 409, "The group has as many policies of this type as it may.")
             }
+            Self::TooManyTags => ("LimitExceeded.Tag", 409, "The policy or role has as many tags as it may."),
             Self::NoRole => ("EntityNotExist.Role", 404, "The role does not exist."),
             Self::NoRolePolicy => ("EntityNotExist.Role.Policy", 404, "The policy is not attached to the role."),
             Self::RoleExists => ("EntityAlreadyExists.Role", 409, "The role exists already."),

@@ -18,6 +18,10 @@ pub enum Ask {
     On(Resource),
     /// Two resources, both needed: a principal and a policy.
     Both(Resource, Resource),
+    /// Several resources, all needed.
+    Each(Vec<Resource>),
+    /// The same, in a request of which conditions may read further keys, each with its value.
+    With(Vec<(String, String)>, Box<Self>),
     /// `mq:MqttInstanceAccess` on the instance, which must be there, then the resource.
     OnInstance(InstanceId, Resource),
     /// As `OnInstance`, but the operation asks for each row that it lists, by [`rows`].
@@ -27,11 +31,17 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// The same, in a request of which conditions may read these keys too.
+    pub(crate) fn with(self, keys: Vec<(String, String)>) -> Self {
+        if keys.is_empty() { self } else { Self::With(keys, Box::new(self)) }
+    }
+
     /// The instance that must be there.
     pub(crate) fn instance(self) -> Option<InstanceId> {
         match self {
             Self::OnInstance(instance, _) | Self::RowsOfInstance(instance) => Some(instance),
-            Self::Nothing | Self::On(_) | Self::Both(..) | Self::Rows => None,
+            Self::With(_, ask) => ask.instance(),
+            Self::Nothing | Self::On(_) | Self::Both(..) | Self::Each(_) | Self::Rows => None,
         }
     }
 }
@@ -39,8 +49,7 @@ impl Ask {
 /// The yeses to what was asked, in its order.
 #[derive(Debug)]
 pub struct Granted {
-    first: Option<Permit>,
-    second: Option<Permit>,
+    permits: Vec<Permit>,
 }
 
 impl Granted {
@@ -49,7 +58,7 @@ impl Granted {
     /// # Errors
     /// [`ActionError::Internal`] when nothing was asked: an operation that takes a permit must ask.
     pub(crate) fn permit(&self) -> Result<&Permit, ActionError> {
-        self.first.as_ref().ok_or(ActionError::Internal)
+        self.permits.first().ok_or(ActionError::Internal)
     }
 
     /// The permit on the second resource.
@@ -57,7 +66,12 @@ impl Granted {
     /// # Errors
     /// As [`Granted::permit`].
     pub(crate) fn second(&self) -> Result<&Permit, ActionError> {
-        self.second.as_ref().ok_or(ActionError::Internal)
+        self.permits.get(1).ok_or(ActionError::Internal)
+    }
+
+    /// The permits of [`Ask::Each`], one a resource.
+    pub(crate) fn each(&self) -> &[Permit] {
+        &self.permits
     }
 }
 
@@ -66,21 +80,37 @@ impl Granted {
 /// # Errors
 /// [`ActionError::Denied`].
 pub(crate) fn authorize(context: &ActionContext, row: &Row, ask: &Ask) -> Result<Granted, ActionError> {
-    let one = |resource: &Resource| ask_one(context, row, row.actions, resource);
-    let (first, second) = match ask {
-        Ask::Nothing | Ask::Rows => (None, None),
-        Ask::On(resource) => (Some(one(resource)?), None),
-        Ask::Both(first, second) => (Some(one(first)?), Some(one(second)?)),
+    authorize_in(context, row, ask, context.conditions())
+}
+
+fn authorize_in(
+    context: &ActionContext,
+    row: &Row,
+    ask: &Ask,
+    mut conditions: Context,
+) -> Result<Granted, ActionError> {
+    let one = |resource: &Resource| ask_one(context, row, row.actions, resource, &conditions);
+    let permits = match ask {
+        Ask::Nothing | Ask::Rows => Vec::new(),
+        Ask::On(resource) => vec![one(resource)?],
+        Ask::Both(first, second) => vec![one(first)?, one(second)?],
+        Ask::Each(resources) => resources.iter().map(one).collect::<Result<_, _>>()?,
         Ask::OnInstance(instance, resource) => {
             on_instance(context, row, instance)?;
-            (Some(one(resource)?), None)
+            vec![one(resource)?]
         }
         Ask::RowsOfInstance(instance) => {
             on_instance(context, row, instance)?;
-            (None, None)
+            Vec::new()
+        }
+        Ask::With(keys, ask) => {
+            for (key, value) in keys {
+                conditions = conditions.with(key, &[value]);
+            }
+            return authorize_in(context, row, ask, conditions);
         }
     };
-    Ok(Granted { first, second })
+    Ok(Granted { permits })
 }
 
 /// Asks a row's actions on each of `resources` and keeps the entries that are granted. `whole` is a resource whose grant
@@ -123,15 +153,21 @@ pub(crate) fn rows<T>(
 fn on_instance(context: &ActionContext, row: &Row, instance: &InstanceId) -> Result<(), ActionError> {
     const ACCESS: &[Action] = &[Action::INSTANCE_ACCESS];
     let resource = Resource::Instance(context.account(), instance.clone());
-    drop(ask_one(context, row, ACCESS, &resource)?);
+    drop(ask_one(context, row, ACCESS, &resource, &context.conditions())?);
     if context.access().instance(context.account(), instance).is_none() {
         return Err(absent_instance(context, row, instance.as_str()));
     }
     Ok(())
 }
 
-fn ask_one(context: &ActionContext, row: &Row, actions: &[Action], resource: &Resource) -> Result<Permit, ActionError> {
-    let asked = context.services.authority.authorize_any(&context.caller, actions, resource, &context.conditions());
+fn ask_one(
+    context: &ActionContext,
+    row: &Row,
+    actions: &[Action],
+    resource: &Resource,
+    conditions: &Context,
+) -> Result<Permit, ActionError> {
+    let asked = context.services.authority.authorize_any(&context.caller, actions, resource, conditions);
     asked.map_err(|denied| {
         let is_access = actions.contains(&Action::INSTANCE_ACCESS);
         let kind = if is_access { DeniedAs::Instance } else { denied_as(row.product) };

@@ -15,6 +15,14 @@ pub(crate) const LIST_GROUPS_ITEMS_MAX: u32 = 100;
 pub(crate) const SYSTEM_ATTACHMENTS_MAX: i64 = 20;
 /// Custom policies attached to a user, group or role.
 pub(crate) const CUSTOM_ATTACHMENTS_MAX: i64 = 10;
+/// Tags of a policy or role.
+pub(crate) const TAGS_OF_ENTITY_MAX: i64 = 20;
+/// Tags, or keys of tags, in one request.
+pub(crate) const TAGS_MAX: usize = 20;
+/// Policies or roles in one request about tags.
+pub(crate) const TAGGED_NAMES_MAX: usize = 50;
+/// Tags of a page of ListTagResources.
+pub(crate) const TAG_PAGE_ITEMS_MAX: u32 = 100;
 /// Characters of a policy document.
 pub(crate) const DOCUMENT_CHARACTERS_MAX: usize = 6_144;
 /// Characters of a display name.

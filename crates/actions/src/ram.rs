@@ -9,6 +9,7 @@ mod login_profile;
 mod membership;
 mod policy;
 mod policy_version;
+mod tag;
 mod user;
 mod user_group;
 
@@ -21,9 +22,10 @@ pub use attachment::{
 pub use holder_kind::{Kind, OfGroup, OfRole, OfUser};
 pub use login_profile::{ChangePassword, CreateLoginProfile, DeleteLoginProfile, GetLoginProfile, UpdateLoginProfile};
 pub use membership::{AddUserToGroup, ListGroupsForUser, ListUsersForGroup, RemoveUserFromGroup};
-pub use policy::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies};
+pub use policy::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies, UpdatePolicyDescription};
 pub use policy_version::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
+pub use tag::{ListTagResources, TagResources, Tagged, UntagResources};
 pub use user::{CreateUser, DeleteUser, Done, GetUser, ListUsers, UpdateUser};
 pub use user_group::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};

@@ -73,6 +73,7 @@ fn too_many(entity: Entity) -> Option<Code> {
         Entity::Attachment => Code::TooManyUserPolicies,
         Entity::UserGroup => Code::TooManyUserGroups,
         Entity::Membership => Code::TooManyGroupsOfUser,
+        Entity::Tag => Code::TooManyTags,
         Entity::GroupAttachment => Code::TooManyGroupPolicies,
         Entity::Role => Code::TooManyRoles,
         Entity::RoleAttachment => Code::TooManyRolePolicies,

@@ -33,6 +33,8 @@ pub enum Entity {
     Role,
     /// A policy attached to a role.
     RoleAttachment,
+    /// A tag of a policy or role.
+    Tag,
     /// An instance.
     Instance,
     /// A parent topic.

@@ -117,6 +117,9 @@ pub(crate) fn parameters(operation: &Operation) -> Params {
             "InstanceId" => INSTANCE,
             "PolicyType" => "Custom",
             "PolicyDocument" => ALLOW_ALL,
+            "ResourceType" => "policy",
+            "ResourceNames" => r#"["something"]"#,
+            "Tag" => r#"[{"Key":"team","Value":"dev"}]"#,
             "VersionId" => "v1",
             "Status" => "Active",
             "UserAccessKeyId" => "LTAIsomekey0000000000000",
@@ -129,6 +132,10 @@ pub(crate) fn parameters(operation: &Operation) -> Params {
             _ => "something",
         };
         assert!(params.insert(parameter.name.to_owned(), value.to_owned()));
+    }
+    if operation.row.name == "UntagResources" {
+        // It needs keys or this.
+        assert!(params.insert("All".to_owned(), "true".to_owned()));
     }
     params
 }

@@ -9,6 +9,7 @@ pub(crate) mod schema;
 pub(crate) mod sealed;
 pub(crate) mod shared;
 pub(crate) mod sign_in;
+pub(crate) mod tags;
 pub(crate) mod transactions;
 pub(crate) mod usage;
 pub(crate) mod user_groups;
