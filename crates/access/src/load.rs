@@ -7,8 +7,8 @@ use sluice_model::{
     AccessKeyId, AccountId, InstanceId, Limits, PolicyName, PolicyType, PolicyVersion, Principal, UnixMs, UserGroupId,
     UserId,
 };
-use sluice_policy::{Document, Epoch, InForce, Policy, PolicySet, Standing, system_policies};
-use sluice_store::{AccessKey, Entity, Holder, Store, StoreError};
+use sluice_policy::{AssumableRole, Document, Epoch, InForce, Policy, PolicySet, Standing, system_policies};
+use sluice_store::{AccessKey, Entity, Holder, Role, Store, StoreError};
 
 use crate::{
     Change, InstanceSettings, Touched,
@@ -106,10 +106,10 @@ async fn read_account(store: &Store, snapshot: &mut Snapshot, account: AccountId
             sign_ins.contains(&id),
         );
     }
-    for (id, name) in store.role_names(account).await? {
-        let own = attached.remove(&Holder::Role(id)).unwrap_or_default();
+    for role in store.account_roles(account).await? {
+        let own = attached.remove(&Holder::Role(role.id)).unwrap_or_default();
         let policies = policies_of(store, snapshot, account, own).await?;
-        put_principal(snapshot, Principal::Role(account, id), (name.as_str().into(), policies), None, false);
+        put_role(snapshot, account, &role, policies)?;
     }
     for instance in store.instances(account).await? {
         read_instance(store, snapshot, account, &instance.id).await?;
@@ -191,12 +191,12 @@ async fn read_principal(store: &Store, snapshot: &mut Snapshot, principal: Princ
             }
             None => (None, false),
         },
-        Principal::Role(_, id) => match store.role_name(account, id).await? {
-            Some(name) => {
+        Principal::Role(_, id) => match store.role_by_id(account, id).await? {
+            Some(role) => {
                 let attached = store.attachments(account, &Holder::Role(id)).await?;
                 let attached = attached.into_iter().map(|one| (one.policy_type, one.policy_name)).collect();
                 let policies = policies_of(store, snapshot, account, attached).await?;
-                (Some((name.as_str().into(), policies)), false)
+                return put_role(snapshot, account, &role, policies);
             }
             None => (None, false),
         },
@@ -275,6 +275,28 @@ fn first(faults: &[sluice_policy::Fault]) -> String {
     faults.first().map(ToString::to_string).unwrap_or_default()
 }
 
+/// Puts a role in the snapshot, with who may assume it.
+fn put_role(snapshot: &mut Snapshot, account: AccountId, role: &Role, policies: Policies) -> Result<(), StoreError> {
+    let trust = Document::parse_trust(&role.trust_document).map_err(|faults| StoreError::Damaged {
+        table: "roles",
+        fault: format!("the trust policy of role `{}` of account {account}: {}", role.name, first(&faults)),
+    })?;
+    let (principal, name): (_, Arc<str>) = (Principal::Role(account, role.id), role.name.as_str().into());
+    put_principal(snapshot, principal, (Arc::clone(&name), policies), None, false);
+    let trust = Policy {
+        name: Arc::clone(&name),
+        policy_type: PolicyType::Custom,
+        version: PolicyVersion(1),
+        document: Arc::new(trust),
+    };
+    let assumable = AssumableRole { principal, name, trust: Arc::new(trust), session_s_max: role.session_s_max };
+    if let Some(view) = snapshot.principals.get_mut(&principal) {
+        let view = Arc::get_mut(view).expect("the view was put there a moment ago and nobody has seen it");
+        view.assumable = Some(Arc::new(assumable));
+    }
+    Ok(())
+}
+
 /// Puts a principal in the snapshot, at the epoch after the one that it had there.
 fn put_principal(
     snapshot: &mut Snapshot,
@@ -300,6 +322,7 @@ fn put_principal(
         all_keys: keys.iter().map(|key| key.id.clone()).collect(),
         may_sign_in,
         custom_policies: policies.custom,
+        assumable: None,
     };
     let keys = keys.into_iter().map(key_view).collect();
     snapshot.replace_principal(principal, Some((view, keys)));

@@ -4,8 +4,8 @@
 //! account's or one without the right are one answer.
 
 use serde::Serialize;
-use sluice_model::{Action, InstanceId, Principal, Resource};
-use sluice_policy::{Context, Credential, Denied, Permit, Reason};
+use sluice_model::{AccountId, Action, InstanceId, Principal, Resource, RoleName};
+use sluice_policy::{Assumption, Context, Credential, Denied, NotAssumed, Permit, Reason};
 
 use crate::{ActionContext, ActionError, Code, DeniedAs, Product, Row};
 
@@ -16,6 +16,10 @@ pub enum Ask {
     Nothing,
     /// One resource.
     On(Resource),
+    /// One resource, in a request of which a condition may read one key more.
+    OnWith(Resource, &'static str, String),
+    /// To assume a role, of whichever account, with one key more that the trust policy may read.
+    ToAssume(AccountId, RoleName, Option<(&'static str, String)>),
     /// Two resources, both needed: a principal and a policy.
     Both(Resource, Resource),
     /// `mq:MqttInstanceAccess` on the instance, which must be there, then the resource.
@@ -31,7 +35,7 @@ impl Ask {
     pub(crate) fn instance(self) -> Option<InstanceId> {
         match self {
             Self::OnInstance(instance, _) | Self::RowsOfInstance(instance) => Some(instance),
-            Self::Nothing | Self::On(_) | Self::Both(..) | Self::Rows => None,
+            Self::Nothing | Self::On(_) | Self::OnWith(..) | Self::ToAssume(..) | Self::Both(..) | Self::Rows => None,
         }
     }
 }
@@ -41,6 +45,7 @@ impl Ask {
 pub struct Granted {
     first: Option<Permit>,
     second: Option<Permit>,
+    assumption: Option<Assumption>,
 }
 
 impl Granted {
@@ -50,6 +55,14 @@ impl Granted {
     /// [`ActionError::Internal`] when nothing was asked: an operation that takes a permit must ask.
     pub(crate) fn permit(&self) -> Result<&Permit, ActionError> {
         self.first.as_ref().ok_or(ActionError::Internal)
+    }
+
+    /// The proof that a role may be assumed.
+    ///
+    /// # Errors
+    /// As [`Granted::permit`].
+    pub(crate) fn into_assumption(self) -> Result<Assumption, ActionError> {
+        self.assumption.ok_or(ActionError::Internal)
     }
 
     /// The permit on the second resource.
@@ -66,10 +79,28 @@ impl Granted {
 /// # Errors
 /// [`ActionError::Denied`].
 pub(crate) fn authorize(context: &ActionContext, row: &Row, ask: &Ask) -> Result<Granted, ActionError> {
-    let one = |resource: &Resource| ask_one(context, row, row.actions, resource);
+    let conditions = context.conditions();
+    let one = |resource: &Resource| ask_one(context, row, row.actions, resource, &conditions);
     let (first, second) = match ask {
         Ask::Nothing | Ask::Rows => (None, None),
         Ask::On(resource) => (Some(one(resource)?), None),
+        Ask::OnWith(resource, key, value) => {
+            let conditions = context.conditions().with(key, &[value]);
+            (Some(ask_one(context, row, row.actions, resource, &conditions)?), None)
+        }
+        Ask::ToAssume(account, role, key) => {
+            let conditions = match key {
+                Some((key, value)) => conditions.clone().with(key, &[value]),
+                None => conditions.clone(),
+            };
+            let assumption =
+                context.services.authority.assume_role(&context.caller, (*account, role.as_str()), &conditions);
+            let assumption = assumption.map_err(|not| match not {
+                NotAssumed::Denied(denied) => refuse(context, row, &denied, denied_as(row.product)),
+                NotAssumed::NoRole => Code::NoRole.into(),
+            })?;
+            return Ok(Granted { first: None, second: None, assumption: Some(assumption) });
+        }
         Ask::Both(first, second) => (Some(one(first)?), Some(one(second)?)),
         Ask::OnInstance(instance, resource) => {
             on_instance(context, row, instance)?;
@@ -80,7 +111,7 @@ pub(crate) fn authorize(context: &ActionContext, row: &Row, ask: &Ask) -> Result
             (None, None)
         }
     };
-    Ok(Granted { first, second })
+    Ok(Granted { first, second, assumption: None })
 }
 
 /// Asks a row's actions on each of `resources` and keeps the entries that are granted. `whole` is a resource whose grant
@@ -123,15 +154,21 @@ pub(crate) fn rows<T>(
 fn on_instance(context: &ActionContext, row: &Row, instance: &InstanceId) -> Result<(), ActionError> {
     const ACCESS: &[Action] = &[Action::INSTANCE_ACCESS];
     let resource = Resource::Instance(context.account(), instance.clone());
-    drop(ask_one(context, row, ACCESS, &resource)?);
+    drop(ask_one(context, row, ACCESS, &resource, &context.conditions())?);
     if context.access().instance(context.account(), instance).is_none() {
         return Err(absent_instance(context, row, instance.as_str()));
     }
     Ok(())
 }
 
-fn ask_one(context: &ActionContext, row: &Row, actions: &[Action], resource: &Resource) -> Result<Permit, ActionError> {
-    let asked = context.services.authority.authorize_any(&context.caller, actions, resource, &context.conditions());
+fn ask_one(
+    context: &ActionContext,
+    row: &Row,
+    actions: &[Action],
+    resource: &Resource,
+    conditions: &Context,
+) -> Result<Permit, ActionError> {
+    let asked = context.services.authority.authorize_any(&context.caller, actions, resource, conditions);
     asked.map_err(|denied| {
         let is_access = actions.contains(&Action::INSTANCE_ACCESS);
         let kind = if is_access { DeniedAs::Instance } else { denied_as(row.product) };

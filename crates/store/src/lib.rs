@@ -48,6 +48,7 @@ pub use instances::{Counts, Group, Instance, InstanceChange, Topic};
 pub use keys::{AccessKey, KEYS_PER_OWNER_MAX};
 pub use login_profiles::{LoginProfile, LoginState};
 pub use policies::{CustomPolicy, PolicyVersionRow, VERSIONS_PER_POLICY_MAX};
+pub use roles::{Role, RoleChange, RoleKind};
 pub use shared::{Listener, News, SharedChanges, Written};
 pub use usage::{Peak, PeakKey, UsageBy, UsageCounts, UsageItem, UsageKey, UsageQuery};
 pub use user_groups::{JoinedGroup, Member, Memberships, UserGroup, UserGroupChange};
