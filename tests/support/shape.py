@@ -17,6 +17,8 @@ CONTRACT = pathlib.Path(__file__).resolve().parents[2] / "contract"
 VERSIONS = {"onsmqtt": "2020-04-20", "ram": "2015-05-01", "sts": "2015-04-01", "ims": "2019-08-15"}
 # Fields that may be absent, as "Operation path": why. An object that is absent takes its fields with it.
 OPTIONAL = {
+    "GetRole Role.LatestDeletionTask": "a service-linked role is deleted when its deletion is answered",
+    "AssumeRole SourceIdentity": "nobody said one",
     "GetCallerIdentity UserId": "a role session is no user",
     "GetCallerIdentity RoleId": "only a role session has one",
 }

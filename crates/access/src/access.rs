@@ -108,6 +108,17 @@ impl Access {
         self.directory.read().principals.get(&principal).map(|view| Arc::clone(&view.in_force.name))
     }
 
+    /// Whether the account has what an ARN ends with: `user/{name}`, `role/{name}`.
+    #[must_use]
+    pub fn has_entity(&self, account: AccountId, entity: &str) -> bool {
+        let snapshot = self.directory.read();
+        match entity.split_once('/') {
+            Some(("user", name)) => snapshot.users.contains_key(&(account, Arc::from(name))),
+            Some(("role", name)) => snapshot.roles.contains_key(&(account, Arc::from(name))),
+            _ => false,
+        }
+    }
+
     /// An instance of this account; a foreign one and an absent one are both `None`.
     #[must_use]
     pub fn instance(&self, account: AccountId, instance: &InstanceId) -> Option<Arc<InstanceSettings>> {

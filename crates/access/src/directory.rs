@@ -15,7 +15,9 @@ use sluice_model::{
     AccessKeyId, AccountId, Compatibility, DenyAction, Durability, GroupId, InstanceId, Limits, PolicyName, Principal,
     UnixMs,
 };
-use sluice_policy::{Credential, Epoch, InForce, Policy, PolicySet, PolicySource, RoleSession, Standing};
+use sluice_policy::{
+    AssumableRole, Credential, Epoch, InForce, Policy, PolicySet, PolicySource, RoleSession, Standing,
+};
 
 use crate::sharded::Sharded;
 
@@ -34,6 +36,8 @@ pub(crate) struct PrincipalView {
     pub(crate) may_sign_in: bool,
     /// Custom policies attached, to find whom a policy's change touches.
     pub(crate) custom_policies: Vec<PolicyName>,
+    /// Of a role: who may assume it.
+    pub(crate) assumable: Option<Arc<AssumableRole>>,
 }
 
 impl PrincipalView {
@@ -67,6 +71,7 @@ impl PrincipalView {
             all_keys: self.all_keys.clone(),
             may_sign_in: self.may_sign_in,
             custom_policies,
+            assumable: self.assumable.clone(),
         }
     }
 }
@@ -136,6 +141,8 @@ pub(crate) struct Snapshot {
     pub(crate) keys: Sharded<AccessKeyId, Arc<KeyView>>,
     /// Users by name, for the open listener.
     pub(crate) users: Sharded<(AccountId, Arc<str>), Principal>,
+    /// Roles by name, for whoever assumes one. A role keeps its name for life.
+    pub(crate) roles: Sharded<(AccountId, Arc<str>), Principal>,
     pub(crate) instances: Sharded<InstanceId, Arc<InstanceView>>,
     /// Custom policies that somebody has.
     pub(crate) policies: Sharded<(AccountId, PolicyName), PolicyView>,
@@ -165,10 +172,16 @@ impl Snapshot {
             if self.users.get(&name) == Some(&principal) {
                 self.users.remove(&name);
             }
+            if self.roles.get(&name) == Some(&principal) {
+                self.roles.remove(&name);
+            }
         }
         if let Some((view, keys)) = next {
-            if let Principal::User(account, _) = principal {
-                self.users.insert((account, Arc::clone(&view.in_force.name)), principal);
+            let name = || Arc::clone(&view.in_force.name);
+            match principal {
+                Principal::User(account, _) => drop(self.users.insert((account, name()), principal)),
+                Principal::Role(account, _) => drop(self.roles.insert((account, name()), principal)),
+                Principal::Account(_) => {}
             }
             for (id, key) in keys {
                 self.keys.insert(id, Arc::new(key));
@@ -211,6 +224,7 @@ impl Snapshot {
         self.principals.retain(|principal, _| principal.account() != account);
         self.keys.retain(|_, key| key.owner.account() != account);
         self.users.retain(|(owner, _), _| *owner != account);
+        self.roles.retain(|(owner, _), _| *owner != account);
         self.instances.retain(|_, instance| instance.settings.account != account);
         self.policies.retain(|(owner, _), _| *owner != account);
         self.disabled.remove(&account);
@@ -308,5 +322,14 @@ impl PolicySource for Directory {
             Credential::Listener => matches!(principal, Principal::User(..)),
         };
         alive.then(|| Arc::clone(&view.in_force))
+    }
+
+    fn role(&self, account: AccountId, name: &str) -> Option<Arc<AssumableRole>> {
+        let snapshot = self.snapshot.load();
+        if self.doubts(&snapshot, Some(account)) {
+            return None;
+        }
+        let principal = snapshot.roles.get(&(account, Arc::from(name)))?;
+        snapshot.principals.get(principal)?.assumable.clone()
     }
 }

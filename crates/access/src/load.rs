@@ -7,8 +7,8 @@ use sluice_model::{
     AccessKeyId, AccountId, GroupId, InstanceId, Limits, ParentTopic, PolicyName, PolicyType, PolicyVersion, Principal,
     UnixMs, UserGroupId, UserId,
 };
-use sluice_policy::{Document, Epoch, InForce, Policy, PolicySet, Standing, system_policies};
-use sluice_store::{AccessKey, Entity, Holder, Instance, Store, StoreError, Whole};
+use sluice_policy::{AssumableRole, Document, Epoch, InForce, Policy, PolicySet, Standing, system_policies};
+use sluice_store::{AccessKey, Entity, Holder, Instance, Role, Store, StoreError, Whole};
 
 use crate::{
     Change, InstanceSettings, Touched,
@@ -120,7 +120,7 @@ async fn read_policies(
     let Some(view) = next.principals.get(&principal).cloned() else {
         return read_principal(store, next, principal).await;
     };
-    let Policies { standing, custom } = policies_of(store, next, principal.account(), attached).await?;
+    let Policies { standing, custom, .. } = policies_of(store, next, principal.account(), attached).await?;
     next.replace_view(principal, view.with_standing(standing, custom));
     Ok(())
 }
@@ -166,9 +166,9 @@ fn put_all(snapshot: &mut Snapshot, whole: Whole) -> Result<(), StoreError> {
         let (principal, signs_in) = (Principal::User(account, id), sign_ins.contains(&(account, id)));
         put_principal(snapshot, principal, (name.as_str().into(), policies), keys.remove(&principal), signs_in);
     }
-    for (account, id, name) in whole.roles {
-        let policies = held(snapshot, account, attached.remove(&(account, Holder::Role(id))).unwrap_or_default())?;
-        put_principal(snapshot, Principal::Role(account, id), (name.as_str().into(), policies), None, false);
+    for (account, role) in whole.roles {
+        let own = held(snapshot, account, attached.remove(&(account, Holder::Role(role.id))).unwrap_or_default())?;
+        put_role(snapshot, account, &role, own)?;
     }
     put_instances(snapshot, whole.instances, whole.topics, whole.groups);
     Ok(())
@@ -210,12 +210,12 @@ async fn read_principal(store: &Store, snapshot: &mut Snapshot, principal: Princ
             }
             None => (None, false),
         },
-        Principal::Role(_, id) => match store.role_name(account, id).await? {
-            Some(name) => {
+        Principal::Role(_, id) => match store.role_by_id(account, id).await? {
+            Some(role) => {
                 let attached = store.attachments(account, &Holder::Role(id)).await?;
                 let attached = attached.into_iter().map(|one| (one.policy_type, one.policy_name)).collect();
                 let policies = policies_of(store, snapshot, account, attached).await?;
-                (Some((name.as_str().into(), policies)), false)
+                return put_role(snapshot, account, &role, policies);
             }
             None => (None, false),
         },
@@ -234,10 +234,12 @@ type Named = (Arc<str>, Policies);
 struct Policies {
     standing: Standing,
     custom: Vec<PolicyName>,
+    /// A role, as whoever assumes it sees it.
+    assumable: Option<Arc<AssumableRole>>,
 }
 
 fn owner() -> Named {
-    ("root".into(), Policies { standing: Standing::Owner, custom: Vec::new() })
+    ("root".into(), Policies { standing: Standing::Owner, custom: Vec::new(), assumable: None })
 }
 
 /// The compiled policies of a user or a role; custom ones that nobody had are read and compiled first.
@@ -281,7 +283,7 @@ fn held(
         };
         set.account.push(policy);
     }
-    Ok(Policies { standing: Standing::Governed(set), custom })
+    Ok(Policies { standing: Standing::Governed(set), custom, assumable: None })
 }
 
 fn compiled(
@@ -300,6 +302,26 @@ fn compiled(
 
 fn first(faults: &[sluice_policy::Fault]) -> String {
     faults.first().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Puts a role in the snapshot, with who may assume it.
+fn put_role(snapshot: &mut Snapshot, account: AccountId, role: &Role, policies: Policies) -> Result<(), StoreError> {
+    let trust = Document::parse_trust(&role.trust_document).map_err(|faults| StoreError::Damaged {
+        table: "roles",
+        fault: format!("the trust policy of role `{}` of account {account}: {}", role.name, first(&faults)),
+    })?;
+    let (principal, name): (_, Arc<str>) = (Principal::Role(account, role.id), role.name.as_str().into());
+    let trust = Policy {
+        name: Arc::clone(&name),
+        policy_type: PolicyType::Custom,
+        version: PolicyVersion(1),
+        document: Arc::new(trust),
+    };
+    let (name, trust) = (Arc::clone(&name), Arc::new(trust));
+    let assumable = AssumableRole { principal, name: Arc::clone(&name), trust, session_s_max: role.session_s_max };
+    let policies = Policies { assumable: Some(Arc::new(assumable)), ..policies };
+    put_principal(snapshot, principal, (name, policies), None, false);
+    Ok(())
 }
 
 /// Puts a principal in the snapshot, at the epoch after the one that it had there.
@@ -327,6 +349,7 @@ fn put_principal(
         all_keys: keys.iter().map(|key| key.id.clone()).collect(),
         may_sign_in,
         custom_policies: policies.custom,
+        assumable: policies.assumable,
     };
     let keys = keys.into_iter().map(key_view).collect();
     snapshot.replace_principal(principal, Some((view, keys)));

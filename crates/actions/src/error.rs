@@ -237,6 +237,9 @@ pub enum Code {
     /// Ours: the vendor's code is not known.
     TooManyTags,
     NoRole,
+    NoServiceLinkedRole,
+    IsServiceLinkedRole,
+    SuffixNotAllowed,
     NoRolePolicy,
     RoleExists,
     RolePolicyExists,
@@ -329,6 +332,16 @@ impl Code {
             }
             Self::TooManyTags => ("LimitExceeded.Tag", 409, "The policy or role has as many tags as it may."),
             Self::NoRole => ("EntityNotExist.Role", 404, "The role does not exist."),
+            Self::NoServiceLinkedRole => {
+                ("EntityNotExist.ServiceLinkedRole", 404, "The role exists and is not linked to a service.")
+            }
+            // The vendor's code is not public.
+            Self::IsServiceLinkedRole => {
+                ("NotSupport.ServiceLinkedRole", 400, "The role is its service's; only the service changes it.")
+            }
+            Self::SuffixNotAllowed => {
+                ("InvalidParameter.CustomSuffix.NotAllowed", 400, "The service has one role, without a suffix.")
+            }
             Self::NoRolePolicy => ("EntityNotExist.Role.Policy", 404, "The policy is not attached to the role."),
             Self::RoleExists => ("EntityAlreadyExists.Role", 409, "The role exists already."),
             Self::RolePolicyExists => {

@@ -4,8 +4,8 @@
 //! account's or one without the right are one answer.
 
 use serde::Serialize;
-use sluice_model::{Action, InstanceId, Principal, Resource};
-use sluice_policy::{Context, Credential, Denied, Permit, Reason};
+use sluice_model::{AccountId, Action, InstanceId, Principal, Resource, RoleName};
+use sluice_policy::{Assumption, Context, Credential, Denied, NotAssumed, Permit, Reason};
 
 use crate::{ActionContext, ActionError, Code, DeniedAs, Product, Row};
 
@@ -16,6 +16,8 @@ pub enum Ask {
     Nothing,
     /// One resource.
     On(Resource),
+    /// To assume a role, of whichever account.
+    ToAssume(AccountId, RoleName),
     /// Two resources, both needed: a principal and a policy.
     Both(Resource, Resource),
     /// Several resources, all needed.
@@ -41,7 +43,7 @@ impl Ask {
         match self {
             Self::OnInstance(instance, _) | Self::RowsOfInstance(instance) => Some(instance),
             Self::With(_, ask) => ask.instance(),
-            Self::Nothing | Self::On(_) | Self::Both(..) | Self::Each(_) | Self::Rows => None,
+            Self::Nothing | Self::On(_) | Self::Both(..) | Self::Each(_) | Self::ToAssume(..) | Self::Rows => None,
         }
     }
 }
@@ -50,6 +52,7 @@ impl Ask {
 #[derive(Debug)]
 pub struct Granted {
     permits: Vec<Permit>,
+    assumption: Option<Assumption>,
 }
 
 impl Granted {
@@ -59,6 +62,14 @@ impl Granted {
     /// [`ActionError::Internal`] when nothing was asked: an operation that takes a permit must ask.
     pub(crate) fn permit(&self) -> Result<&Permit, ActionError> {
         self.permits.first().ok_or(ActionError::Internal)
+    }
+
+    /// The proof that a role may be assumed.
+    ///
+    /// # Errors
+    /// As [`Granted::permit`].
+    pub(crate) fn into_assumption(self) -> Result<Assumption, ActionError> {
+        self.assumption.ok_or(ActionError::Internal)
     }
 
     /// The permit on the second resource.
@@ -94,6 +105,7 @@ fn authorize_in(
         Ask::Nothing | Ask::Rows => Vec::new(),
         Ask::On(resource) => vec![one(resource)?],
         Ask::Both(first, second) => vec![one(first)?, one(second)?],
+        Ask::ToAssume(account, role) => return to_assume(context, row, (*account, role), &conditions),
         Ask::Each(resources) => resources.iter().map(one).collect::<Result<_, _>>()?,
         Ask::OnInstance(instance, resource) => {
             on_instance(context, row, instance)?;
@@ -110,7 +122,21 @@ fn authorize_in(
             return authorize_in(context, row, ask, conditions);
         }
     };
-    Ok(Granted { permits })
+    Ok(Granted { permits, assumption: None })
+}
+
+fn to_assume(
+    context: &ActionContext,
+    row: &Row,
+    (account, role): (AccountId, &RoleName),
+    conditions: &Context,
+) -> Result<Granted, ActionError> {
+    let asked = context.services.authority.assume_role(&context.caller, (account, role.as_str()), conditions);
+    let assumption = asked.map_err(|not| match not {
+        NotAssumed::Denied(denied) => refuse(context, row, &denied, denied_as(row.product)),
+        NotAssumed::NoRole => Code::NoRole.into(),
+    })?;
+    Ok(Granted { permits: Vec::new(), assumption: Some(assumption) })
 }
 
 /// Asks a row's actions on each of `resources` and keeps the entries that are granted. `whole` is a resource whose grant

@@ -9,6 +9,8 @@ mod login_profile;
 mod membership;
 mod policy;
 mod policy_version;
+mod role;
+mod service_linked_role;
 mod tag;
 mod user;
 mod user_group;
@@ -26,6 +28,8 @@ pub use policy::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies, UpdatePoli
 pub use policy_version::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
+pub use role::{CreateRole, DeleteRole, GetRole, ListRoles, UpdateRole};
+pub use service_linked_role::{CreateServiceLinkedRole, DeleteServiceLinkedRole, GetServiceLinkedRoleTemplate};
 pub use tag::{ListTagResources, TagResources, Tagged, UntagResources};
 pub use user::{CreateUser, DeleteUser, Done, GetUser, ListUsers, UpdateUser};
 pub use user_group::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};

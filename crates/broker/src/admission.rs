@@ -175,7 +175,10 @@ impl Broker {
         let (Some(username), Some(password)) = (&connect.username, &connect.password) else {
             return refused(ReasonCode::BadUserNameOrPassword, "a username and a password are needed");
         };
-        let login = self.access.authenticate_mqtt(username, password, &client, arrival.peer).map_err(not_proved)?;
+        let login = self
+            .access
+            .authenticate_mqtt(username, password, &client, arrival.peer, self.access.clock().now())
+            .map_err(not_proved)?;
         Ok(Identified { client, is_assigned: false, login })
     }
 

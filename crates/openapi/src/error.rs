@@ -85,8 +85,11 @@ fn auth_code(cause: &AuthError) -> (&'static str, StatusCode) {
         AuthError::NonceUsed => ("SignatureNonceUsed", bad),
         AuthError::NonceForm => ("IncompleteSignature", bad),
         AuthError::TooManyNonces => ("Throttling", bad),
+        AuthError::TokenMissing => ("MissingSecurityToken", bad),
         AuthError::UnknownToken => ("InvalidSecurityToken.Malformed", bad),
         AuthError::Unavailable => ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE),
+        AuthError::TokenMismatch => ("InvalidSecurityToken.MismatchWithAccessKey", bad),
+        AuthError::TokenExpired | AuthError::TokenOrphaned => ("InvalidSecurityToken.Expired", bad),
         AuthError::SealedSecret => ("InternalError", StatusCode::INTERNAL_SERVER_ERROR),
     }
 }

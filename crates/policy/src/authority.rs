@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use sluice_model::{AccountId, Action, InstanceId, Principal, Resource, TopicFilter, UnixMs};
 
 use crate::{
-    Caller, Context, Covering, Credential, Denied, Effect, Epoch, InForce, Reason, Request, Standing,
+    AssumableRole, Caller, Context, Covering, Credential, Denied, Effect, Epoch, InForce, Reason, Request, Standing,
     covering::Reach,
     decide::{Decision, decide, facts, principal_arn},
 };
@@ -17,6 +17,11 @@ pub trait PolicySource: Send + Sync + 'static {
     /// What is in force for a principal that came with a credential; `None` when one of the two is gone, disabled or
     /// inactive. Called without a lock held and on every fresh decision: it must be cheap.
     fn in_force(&self, principal: Principal, credential: &Credential) -> Option<Arc<InForce>>;
+
+    /// The role of a name, as it can be assumed; `None` when there is none.
+    fn role(&self, _account: AccountId, _name: &str) -> Option<Arc<AssumableRole>> {
+        None
+    }
 }
 
 /// Who is shown each decision as it is made: what was asked for, and what came of it. A remembered yes or no is not a decision;
@@ -49,8 +54,8 @@ pub const OBSERVED_MS_MAX: i64 = 60 * 60 * 1000;
 /// Asks the policies and makes [`Permit`]s. Made by `server` alone (checked by xtask).
 #[derive(Clone)]
 pub struct Authority {
-    source: Arc<dyn PolicySource>,
-    observer: Option<Arc<dyn DecisionObserver>>,
+    pub(crate) source: Arc<dyn PolicySource>,
+    pub(crate) observer: Option<Arc<dyn DecisionObserver>>,
 }
 
 impl fmt::Debug for Authority {
@@ -222,7 +227,7 @@ impl Authority {
     }
 }
 
-fn reason_of(decision: Decision) -> Reason {
+pub(crate) fn reason_of(decision: Decision) -> Reason {
     match decision.statement {
         Some(statement) => Reason::Explicit(Box::new(statement)),
         None => Reason::NoAllow {

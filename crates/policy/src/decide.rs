@@ -177,7 +177,7 @@ impl Question<'_> {
         tally.decision(scope, policies.len(), *valid_until)
     }
 
-    fn trust_stage(&self, policy: &Policy, valid_until: &mut UnixMs) -> Decision {
+    pub(crate) fn trust_stage(&self, policy: &Policy, valid_until: &mut UnixMs) -> Decision {
         let mut tally = Tally::default();
         for (index, statement) in policy.document.trust.iter().enumerate() {
             if statement.speaks_of(&self.asked, self.account, self.arn) {

@@ -29,10 +29,15 @@
 //! let _ = sluice_policy::Grant { epoch: unreachable!(), valid_until: unreachable!() };
 //! ```
 //! ```compile_fail
+//! // An Assumption comes from the Authority only.
+//! let _ = sluice_policy::Assumption { role: unreachable!(), chained_from: None };
+//! ```
+//! ```compile_fail
 //! // A Covering comes from the Authority only.
 //! let _ = sluice_policy::Covering { filter: unreachable!(), grant: unreachable!() };
 //! ```
 
+mod assume;
 mod authority;
 mod caller;
 mod candidates;
@@ -60,6 +65,7 @@ mod system;
 mod task;
 pub mod vectors;
 
+pub use assume::{AssumableRole, Assumption, Federated, NotAssumed};
 pub use authority::{Authority, DecisionObserver, Grant, OBSERVED_MS_MAX, Permit, PolicySource, Seen};
 pub use caller::{Caller, Credential, RoleSession};
 pub use catalogue::{Catalogue, Existing, NamedThing};

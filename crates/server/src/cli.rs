@@ -261,6 +261,9 @@ pub(crate) struct ApiArgs {
     /// The secret that signs
     #[arg(long, env = "SLUICE_ACCESS_KEY_SECRET", hide_env_values = true)]
     pub(crate) access_key_secret: String,
+    /// The token of a temporary key
+    #[arg(long, env = "SLUICE_SECURITY_TOKEN", hide_env_values = true)]
+    pub(crate) security_token: Option<String>,
 }
 
 /// The products of the API.
@@ -282,6 +285,9 @@ pub(crate) struct MqttLoginArgs {
     /// The secret that signs
     #[arg(long, env = "SLUICE_ACCESS_KEY_SECRET", hide_env_values = true)]
     pub(crate) access_key_secret: String,
+    /// The token of a temporary key
+    #[arg(long, env = "SLUICE_SECURITY_TOKEN", hide_env_values = true)]
+    pub(crate) security_token: Option<String>,
     /// The instance
     #[arg(long)]
     pub(crate) instance: String,

@@ -147,7 +147,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 fn mqtt_login(args: &cli::MqttLoginArgs, out: &mut impl Write) -> std::io::Result<ExitCode> {
     let secret = args.access_key_secret.as_str().into();
-    writeln!(out, "Username=Signature|{}|{}", args.access_key_id, args.instance)?;
+    let token = args.security_token.as_deref().filter(|token| !token.is_empty());
+    let token = token.map(|token| format!("|{token}")).unwrap_or_default();
+    writeln!(out, "Username=Signature|{}|{}{token}", args.access_key_id, args.instance)?;
     writeln!(out, "Password={}", sluice_access::mqtt_password(&secret, &args.client_id))?;
     Ok(ExitCode::SUCCESS)
 }

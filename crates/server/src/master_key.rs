@@ -167,7 +167,9 @@ mod tests {
         accounts.iter().enumerate().all(|(n, account)| {
             let username = format!("Signature|{}|{INSTANCE}{n}", account.access_key_id);
             let password = mqtt_password(&account.access_key_secret, client);
-            access.authenticate_mqtt(&username, password.as_bytes(), &client.parse().unwrap(), peer).is_ok()
+            access
+                .authenticate_mqtt(&username, password.as_bytes(), &client.parse().unwrap(), peer, access.clock().now())
+                .is_ok()
         })
     }
 

@@ -31,6 +31,8 @@ pub enum Entity {
     GroupAttachment,
     /// A role.
     Role,
+    /// A role that is linked to a cloud service.
+    ServiceLinkedRole,
     /// A policy attached to a role.
     RoleAttachment,
     /// A tag of a policy or role.

@@ -52,6 +52,7 @@ pub use instances::{Counts, Group, Instance, InstanceChange, Topic};
 pub use keys::{AccessKey, KEYS_PER_OWNER_MAX};
 pub use login_profiles::{LoginProfile, LoginState};
 pub use policies::{CustomPolicy, PolicyVersionRow, VERSIONS_PER_POLICY_MAX};
+pub use roles::{Role, RoleChange, RoleKind};
 pub use sealed::{Resealed, Resealing, SEALED_COLUMNS, SealedColumn};
 pub use shared::{Listener, News, SharedChanges, Written};
 pub use tags::{TagFilter, TagOfEntity, TaggedKind};

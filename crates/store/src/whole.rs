@@ -1,18 +1,18 @@
 //! All that the in-memory view is made of, of one account or of every account: one query a table, however many accounts.
 
 use sluice_model::{
-    AccountId, GroupId, InstanceId, ParentTopic, PolicyName, PolicyType, PolicyVersion, RoleId, RoleName, UserGroupId,
-    UserId, UserName,
+    AccountId, GroupId, InstanceId, ParentTopic, PolicyName, PolicyType, PolicyVersion, UserGroupId, UserId, UserName,
 };
 use sqlx::any::AnyRow;
 
 use crate::{
-    AccessKey, Account, Holder, Instance, Store, StoreError,
+    AccessKey, Account, Holder, Instance, Role, Store, StoreError,
     accounts::{self, account},
     attachments::attached_policy,
     database::Bind,
     instances::{self, instance},
     keys::{self, key},
+    roles::{self, role},
     row::Columns,
 };
 
@@ -28,7 +28,7 @@ pub struct Whole {
     /// Who is in which group.
     pub members: Vec<(AccountId, UserId, UserGroupId)>,
     /// The roles.
-    pub roles: Vec<(AccountId, RoleId, RoleName)>,
+    pub roles: Vec<(AccountId, Role)>,
     /// The keys of accounts and users.
     pub keys: Vec<AccessKey>,
     /// Which policies hang on whom.
@@ -74,8 +74,8 @@ impl Store {
                 })
                 .await?,
             roles: self
-                .table("roles", "SELECT account_id, role_id, name FROM roles", of, |row| {
-                    Ok((row.account()?, row.role("role_id")?, row.parsed("name")?))
+                .table("roles", &format!("SELECT {} FROM roles", roles::COLUMNS), of, |row| {
+                    Ok((row.account()?, role(row)?))
                 })
                 .await?,
             keys: self.table("access_keys", &format!("SELECT {} FROM access_keys", keys::COLUMNS), of, key).await?,

@@ -20,6 +20,7 @@ pub(crate) const INSTANCE: &str = "mqtt-cn-here";
 /// The instance that is deleted, so that the other operations keep theirs.
 pub(crate) const SECOND_INSTANCE: &str = "mqtt-cn-second";
 pub(crate) const ALLOW_ALL: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+const TRUST: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ons.aliyuncs.com"}}]}"#;
 
 /// A server without doors, and what is in force for its one user.
 pub(crate) struct World {
@@ -120,6 +121,9 @@ pub(crate) fn parameters(operation: &Operation) -> Params {
             "ResourceType" => "policy",
             "ResourceNames" => r#"["something"]"#,
             "Tag" => r#"[{"Key":"team","Value":"dev"}]"#,
+            "AssumeRolePolicyDocument" => TRUST,
+            "RoleArn" => "acs:ram::1000000000000001:role/some",
+            "ServiceName" => "ons.aliyuncs.com",
             "VersionId" => "v1",
             "Status" => "Active",
             "UserAccessKeyId" => "LTAIsomekey0000000000000",
