@@ -16,6 +16,8 @@ pub enum SystemTask {
     SessionEnd,
     /// Adds up what is used, and forgets it when it is old.
     Usage,
+    /// Keeps what was decided, for the answer to "why?", and forgets it when it is old.
+    Decisions,
 }
 
 impl SystemTask {
@@ -28,6 +30,7 @@ impl SystemTask {
             Self::ConsoleSessions => "console-sessions",
             Self::SessionEnd => "session-end",
             Self::Usage => "usage",
+            Self::Decisions => "decisions",
         }
     }
 }
