@@ -4,11 +4,16 @@
 
 mod access_key;
 mod attachment;
+mod explain;
+mod generate;
 mod holder_kind;
+mod least_privilege;
 mod login_profile;
 mod membership;
 mod policy;
 mod policy_version;
+mod simulate;
+mod subject;
 mod user;
 mod user_group;
 
@@ -18,6 +23,8 @@ pub use attachment::{
     DetachPolicyFromRole, DetachPolicyFromUser, ListEntitiesForPolicy, ListPoliciesFor, ListPoliciesForGroup,
     ListPoliciesForRole, ListPoliciesForUser, Pair,
 };
+pub use explain::{DecodeDiagnosticMessage, ExplainDecision};
+pub use generate::GenerateLeastPrivilegePolicy;
 pub use holder_kind::{Kind, OfGroup, OfRole, OfUser};
 pub use login_profile::{ChangePassword, CreateLoginProfile, DeleteLoginProfile, GetLoginProfile, UpdateLoginProfile};
 pub use membership::{AddUserToGroup, ListGroupsForUser, ListUsersForGroup, RemoveUserFromGroup};
@@ -25,5 +32,7 @@ pub use policy::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies};
 pub use policy_version::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
+pub use simulate::SimulatePolicy;
+pub use subject::{Subject, SubjectType};
 pub use user::{CreateUser, DeleteUser, Done, GetUser, ListUsers, UpdateUser};
 pub use user_group::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};

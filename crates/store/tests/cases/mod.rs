@@ -1,5 +1,6 @@
 //! What must hold on either database.
 
+pub(crate) mod decisions;
 pub(crate) mod instances;
 pub(crate) mod keys;
 pub(crate) mod policies;
