@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use sluice_model::{AccountId, GroupId, InstanceId, Principal};
-use sluice_policy::{PolicySource, SystemTask};
+use sluice_policy::{InForce, PolicySource, SystemTask};
 use sluice_store::{Extent, Store, StoreError};
 
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
     directory::{Directory, InstanceView, Snapshot},
     load,
     nonce::Nonces,
+    refusals::Refusals,
+    seen::SeenDecisions,
 };
 
 /// How long it is waited before an account that could not be read is read again.
@@ -32,6 +34,8 @@ pub struct Access {
     pub(crate) nonces: Nonces,
     pub(crate) passwords: Passwords,
     pub(crate) clock: Clock,
+    seen: Arc<SeenDecisions>,
+    refusals: Arc<Refusals>,
     /// Who is told of a change that nobody here asked for.
     live_side: OnceLock<Sweep>,
     /// One change at a time is read back and swapped in, so that a later write is never hidden by an earlier read.
@@ -66,6 +70,8 @@ impl Access {
         let directory = Arc::new(Directory::default());
         directory.swap(snapshot, &[]);
         Ok(Self {
+            seen: SeenDecisions::new(store.clone()),
+            refusals: Refusals::new(store.clone()),
             store,
             master_key: ArcSwap::from_pointee(master_key),
             directory,
@@ -81,6 +87,24 @@ impl Access {
     #[must_use]
     pub fn policy_source(&self) -> Arc<dyn PolicySource> {
         Arc::clone(&self.directory) as Arc<dyn PolicySource>
+    }
+
+    /// What was decided lately; the observer for the `Authority` that `server` makes.
+    #[must_use]
+    pub fn seen(&self) -> &Arc<SeenDecisions> {
+        &self.seen
+    }
+
+    /// What callers were refused lately.
+    #[must_use]
+    pub fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
+    }
+
+    /// What is in force for a principal of whatever credential, for simulation; `None` for whoever is gone.
+    #[must_use]
+    pub fn in_force_of(&self, principal: Principal) -> Option<Arc<InForce>> {
+        self.directory.read().principals.get(&principal).map(|view| Arc::clone(&view.in_force))
     }
 
     /// The clock that all rooms share.

@@ -258,6 +258,11 @@ pub enum Code {
     TooManyMessages,
     /// Ours: a message that has to be stored cannot be.
     SendMessageFailed,
+    NoRefusal,
+    DiagnosticMessageNotSupported,
+    DiagnosticMessageExpired,
+    /// Ours: what was used does not fit a policy.
+    GeneratedTooLong,
     /// Ours: the database cannot be reached, or what is in force cannot be read.
     ServiceUnavailable,
 }
@@ -360,6 +365,18 @@ impl Code {
             Self::NoTopic => ("TopicNotFound", 400, "The topic does not exist."),
             Self::SendMessageFailed => ("SendMessageFailed", 500, "The message cannot be stored now."),
             Self::ServiceUnavailable => ("ServiceUnavailable", 503, "The service is unavailable now. Try again later."),
+            Self::NoRefusal => ("EntityNotExist", 404, "No refusal of this request is kept."),
+            Self::DiagnosticMessageNotSupported => {
+                ("NotSupport", 400, "This form of a diagnostic message is not served.")
+            }
+            Self::DiagnosticMessageExpired => {
+                ("EncodedMessageExpire", 400, "The refusal is older than 7 days and is not kept any more.")
+            }
+            Self::GeneratedTooLong => (
+                "LimitExceeded.PolicyDocument",
+                409,
+                "What was used does not fit a policy document of 6,144 characters; ask for fewer days.",
+            ),
             Self::NoSession => ("SessionNotFound", 400, "The client has no session."),
             Self::TooManyTopics => ("LimitExceeded.Topic", 400, "The instance has as many topics as it may."),
             Self::TooManyGroups => ("LimitExceeded.GroupId", 400, "The instance has as many groups as it may."),

@@ -4,10 +4,14 @@
 //! account's or one without the right are one answer.
 
 use serde::Serialize;
+use sluice_access::Told;
 use sluice_model::{AccountId, Action, InstanceId, Principal, Resource, RoleName};
-use sluice_policy::{Assumption, Context, Credential, Denied, NotAssumed, Permit, Reason};
+use sluice_policy::{Assumption, Context, Credential, Denied, NotAssumed, Permit, Reason, Scope};
 
 use crate::{ActionContext, ActionError, Code, DeniedAs, Product, Row};
+
+/// Rows of one list that count as used, where each was granted by itself.
+const ROWS_SHOWN_MAX: usize = 100;
 
 /// On what a row's actions are asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +164,11 @@ pub(crate) fn rows<T>(
         )
     };
     let all = ask(whole);
+    // What a list shows is used, which the questions about each of its rows do not say.
+    let show = |resource: &Resource| {
+        let earnest = context.conditions();
+        drop(context.services.authority.authorize_any(&context.caller, row.actions, resource, &earnest));
+    };
     let mut granted = Vec::new();
     for entry in entries {
         let visible = match ask(&resource(&entry)) {
@@ -167,8 +176,14 @@ pub(crate) fn rows<T>(
             Err(denied) => all.is_ok() && !matches!(denied.reason, Reason::Explicit(_)),
         };
         if visible {
+            if all.is_err() && granted.len() < ROWS_SHOWN_MAX {
+                show(&resource(&entry));
+            }
             granted.push(entry);
         }
+    }
+    if all.is_ok() || granted.is_empty() {
+        show(whole);
     }
     match all {
         Err(denied) if granted.is_empty() => Err(refuse(context, row, &denied, denied_as(row.product))),
@@ -217,7 +232,18 @@ fn refuse(context: &ActionContext, row: &Row, denied: &Denied, kind: DeniedAs) -
         target: "sluice::denied", what = "API", operation = row.name, account = %denied.account, principal = %denied.principal, action = %denied.action,
         resource = %denied.resource, request_id = %context.request_id, reason = %denied, "refused"
     );
+    let conditions = context.conditions();
+    if let Some(told) = Told::of(&context.caller, denied, &conditions) {
+        tell(context, told);
+    }
     ActionError::Denied(Box::new(Denial::of(context, denied)), kind)
+}
+
+/// Keeps a refusal for the answer to "why?". A question that nobody acts on is no refusal.
+fn tell(context: &ActionContext, told: Told<'_>) {
+    if context.in_earnest {
+        context.access().refusals().tell_of_request(told, context.request_id.as_str());
+    }
 }
 
 /// The refusal for what is not there for this account, worded like a missing right.
@@ -233,8 +259,22 @@ pub(crate) fn absent(
     let reason = "it is absent or no right on it reaches you";
     tracing::warn!(target: "sluice::denied", what = "API", operation = row.name, %account, %principal, %action, resource, request_id = %context.request_id,
         reason, "refused");
+    tell(
+        context,
+        Told {
+            caller: &context.caller,
+            name: &context.access().name_of(principal).unwrap_or_default(),
+            action: action.as_str(),
+            resource: resource.clone(),
+            reason: format!("{action} on `{resource}`: {reason}"),
+            scope: Scope::Account.as_str(),
+            by: None,
+            missing_keys: &[],
+            context: &context.conditions(),
+        },
+    );
     let denial = Denial {
-        policy_type: "AccountLevelIdentityBasedPolicy",
+        policy_type: Scope::Account.as_str(),
         no_permission_type: "ImplicitDeny",
         auth_action: action.as_str().to_owned(),
         reason: format!("{action} on `{resource}`: {reason}"),

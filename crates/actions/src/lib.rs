@@ -15,6 +15,7 @@
 //! section 3; DESIGN section 2, API.
 
 mod context;
+mod diagnostic;
 mod error;
 mod gate;
 mod limits;
@@ -31,6 +32,7 @@ mod time;
 mod usage;
 
 pub use context::{ActionContext, Endpoint, RequestId, Services};
+pub use diagnostic::diagnostic_message;
 pub use error::{ActionError, Code, DeniedAs, Fault};
 pub use gate::{Ask, Denial, Granted};
 pub use operation::{Act, Need, Operation, Parameter, Product, Reply, Row, call, permitted};

@@ -4,13 +4,18 @@
 
 mod access_key;
 mod attachment;
+mod explain;
+mod generate;
 mod holder_kind;
+mod least_privilege;
 mod login_profile;
 mod membership;
 mod policy;
 mod policy_version;
 mod role;
 mod service_linked_role;
+mod simulate;
+mod subject;
 mod tag;
 mod user;
 mod user_group;
@@ -21,6 +26,8 @@ pub use attachment::{
     DetachPolicyFromRole, DetachPolicyFromUser, ListEntitiesForPolicy, ListPoliciesFor, ListPoliciesForGroup,
     ListPoliciesForRole, ListPoliciesForUser, Pair,
 };
+pub use explain::{DecodeDiagnosticMessage, ExplainDecision};
+pub use generate::GenerateLeastPrivilegePolicy;
 pub use holder_kind::{Kind, OfGroup, OfRole, OfUser};
 pub use login_profile::{ChangePassword, CreateLoginProfile, DeleteLoginProfile, GetLoginProfile, UpdateLoginProfile};
 pub use membership::{AddUserToGroup, ListGroupsForUser, ListUsersForGroup, RemoveUserFromGroup};
@@ -30,6 +37,8 @@ pub use policy_version::{
 };
 pub use role::{CreateRole, DeleteRole, GetRole, ListRoles, UpdateRole};
 pub use service_linked_role::{CreateServiceLinkedRole, DeleteServiceLinkedRole, GetServiceLinkedRoleTemplate};
+pub use simulate::SimulatePolicy;
+pub use subject::{Subject, SubjectType};
 pub use tag::{ListTagResources, TagResources, Tagged, UntagResources};
 pub use user::{CreateUser, DeleteUser, Done, GetUser, ListUsers, UpdateUser};
 pub use user_group::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};

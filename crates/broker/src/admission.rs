@@ -16,7 +16,7 @@ use crate::{
     held::reason_of,
     journal,
     link::Identity,
-    refusal::{Shown, log_denied, log_denied_at, log_refused},
+    refusal::{Shown, log_refused},
     takeover::Placed,
     will::{PendingWill, WillRefused},
 };
@@ -79,8 +79,8 @@ impl Broker {
         let now = self.access.clock().now();
         let live = self.instances.of(&key);
         let permit = self.ask_instance(&login.caller, &live, now).map_err(|denied| {
-            log_denied_at("CONNECT", &key, &client, &login.caller, &denied);
-            Refused { reason: not_permitted(&denied), why: denied.to_string(), logged: true }
+            let why = self.refuse_at("CONNECT", &key, &client, &login.caller, &denied);
+            Refused { reason: not_permitted(&denied), why, logged: true }
         })?;
         let identity = Identity {
             client: client.clone(),
@@ -212,8 +212,8 @@ impl Broker {
             Ok(_may_be_said) => Ok(Some(will)),
             Err(WillRefused::NoTopic) => refused(ReasonCode::NotAuthorized, WillRefused::NoTopic.to_string()),
             Err(WillRefused::Denied(denied)) => {
-                log_denied("CONNECT with a will", identity, &denied);
-                Err(Refused { reason: not_permitted(&denied), why: denied.to_string(), logged: true })
+                let why = self.refuse("CONNECT with a will", identity, &denied);
+                Err(Refused { reason: not_permitted(&denied), why, logged: true })
             }
         }
     }

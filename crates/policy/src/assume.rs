@@ -126,13 +126,14 @@ impl Authority {
         let in_force = self.source.in_force(caller.principal(), caller.credential());
         let resource = resource_of(account, name);
         let outcome = self.both_sides(in_force.as_deref(), caller, &resource, name, context);
-        if let Some(observer) = self.observer.as_ref().filter(|_| context.in_earnest) {
+        if let Some(watch) = self.watch.as_ref().filter(|_| context.in_earnest) {
             let name = in_force.as_ref().map_or("", |in_force| &in_force.name);
             let outcome = match &outcome {
                 Ok(_) | Err(NotAssumed::NoRole) => Ok(()),
                 Err(NotAssumed::Denied(denied)) => Err(&**denied),
             };
-            observer.decided(&Seen { caller, name, actions: &[ASSUME_ROLE], resource: &resource, context, outcome });
+            let (resource, actions) = (&resource, &[ASSUME_ROLE][..]);
+            watch.observer.decided(&Seen { caller, name, actions, resource, context, outcome });
         }
         outcome
     }

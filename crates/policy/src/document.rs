@@ -106,6 +106,11 @@ impl Document {
         })
     }
 
+    /// The places of the statements that allow.
+    pub fn allows(&self) -> impl Iterator<Item = usize> {
+        self.statements.iter().enumerate().filter(|(_, statement)| !statement.deny).map(|(place, _)| place)
+    }
+
     /// The text, byte for byte as given.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -18,6 +18,8 @@ pub enum SystemTask {
     Usage,
     /// Knows which master key is in use, and seals everything anew under another.
     MasterKey,
+    /// Keeps what was decided, for the answer to "why?", and forgets it when it is old.
+    Decisions,
 }
 
 impl SystemTask {
@@ -31,6 +33,7 @@ impl SystemTask {
             Self::SessionEnd => "session-end",
             Self::Usage => "usage",
             Self::MasterKey => "master-key",
+            Self::Decisions => "decisions",
         }
     }
 }

@@ -13,6 +13,7 @@ mod cli;
 mod config;
 mod data_folder;
 mod database_url;
+mod decisions;
 mod first_start;
 mod health;
 mod http_listener;

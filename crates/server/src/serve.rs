@@ -15,7 +15,7 @@ use sluice_actions::{Services, Usage};
 use sluice_broker::{Arrival, Broker};
 use sluice_mqtt::Intake;
 use sluice_openapi::OpenApi;
-use sluice_policy::Authority;
+use sluice_policy::{Authority, DecisionObserver};
 use sluice_store::log::{EmbeddedLog, Log};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,6 +24,7 @@ use crate::{
     backup, certificate_watch,
     config::Config,
     data_folder::{DataFolder, FolderError},
+    decisions::DecisionsWriter,
     first_start::{self, FirstStartError},
     health::{self, Readiness},
     listeners::{Listeners, ListenersError},
@@ -71,7 +72,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     drop(opened.turn);
     let addresses = listeners.addresses()?;
     let access = Arc::clone(&opened.access);
-    let authority = Authority::new(access.policy_source());
+    let authority = Authority::observed(access.policy_source(), Arc::clone(access.seen()) as Arc<dyn DecisionObserver>);
     let broker = Broker::new(Arc::clone(&access), authority.clone(), Arc::clone(&log) as Arc<dyn Log>, recovered);
     sweep_for_others(&access, &broker);
     let usage = Usage::new(opened.store.clone(), Arc::clone(&broker), access.clock().now());
@@ -98,6 +99,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     }
     doors.http.spawn(Arc::clone(&broker).keep_time());
     let usage_writer = Writer::start(usage, access.clock().clone());
+    let decisions_writer = DecisionsWriter::start(Arc::clone(&access));
     if let Some(first_start) = first_start {
         first_start.tell(&folder, &addresses.mqtt.to_string(), &addresses.http.to_string())?;
     }
@@ -114,6 +116,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     drain(&broker).await;
     doors.http.abort_all();
     usage_writer.finish().await;
+    decisions_writer.finish().await;
     close(log).await;
     opened.store.close().await;
     Ok(())

@@ -132,6 +132,10 @@ pub(crate) fn parameters(operation: &Operation) -> Params {
             "BeginTime" => "1699999999999",
             "EndTime" => "1700000000001",
             "ClientId" => "GID_some@@@1",
+            "EncodedDiagnosticMessage" => "AQEAAAAAaKPfwjY0MzMyODRGLUZCQkQtNTA1RS04MUUxLTc5NTkzODk2MUIzMg==",
+            "PrincipalType" => "User",
+            "Actions" => r#"["mq:PUB"]"#,
+            "Resources" => r#"["acs:mq:*:*:topic/mqtt-cn-here/a"]"#,
             "MqttTopic" => "some/topic",
             _ => "something",
         };

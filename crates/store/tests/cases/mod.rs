@@ -1,6 +1,7 @@
 //! What must hold on either database.
 
 pub(crate) mod accounts;
+pub(crate) mod decisions;
 pub(crate) mod instances;
 pub(crate) mod keys;
 pub(crate) mod policies;
