@@ -14,6 +14,7 @@
 //! Sources: openapi/ram-2015-05-01.json, sts-2015-04-01.json, onsmqtt-2020-04-20.json, extra.json, errors.json; facts/ram.md
 //! section 3; DESIGN section 2, API.
 
+mod catalogue;
 mod context;
 mod error;
 mod gate;
@@ -22,6 +23,7 @@ pub mod onsmqtt;
 mod operation;
 mod page;
 mod params;
+mod policy_check;
 mod principal;
 pub mod ram;
 mod registry;
@@ -30,12 +32,14 @@ pub mod sts;
 mod time;
 mod usage;
 
+pub use catalogue::catalogue;
 pub use context::{ActionContext, Endpoint, RequestId, Services};
 pub use error::{ActionError, Code, DeniedAs, Fault};
 pub use gate::{Ask, Denial, Granted};
 pub use operation::{Act, Need, Operation, Parameter, Product, Reply, Row, call, permitted};
 pub use page::{NumberedPage, Page};
 pub use params::Params;
+pub use policy_check::policy_warnings;
 pub use principal::Named;
 pub use registry::{OPERATIONS, find};
 pub use usage::Usage;
