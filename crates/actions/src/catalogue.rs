@@ -120,6 +120,18 @@ mod tests {
     }
 
     #[test]
+    fn no_example_is_warned_of() {
+        let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/policies");
+        let files: Vec<_> = std::fs::read_dir(examples).expect("the examples").flatten().collect();
+        assert!(!files.is_empty());
+        for file in files {
+            let text = std::fs::read_to_string(file.path()).expect("a text");
+            assert_eq!(sluice_policy::check(&text), Ok(()), "{}", file.path().display());
+            assert_eq!(warnings(&text, catalogue(), None), [], "{}", file.path().display());
+        }
+    }
+
+    #[test]
     fn no_system_policy_names_an_unknown_action() {
         for policy in system_policies() {
             assert_eq!(warnings(policy.document_text, catalogue(), None), [], "{}", policy.name);
