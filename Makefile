@@ -1,6 +1,6 @@
 # One way to build and check. `make run` and `make test` do all the set-up.
 
-.PHONY: run test lint setup rust-tests python-tests fuzz bench bench-setup release revocation soak crash
+.PHONY: run test lint setup rust-tests python-tests fuzz bench bench-setup release revocation soak crash policy-fuzz
 
 CARGO ?= cargo
 # `make run CONSOLE=no` builds without the console, which needs npm.
@@ -42,6 +42,7 @@ bench: bench-setup
 	target/python/bin/python tests/bench/parts.py --write
 	$(BENCH)/revocation.py --write
 	$(BENCH)/permission_cost.py --write
+	target/python/bin/python tests/bench/decisions.py --write
 	$(BENCH)/figures.py all --write
 	$(BENCH)/peers.py --write
 	$(BENCH)/durable.py --write
@@ -67,6 +68,15 @@ CRASH ?= --kills 200
 
 crash: setup release
 	SLUICE_BIN=target/release/sluice target/python/bin/python tests/crash/run.py $(CRASH)
+
+# Two million random pairs of policies and request, decided by the engine and by a second evaluator; prints the seeds, and a
+# disagreement made small. `make policy-fuzz SEED=N PAIRS=N`; the tests run 20,000.
+SEED ?= $(shell date +%s)
+PAIRS ?= 2000000
+
+policy-fuzz:
+	SLUICE_POLICY_SEED=$(SEED) SLUICE_POLICY_PAIRS=$(PAIRS) \
+	$(CARGO) test --release --locked -p sluice-policy --test differential -- --nocapture
 
 # Ten million executions of the decoder by libFuzzer; the tests run the same targets for a moment.
 fuzz:

@@ -191,6 +191,12 @@ pub(crate) fn rows<T>(
     }
 }
 
+/// Whether the caller may, without doing it: for a hint that must not tell what they may not look at.
+pub(crate) fn may(context: &ActionContext, actions: &[Action], resource: &Resource) -> bool {
+    let now = Context::at(context.now);
+    context.services.authority.authorize_any(&context.caller, actions, resource, &now).is_ok()
+}
+
 fn on_instance(context: &ActionContext, row: &Row, instance: &InstanceId) -> Result<(), ActionError> {
     const ACCESS: &[Action] = &[Action::INSTANCE_ACCESS];
     let resource = Resource::Instance(context.account(), instance.clone());

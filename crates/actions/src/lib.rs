@@ -14,6 +14,7 @@
 //! Sources: openapi/ram-2015-05-01.json, sts-2015-04-01.json, onsmqtt-2020-04-20.json, extra.json, errors.json; facts/ram.md
 //! section 3; DESIGN section 2, API.
 
+mod catalogue;
 mod context;
 mod diagnostic;
 mod error;
@@ -23,6 +24,7 @@ pub mod onsmqtt;
 mod operation;
 mod page;
 mod params;
+mod policy_check;
 mod principal;
 pub mod ram;
 mod registry;
@@ -31,6 +33,7 @@ pub mod sts;
 mod time;
 mod usage;
 
+pub use catalogue::catalogue;
 pub use context::{ActionContext, Endpoint, RequestId, Services};
 pub use diagnostic::diagnostic_message;
 pub use error::{ActionError, Code, DeniedAs, Fault};
@@ -38,6 +41,7 @@ pub use gate::{Ask, Denial, Granted};
 pub use operation::{Act, Need, Operation, Parameter, Product, Reply, Row, call, permitted};
 pub use page::{NumberedPage, Page};
 pub use params::Params;
+pub use policy_check::policy_warnings;
 pub use principal::Named;
 pub use registry::{OPERATIONS, find};
 pub use usage::Usage;
