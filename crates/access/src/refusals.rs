@@ -232,19 +232,22 @@ impl Refusals {
         Ok(())
     }
 
-    /// Finds by whom users have the policies that refused them: their own, or one of a group's.
+    /// Finds by whom users have the policies that refused them. One that was taken away in the second since counts as the
+    /// user's own.
     async fn look_up_holders(&self, rows: &mut [Refusal]) -> Result<(), StoreError> {
-        let mut own: AHashMap<Principal, AHashSet<(PolicyType, PolicyName)>> = AHashMap::new();
+        let mut of_groups: AHashMap<Principal, AHashSet<(PolicyType, PolicyName)>> = AHashMap::new();
         for row in rows {
             let (Principal::User(account, user), Some(by)) = (row.principal, &mut row.by) else { continue };
-            if !own.contains_key(&row.principal) {
-                let attached = self.store.attachments(account, &Holder::User(user)).await?;
-                let policies = attached.into_iter().map(|one| (one.policy_type, one.policy_name)).collect();
-                own.insert(row.principal, policies);
+            if !of_groups.contains_key(&row.principal) {
+                let mut policies: AHashSet<_> = self.store.policies_of_user(account, user).await?.into_iter().collect();
+                for own in self.store.attachments(account, &Holder::User(user)).await? {
+                    policies.remove(&(own.policy_type, own.policy_name));
+                }
+                of_groups.insert(row.principal, policies);
             }
-            let policies = &own[&row.principal];
-            let is_own = by.policy.parse().is_ok_and(|name| policies.contains(&(by.policy_type, name)));
-            by.held_by = if is_own { HeldBy::User } else { HeldBy::Group };
+            let policies = &of_groups[&row.principal];
+            let is_of_group = by.policy.parse().is_ok_and(|name| policies.contains(&(by.policy_type, name)));
+            by.held_by = if is_of_group { HeldBy::Group } else { HeldBy::User };
         }
         Ok(())
     }
