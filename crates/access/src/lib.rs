@@ -25,6 +25,7 @@ mod nonce;
 mod password;
 mod provision;
 pub mod random;
+mod reach;
 mod remembered;
 mod signed_request;
 mod signing;

@@ -75,7 +75,8 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
     Ok(touched)
 }
 
-fn holders(snapshot: &Snapshot, account: AccountId, name: &PolicyName) -> Vec<Principal> {
+/// Who has a custom policy, itself or through a group.
+pub(crate) fn holders(snapshot: &Snapshot, account: AccountId, name: &PolicyName) -> Vec<Principal> {
     let has = |(principal, view): (&Principal, &Arc<PrincipalView>)| {
         (principal.account() == account && view.custom_policies.contains(name)).then_some(*principal)
     };

@@ -4,10 +4,10 @@
 //! account's or one without the right are one answer.
 
 use serde::Serialize;
-use sluice_model::{Action, InstanceId, Principal, Resource};
+use sluice_model::{Action, InstanceId, Principal, RamEntity, Resource};
 use sluice_policy::{Context, Credential, Denied, Permit, Reason};
 
-use crate::{ActionContext, ActionError, DeniedAs, Product, Row};
+use crate::{Act, ActionContext, ActionError, DeniedAs, Product, Row};
 
 /// On what a row's actions are asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +118,16 @@ pub(crate) fn rows<T>(
         Err(denied) if granted.is_empty() => Err(refuse(context, row, &denied, denied_as(row.product))),
         _ => Ok(granted),
     }
+}
+
+/// Whether a row's actions are granted on all things of a kind; for a page whose form does not name one yet.
+///
+/// # Errors
+/// The refusal.
+pub fn permitted_on<A: Act>(context: &ActionContext, entity: RamEntity) -> Result<(), ActionError> {
+    let asking = ActionContext { in_earnest: false, ..context.clone() };
+    let resource = Resource::Ram(context.account(), entity);
+    ask_one(&asking, &A::ROW, A::ROW.actions, &resource).map(drop)
 }
 
 fn on_instance(context: &ActionContext, row: &Row, instance: &InstanceId) -> Result<(), ActionError> {

@@ -12,6 +12,7 @@ mod assets;
 mod cookies;
 mod frame;
 mod pages;
+mod parts;
 mod refusal;
 mod respond;
 mod session;
@@ -25,8 +26,8 @@ use sluice_actions::Services;
 
 pub(crate) use sluice_access::SIGN_IN_FAILURES_MAX;
 
-/// Largest form.
-const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Largest form: a policy document of 6,144 characters, each escaped.
+const FORM_BYTES_MAX: usize = 128 * 1024;
 
 /// The console, at `/console/`. Whoever serves it puts a [`Peer`](sluice_access::Peer) into each request's extensions.
 pub fn routes(services: Services) -> Router {
