@@ -45,6 +45,7 @@ bench: bench-setup
 	$(BENCH)/figures.py all --write
 	$(BENCH)/peers.py --write
 	$(BENCH)/durable.py --write
+	$(BENCH)/operations.py --write
 
 bench-setup: setup release
 	scripts/setup-bench

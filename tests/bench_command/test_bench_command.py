@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.server import INSTANCE, access, group, topic
+from support.server import INSTANCE, ROOT_KEY, ROOT_SECRET, access, group, topic
 
 BRIEF = ("--seconds", "1", "--warmup", "0")
 RUNS = {
@@ -49,6 +49,20 @@ def test_every_message_is_counted_once_at_each_receiver(server, key, run, qos, v
 def test_an_open_loop_sends_as_many_as_are_due(server, key):
     _, counted = bench(server, key, "p2p", "--pairs", "4", "--qos", "1", "--rate", "400", "--seconds", "2", "--warmup", "0")
     assert 780 <= counted["sent"] <= 900 and counted["received"] == counted["sent"]
+
+
+@pytest.mark.parametrize("run", ("GetUser", "AttachPolicyToUser"))
+def test_operations_are_called_and_their_users_taken_away(server, run):
+    key, secret = ROOT_KEY, ROOT_SECRET
+    done = server.run(
+        "bench", "operations", run, "--callers", "3", *BRIEF, "--json", "--pid", str(server.process.pid),
+        SLUICE_ENDPOINT=server.http, SLUICE_ACCESS_KEY_ID=key, SLUICE_ACCESS_KEY_SECRET=secret,
+    )  # fmt: skip
+    counted = json.loads(done.stdout)
+    assert (counted["run"], counted["callers"]) == (run, 3) and counted["calls"] > 0
+    assert 0 < counted["latency_us"]["p50"] <= counted["latency_us"]["max"]
+    left = [user["UserName"] for user in server.api("ram", "ListUsers")["Users"]["User"]]
+    assert not [name for name in left if name.startswith("bench-")]
 
 
 def test_idle_connections_are_held_and_counted(server, key):

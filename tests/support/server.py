@@ -18,6 +18,8 @@ ROOT_KEY = "LTAIrootkey0123456789abc"
 ROOT_SECRET = "rootsecretrootsecretrootsecret"
 INSTANCE = "mqtt-cn-first"
 DEADLINE_S = 20
+# `postgres` runs every server of the tests on PostgreSQL, on a database of its own in one cluster.
+DATABASE = os.environ.get("SLUICE_TEST_DATABASE", "sqlite")
 
 
 def until(condition, what, deadline_s=DEADLINE_S):
@@ -40,11 +42,17 @@ def environment():
 class Server:
     """A server on a data folder; the first start makes the known account and instance.
 
-    `flags` are further arguments of `serve`; `cores` pins it, as in "0,1".
+    `flags` are further arguments of `serve`; `cores` pins it, as in "0,1". `database` is a URL of PostgreSQL; without one
+    the folder has its own, or a new one is made where the whole run is on PostgreSQL ([`DATABASE`]).
     """
 
-    def __init__(self, folder, *flags, cores=None):
+    def __init__(self, folder, *flags, cores=None, database=None):
         self.cores = cores
+        if database is None and DATABASE == "postgres":
+            from support import postgres
+
+            database = postgres.shared().database()
+        self.database = database
         self.folder = pathlib.Path(folder)
         self.flags = flags
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +85,7 @@ class Server:
             "SLUICE_ROOT_ACCESS_KEY_ID": ROOT_KEY,
             "SLUICE_ROOT_ACCESS_KEY_SECRET": ROOT_SECRET,
             "SLUICE_INSTANCE_ID": INSTANCE,
-        }
+        } | self.database_variable()
         command = [SLUICE, "serve", "--data-dir", str(self.folder), "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.flags]
         if self.cores:
             command = ["taskset", "--cpu-list", self.cores, *command]
@@ -130,9 +138,13 @@ class Server:
             return reply
         return done.stderr.strip(), reply
 
+    def database_variable(self):
+        return {"SLUICE_DATABASE": self.database} if self.database else {}
+
     def new_account(self, alias):
         """A second tenant, made beside the running server; its names and secrets."""
-        lines = self.run("account", "create", "--alias", alias, "--data-dir", str(self.folder)).stdout.splitlines()
+        command = ["account", "create", "--alias", alias, "--data-dir", str(self.folder)]
+        lines = self.run(*command, **self.database_variable()).stdout.splitlines()
         return dict(line.split("=", 1) for line in lines)
 
     def new_user(self, name, *statements, instance=INSTANCE):

@@ -1,14 +1,27 @@
 //! The room's door: one value that the other rooms share.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use sluice_model::{AccountId, GroupId, InstanceId, Principal};
 use sluice_policy::PolicySource;
 use sluice_store::{Store, StoreError};
 
 use crate::{
-    Change, Clock, InstanceSettings, MasterKey, Passwords, Touched, directory::Directory, load, nonce::Nonces,
+    Change, Clock, InstanceSettings, MasterKey, Passwords, Touched,
+    directory::{Directory, InstanceView, Snapshot},
+    load,
+    nonce::Nonces,
 };
+
+/// How long it is waited before an account that could not be read is read again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Has the live side decide again.
+type Sweep = Box<dyn Fn(&Touched) + Send + Sync>;
 
 /// Who is calling, and what is in force for them.
 pub struct Access {
@@ -18,6 +31,8 @@ pub struct Access {
     pub(crate) nonces: Nonces,
     pub(crate) passwords: Passwords,
     pub(crate) clock: Clock,
+    /// Who is told of a change that nobody here asked for.
+    live_side: OnceLock<Sweep>,
     /// One change at a time is read back and swapped in, so that a later write is never hidden by an earlier read.
     writers: tokio::sync::Mutex<()>,
 }
@@ -45,7 +60,7 @@ impl Access {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(store: Store, master_key: MasterKey, clock: Clock) -> Result<Self, OpenError> {
-        let snapshot = load::everything(&store).await?;
+        let snapshot = load::everything(&store.at_one_instant().await?).await?;
         if let Some((id, key)) = snapshot.keys.iter().next() {
             // One key speaks for all: they are sealed under the same master key.
             master_key.open(id.as_str(), &key.sealed_secret).map_err(|_| OpenError::OtherMasterKey)?;
@@ -59,6 +74,7 @@ impl Access {
             nonces: Nonces::default(),
             passwords: Passwords::default(),
             clock,
+            live_side: OnceLock::new(),
             writers: tokio::sync::Mutex::new(()),
         })
     }
@@ -125,29 +141,111 @@ impl Access {
     /// Reads back what a change wrote and puts it in force. To be called after every write, before the reply; the
     /// answer goes to the live side's sweep.
     ///
-    /// When the store cannot be read, the whole account is taken out of force (everything is refused) and read again
+    /// When the store cannot be read, the whole account is in doubt (everything is refused, nothing ends) and read again
     /// in the background until it can be.
     pub async fn refresh(self: &Arc<Self>, change: Change) -> Touched {
+        self.refresh_all(std::slice::from_ref(&change)).await
+    }
+
+    /// As [`Access::refresh`], of several changes at once.
+    pub(crate) async fn refresh_all(self: &Arc<Self>, changes: &[Change]) -> Touched {
         let _turn = self.writers.lock().await;
         let before = Arc::clone(&self.directory.read());
         let mut next = (*before).clone();
-        match load::apply(&self.store, &mut next, &change).await {
+        // Before the rows are read, so that all that is ticked off has been read.
+        let written: Vec<_> = changes.iter().map(|change| self.store.written(change)).collect();
+        match self.read_back(&mut next, changes).await {
             Ok(touched) => {
+                for change in changes {
+                    if let Change::Account(account) = change {
+                        next.in_doubt.remove(account);
+                    }
+                }
                 let principals = touched_principals(&before, &touched);
                 self.directory.swap(next, &principals);
+                written.iter().for_each(|written| self.store.put_in_force(written));
                 touched
             }
             Err(error) => {
-                let account = change.account();
-                tracing::error!(%error, %account, "a change cannot be read back; the account is refused everything until it can");
-                let mut without = (*before).clone();
-                without.remove_account(account);
-                let touched = Touched { accounts: vec![account], ..Touched::default() };
-                self.directory.swap(without, &touched_principals(&before, &touched));
-                self.retry(account);
+                let accounts: BTreeSet<AccountId> = changes.iter().map(Change::account).collect();
+                tracing::error!(%error, ?accounts, "a change cannot be read back; its account is refused everything until it can");
+                let mut doubted = (*before).clone();
+                for account in &accounts {
+                    if doubted.in_doubt.insert(*account) {
+                        self.retry(*account);
+                    }
+                }
+                let touched = Touched { accounts: accounts.into_iter().collect(), ..Touched::default() };
+                self.directory.swap(doubted, &touched_principals(&before, &touched));
                 touched
             }
         }
+    }
+
+    async fn read_back(&self, next: &mut Snapshot, changes: &[Change]) -> Result<Touched, StoreError> {
+        let store = self.store.at_one_instant().await?;
+        let mut touched = Touched::default();
+        for change in changes {
+            touched.add(load::apply(&store, next, change).await?);
+        }
+        Ok(touched)
+    }
+
+    /// Reads everything again; everybody decides anew.
+    pub(crate) async fn reload(&self) -> Result<Touched, StoreError> {
+        let _turn = self.writers.lock().await;
+        let next = load::everything(&self.store.at_one_instant().await?).await?;
+        let before = Arc::clone(&self.directory.read());
+        let all: Vec<Principal> = before.principals.keys().copied().collect();
+        let mut touched = Touched { accounts: accounts_of(&all), ..Touched::default() };
+        let is_gone = |(id, view): (&InstanceId, &Arc<InstanceView>)| {
+            (!next.instances.contains_key(id)).then(|| (view.settings.account, id.clone()))
+        };
+        touched.instances = before.instances.iter().filter_map(is_gone).collect();
+        self.directory.swap(next, &all);
+        Ok(touched)
+    }
+
+    /// Whom the live side's sweep is to be told of, when nobody waits for the answer: a change of another process, an
+    /// account that could not be read and can again. To be called once.
+    pub fn tell_live_side(&self, sweep: impl Fn(&Touched) + Send + Sync + 'static) {
+        if self.live_side.set(Box::new(sweep)).is_err() {
+            tracing::error!("there are two live sides; the second is told nothing");
+        }
+    }
+
+    pub(crate) fn sweep(&self, touched: &Touched) {
+        if let Some(sweep) = self.live_side.get()
+            && !touched.is_empty()
+        {
+            sweep(touched);
+        }
+    }
+
+    /// Whether nobody can say at present what is in force in an account; `None` for what is in none.
+    #[must_use]
+    pub fn is_unavailable(&self, account: Option<AccountId>) -> bool {
+        self.directory.doubts(&self.directory.read(), account)
+    }
+
+    /// Whether nothing can be said of any account: the database that others write into cannot be read.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.directory.is_cut_off()
+    }
+
+    /// Refuses everything from now on, remembered yeses included.
+    pub(crate) fn cut_off(&self) -> Touched {
+        let snapshot = self.directory.cut_off();
+        let all: Vec<Principal> = snapshot.principals.keys().copied().collect();
+        Touched { accounts: accounts_of(&all), ..Touched::default() }
+    }
+
+    /// Ends it: everything is known again. Everybody decides anew.
+    pub(crate) async fn connect(&self) -> Touched {
+        let touched = self.decide_anew().await;
+        self.directory.connect();
+        touched
     }
 
     /// Voids everything that was ever decided, because the wall clock jumped: a yes knows its end, not its beginning. The
@@ -160,10 +258,7 @@ impl Access {
             *view = Arc::new(view.at_next_epoch());
         }
         self.directory.swap(next, &all);
-        let mut accounts: Vec<AccountId> = all.iter().map(|principal| principal.account()).collect();
-        accounts.sort_unstable();
-        accounts.dedup();
-        Touched { accounts, ..Touched::default() }
+        Touched { accounts: accounts_of(&all), ..Touched::default() }
     }
 
     /// Tries each second to read the account again.
@@ -171,14 +266,12 @@ impl Access {
         let access = Arc::downgrade(self);
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                tokio::time::sleep(RETRY_AFTER).await;
                 let Some(access) = access.upgrade() else { return };
-                let _turn = access.writers.lock().await;
-                let mut next = (**access.directory.read()).clone();
-                match load::apply(&access.store, &mut next, &Change::Account(account)).await {
-                    Ok(_) => {
-                        access.directory.swap(next, &[]);
+                match access.read_doubted(account).await {
+                    Ok(touched) => {
                         tracing::info!(%account, "the account is read again and in force");
+                        access.sweep(&touched);
                         return;
                     }
                     Err(error) => tracing::warn!(%error, %account, "the account still cannot be read"),
@@ -186,10 +279,25 @@ impl Access {
             }
         });
     }
+
+    async fn read_doubted(&self, account: AccountId) -> Result<Touched, StoreError> {
+        let _turn = self.writers.lock().await;
+        let before = Arc::clone(&self.directory.read());
+        let mut next = (*before).clone();
+        let touched = self.read_back(&mut next, &[Change::Account(account)]).await?;
+        next.in_doubt.remove(&account);
+        self.directory.swap(next, &touched_principals(&before, &touched));
+        Ok(touched)
+    }
+}
+
+fn accounts_of(principals: &[Principal]) -> Vec<AccountId> {
+    let accounts: BTreeSet<AccountId> = principals.iter().map(|principal| principal.account()).collect();
+    accounts.into_iter().collect()
 }
 
 /// All principals of what was touched, as they were before.
-fn touched_principals(before: &crate::directory::Snapshot, touched: &Touched) -> Vec<Principal> {
+fn touched_principals(before: &Snapshot, touched: &Touched) -> Vec<Principal> {
     let mut principals = touched.principals.clone();
     for account in &touched.accounts {
         principals.extend(before.principals.keys().filter(|principal| principal.account() == *account));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use sluice_model::{AccountAlias, AccountId, Principal, UnixMs, UserId, UserName};
-use sluice_policy::{Caller, Credential, PolicySource, SystemTask};
+use sluice_policy::{Caller, Credential, PolicySource, Standing, SystemTask};
 use sluice_store::{ConsoleSession, LoginState, StoreError};
 
 use crate::{Access, Change, Peer, is_strong_enough, random};
@@ -125,6 +125,9 @@ impl Access {
         let Some(session) = self.store.console_session(&digest(token), now).await? else { return Ok(None) };
         let credential = Credential::Console(session.digest.as_str().into());
         let Some(in_force) = self.directory.in_force(session.principal, &credential) else { return Ok(None) };
+        if matches!(in_force.standing, Standing::Unknown) {
+            return Err(StoreError::Unavailable("what is in force cannot be read at present".to_owned()));
+        }
         let Some(account) = self.store.account(session.principal.account()).await? else { return Ok(None) };
         Ok(Some(ConsoleCaller {
             caller: Caller::authenticated(session.principal, credential, Some(peer.addr), peer.secure, Some(false)),

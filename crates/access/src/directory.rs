@@ -6,13 +6,14 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use ahash::{AHashMap, AHashSet};
 use arc_swap::ArcSwap;
 use sluice_model::{
     AccessKeyId, AccountId, Compatibility, DenyAction, Durability, GroupId, InstanceId, Limits, PolicyName, Principal,
+    UnixMs,
 };
 use sluice_policy::{Credential, Epoch, InForce, Policy, PolicySet, PolicySource, RoleSession, Standing};
 
@@ -49,6 +50,13 @@ impl PrincipalView {
 }
 
 impl PrincipalView {
+    /// The same with other policies, and with every earlier decision void.
+    pub(crate) fn with_policies(&self, standing: Standing, custom_policies: Vec<PolicyName>) -> Self {
+        let next = self.at_next_epoch();
+        let in_force = Arc::new(InForce { standing, ..(*next.in_force).clone() });
+        Self { in_force, custom_policies, ..next }
+    }
+
     /// What is in force in a session of a role: the role's policies, narrowed by the session's, until the session ends.
     /// Cost: the list of the policies is copied, at a fresh decision only.
     fn in_role_session(&self, principal: Principal, session: &RoleSession) -> Option<Arc<InForce>> {
@@ -108,6 +116,8 @@ pub(crate) struct Snapshot {
     pub(crate) instances: AHashMap<InstanceId, Arc<InstanceView>>,
     /// Custom policies in force, compiled once for all who have them.
     pub(crate) policies: AHashMap<(AccountId, PolicyName), Arc<Policy>>,
+    /// Accounts of which a change could not be read back: what is here of them may be old, and answers nothing.
+    pub(crate) in_doubt: AHashSet<AccountId>,
 }
 
 impl Snapshot {
@@ -147,15 +157,59 @@ impl Snapshot {
 }
 
 /// The snapshot in force, and the epoch of everyone who was ever in one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Directory {
     snapshot: ArcSwap<Snapshot>,
+    /// Nothing is known to be in force: what others write cannot be read.
+    cut_off: AtomicBool,
+    /// What is answered for whoever is in doubt: nothing, already over.
+    unknown: Arc<InForce>,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        let unknown = InForce {
+            standing: Standing::Unknown,
+            name: "".into(),
+            epoch: Epoch::new(Arc::default(), 1),
+            valid_until: UnixMs(i64::MIN),
+        };
+        Self { snapshot: ArcSwap::default(), cut_off: AtomicBool::new(false), unknown: Arc::new(unknown) }
+    }
 }
 
 impl Directory {
     /// The snapshot in force.
     pub(crate) fn read(&self) -> arc_swap::Guard<Arc<Snapshot>> {
         self.snapshot.load()
+    }
+
+    /// Whether what a snapshot says of an account may be old; `None` for what is in none. To be asked after the snapshot was
+    /// read: then a yes on it is either refused here or dies with its epoch.
+    pub(crate) fn doubts(&self, snapshot: &Snapshot, account: Option<AccountId>) -> bool {
+        self.cut_off.load(Ordering::SeqCst)
+            || (!snapshot.in_doubt.is_empty() && account.is_some_and(|account| snapshot.in_doubt.contains(&account)))
+    }
+
+    /// Whether nothing is known.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cut_off.load(Ordering::SeqCst)
+    }
+
+    /// Refuses everything from now on; gives the snapshot, all of whose epochs are bumped. Waits for nobody: the writers may
+    /// be waiting for the very database.
+    pub(crate) fn cut_off(&self) -> Arc<Snapshot> {
+        self.cut_off.store(true, Ordering::SeqCst);
+        let snapshot = self.snapshot.load_full();
+        for view in snapshot.principals.values() {
+            view.epoch.fetch_max(view.in_force.epoch.seen() + 1, Ordering::AcqRel);
+        }
+        snapshot
+    }
+
+    /// Ends it. Called under the writers' lock, when everything is known.
+    pub(crate) fn connect(&self) {
+        self.cut_off.store(false, Ordering::SeqCst);
     }
 
     /// Swaps the snapshot, then bumps the epochs of `touched`. Called under the writers' lock alone.
@@ -167,6 +221,10 @@ impl Directory {
             if let Some(old) = previous.principals.get(principal) {
                 old.epoch.fetch_max(old.in_force.epoch.seen() + 1, Ordering::AcqRel);
             }
+            // Several changes at once may have read it more than once.
+            if let Some(new) = next.principals.get(principal) {
+                new.epoch.fetch_max(new.in_force.epoch.seen(), Ordering::AcqRel);
+            }
         }
     }
 }
@@ -174,6 +232,9 @@ impl Directory {
 impl PolicySource for Directory {
     fn in_force(&self, principal: Principal, credential: &Credential) -> Option<Arc<InForce>> {
         let snapshot = self.snapshot.load();
+        if self.doubts(&snapshot, Some(principal.account())) {
+            return Some(Arc::clone(&self.unknown));
+        }
         let view = snapshot.principals.get(&principal)?;
         let alive = match credential {
             Credential::AccessKey(key) => view.active_keys.contains(key),

@@ -15,7 +15,7 @@ impl Access {
     /// of a caller with [`Credential::Listener`]. Cost: two look-ups.
     ///
     /// # Errors
-    /// [`AuthRefusal::NoInstance`], [`AuthRefusal::NoListenerUser`].
+    /// [`AuthRefusal::NoInstance`], [`AuthRefusal::NoListenerUser`], [`AuthRefusal::Unavailable`].
     pub fn authenticate_open(
         &self,
         instance: &InstanceId,
@@ -23,6 +23,10 @@ impl Access {
         peer: Peer,
     ) -> Result<MqttLogin, AuthRefusal> {
         let snapshot = self.directory.read();
+        let owner = snapshot.instances.get(instance).map(|view| view.settings.account);
+        if self.is_unavailable(owner) {
+            return Err(AuthRefusal::Unavailable);
+        }
         let settings = Arc::clone(&snapshot.instances.get(instance).ok_or(AuthRefusal::NoInstance)?.settings);
         let name = (settings.account, Arc::from(user.as_str()));
         let principal: Principal = *snapshot.users.get(&name).ok_or(AuthRefusal::NoListenerUser)?;

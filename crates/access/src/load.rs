@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock, atomic::AtomicU64};
 
 use ahash::{AHashMap, AHashSet};
 use sluice_model::{
-    AccessKeyId, AccountId, InstanceId, Limits, PolicyName, PolicyType, PolicyVersion, Principal, UnixMs, UserId,
+    AccessKeyId, AccountId, InstanceId, Limits, PolicyName, PolicyType, PolicyVersion, Principal, UnixMs, UserGroupId,
+    UserId,
 };
 use sluice_policy::{Document, Epoch, InForce, Policy, PolicySet, Standing, system_policies};
 use sluice_store::{AccessKey, Entity, Holder, Store, StoreError};
@@ -42,18 +43,12 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
             touched.principals.push(*principal);
         }
         Change::UserGroup(account, group) => {
-            for user in store.group_members(*account, group).await? {
-                let principal = Principal::User(*account, user);
-                read_principal(store, next, principal).await?;
-                touched.principals.push(principal);
-            }
+            touched.principals = read_members(store, next, *account, group).await?;
         }
         Change::Policy(account, name) => {
             next.policies.remove(&(*account, name.clone()));
             touched.principals = holders(next, *account, name);
-            for principal in &touched.principals {
-                read_principal(store, next, *principal).await?;
-            }
+            replace_policy(store, next, (*account, name), &touched.principals).await?;
         }
         Change::Account(account) => {
             next.remove_account(*account);
@@ -119,6 +114,64 @@ async fn read_account(store: &Store, snapshot: &mut Snapshot, account: AccountId
     }
     for instance in store.instances(account).await? {
         read_instance(store, snapshot, account, &instance.id).await?;
+    }
+    Ok(())
+}
+
+/// Reads again what the members of a group may. What else there is of them stays: their keys and names have changes of
+/// their own. A group may have 5,000 members, so that none is read alone.
+async fn read_members(
+    store: &Store,
+    snapshot: &mut Snapshot,
+    account: AccountId,
+    group: &UserGroupId,
+) -> Result<Vec<Principal>, StoreError> {
+    let mut members = Vec::new();
+    for (user, attached) in store.policies_of_members(account, group).await? {
+        let principal = Principal::User(account, user);
+        members.push(principal);
+        let Some(view) = snapshot.principals.get(&principal).cloned() else {
+            read_principal(store, snapshot, principal).await?;
+            continue;
+        };
+        let policies = policies_of(store, snapshot, account, attached).await?;
+        snapshot.principals.insert(principal, Arc::new(view.with_policies(policies.standing, policies.custom)));
+    }
+    Ok(members)
+}
+
+/// Puts a policy's version in force for those who have it: they have the same policies as before, one of them another.
+async fn replace_policy(
+    store: &Store,
+    snapshot: &mut Snapshot,
+    (account, name): (AccountId, &PolicyName),
+    holders: &[Principal],
+) -> Result<(), StoreError> {
+    if holders.is_empty() {
+        return Ok(());
+    }
+    let policy = match custom_policy(store, snapshot, account, name.clone()).await {
+        Ok(policy) => policy,
+        Err(StoreError::NotFound(Entity::Policy)) => {
+            // Detached and deleted by another process, whose first change is still to be read here.
+            for principal in holders {
+                read_principal(store, snapshot, *principal).await?;
+            }
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    for principal in holders {
+        let Some(view) = snapshot.principals.get(principal).cloned() else { continue };
+        let Standing::Governed(set) = &view.in_force.standing else { continue };
+        let mut set = set.clone();
+        for one in set.account.iter_mut().filter(|one| one.policy_type == PolicyType::Custom) {
+            if *one.name == *name.as_str() {
+                *one = Arc::clone(&policy);
+            }
+        }
+        let view = view.with_policies(Standing::Governed(set), view.custom_policies.clone());
+        snapshot.principals.insert(*principal, Arc::new(view));
     }
     Ok(())
 }

@@ -71,6 +71,9 @@ pub enum AuthError {
     /// `InvalidSecurityToken.Malformed`: tokens are not served yet.
     #[error("the security token is not known")]
     UnknownToken,
+    /// `ServiceUnavailable`: the keys in force cannot be read at present.
+    #[error("what is in force cannot be read at present")]
+    Unavailable,
     /// `InternalError`: the stored secret does not open.
     #[error("the stored secret does not open")]
     SealedSecret,

@@ -57,6 +57,9 @@ pub enum AuthRefusal {
     /// The stored secret does not open under the master key.
     #[error("the stored secret does not open")]
     SealedSecret,
+    /// What is in force cannot be read at present: return code 3, 0x88.
+    #[error("what is in force cannot be read at present")]
+    Unavailable,
     /// The open listener's user does not exist (yet): return code 3, 0x88.
     #[error("the user of the open listener does not exist")]
     NoListenerUser,
@@ -76,7 +79,11 @@ impl Access {
         }
         check_timestamp(&request.timestamp, now)?;
         let id = key_id(&request.access_key_id)?;
-        let key = self.key(&id).ok_or(AuthError::UnknownKey)?;
+        let key = self.key(&id);
+        if self.is_unavailable(key.as_ref().map(|key| key.owner.account())) {
+            return Err(AuthError::Unavailable);
+        }
+        let key = key.ok_or(AuthError::UnknownKey)?;
         if !matches(request, &self.secret_of(&id, &key).ok_or(AuthError::SealedSecret)?) {
             return Err(AuthError::SignatureMismatch);
         }
@@ -113,7 +120,11 @@ impl Access {
             return Err(AuthRefusal::UnknownMode);
         }
         let id: AccessKeyId = key.parse().map_err(|_| AuthRefusal::UnknownKey)?;
-        let key = self.key(&id).ok_or(AuthRefusal::UnknownKey)?;
+        let key = self.key(&id);
+        if self.is_unavailable(key.as_ref().map(|key| key.owner.account())) {
+            return Err(AuthRefusal::Unavailable);
+        }
+        let key = key.ok_or(AuthRefusal::UnknownKey)?;
         let secret = self.secret_of(&id, &key).ok_or(AuthRefusal::SealedSecret)?;
         let expected = mqtt_password(&secret, client_id.as_str());
         if !bool::from(expected.as_bytes().ct_eq(password)) {

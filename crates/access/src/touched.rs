@@ -16,6 +16,15 @@ pub struct Touched {
 }
 
 impl Touched {
+    /// What two changes touch.
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self { principals, accounts, instances, groups } = other;
+        self.principals.extend(principals);
+        self.accounts.extend(accounts);
+        self.instances.extend(instances);
+        self.groups.extend(groups);
+    }
+
     /// Whether nothing is touched.
     #[must_use]
     pub fn is_empty(&self) -> bool {

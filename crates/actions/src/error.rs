@@ -253,6 +253,8 @@ pub enum Code {
     TooManyMessages,
     /// Ours: a message that has to be stored cannot be.
     SendMessageFailed,
+    /// Ours: the database cannot be reached, or what is in force cannot be read.
+    ServiceUnavailable,
 }
 
 impl Code {
@@ -341,6 +343,7 @@ impl Code {
             Self::TopicExists => ("TopicAlreadyExisted", 400, "The topic exists already."),
             Self::NoTopic => ("TopicNotFound", 400, "The topic does not exist."),
             Self::SendMessageFailed => ("SendMessageFailed", 500, "The message cannot be stored now."),
+            Self::ServiceUnavailable => ("ServiceUnavailable", 503, "The service is unavailable now. Try again later."),
             Self::NoSession => ("SessionNotFound", 400, "The client has no session."),
             Self::TooManyTopics => ("LimitExceeded.Topic", 400, "The instance has as many topics as it may."),
             Self::TooManyGroups => ("LimitExceeded.GroupId", 400, "The instance has as many groups as it may."),

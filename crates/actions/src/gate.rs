@@ -7,7 +7,7 @@ use serde::Serialize;
 use sluice_model::{Action, InstanceId, Principal, RamEntity, Resource};
 use sluice_policy::{Context, Credential, Denied, Permit, Reason};
 
-use crate::{Act, ActionContext, ActionError, DeniedAs, Product, Row};
+use crate::{Act, ActionContext, ActionError, Code, DeniedAs, Product, Row};
 
 /// On what a row's actions are asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +158,9 @@ fn denied_as(product: Product) -> DeniedAs {
 
 /// A refusal, logged once.
 fn refuse(context: &ActionContext, row: &Row, denied: &Denied, kind: DeniedAs) -> ActionError {
+    if denied.reason == Reason::Unavailable {
+        return ActionError::Code(Code::ServiceUnavailable);
+    }
     tracing::warn!(
         target: "sluice::denied", what = "API", operation = row.name, account = %denied.account, principal = %denied.principal, action = %denied.action,
         resource = %denied.resource, request_id = %context.request_id, reason = %denied, "refused"

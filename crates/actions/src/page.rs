@@ -21,7 +21,12 @@ pub struct Page {
 
 impl Page {
     pub(crate) fn read(params: &Params) -> Result<Self, ActionError> {
-        let items_max = params.integer("MaxItems", 1..=MAX_ITEMS_MAX, MAX_ITEMS_DEFAULT)?;
+        Self::read_of(params, MAX_ITEMS_MAX)
+    }
+
+    /// As [`Page::read`], of at most `most` items.
+    pub(crate) fn read_of(params: &Params, most: u32) -> Result<Self, ActionError> {
+        let items_max = params.integer("MaxItems", 1..=most, MAX_ITEMS_DEFAULT)?;
         let after =
             params.given("Marker").map(|text| key_of(text).ok_or(ActionError::invalid("Marker"))).transpose()?;
         Ok(Self { after, items_max: usize::try_from(items_max).expect("1,000 fits") })

@@ -4,16 +4,26 @@
 
 mod access_key;
 mod attachment;
+mod holder_kind;
 mod login_profile;
+mod membership;
 mod policy;
 mod policy_version;
 mod user;
+mod user_group;
 
 pub use access_key::{AccessKeyList, CreateAccessKey, DeleteAccessKey, ListAccessKeys, UpdateAccessKey};
-pub use attachment::{AttachPolicyToUser, DetachPolicyFromUser, ListEntitiesForPolicy, ListPoliciesForUser};
+pub use attachment::{
+    Attach, AttachPolicyToGroup, AttachPolicyToRole, AttachPolicyToUser, Detach, DetachPolicyFromGroup,
+    DetachPolicyFromRole, DetachPolicyFromUser, ListEntitiesForPolicy, ListPoliciesFor, ListPoliciesForGroup,
+    ListPoliciesForRole, ListPoliciesForUser, Pair,
+};
+pub use holder_kind::{Kind, OfGroup, OfRole, OfUser};
 pub use login_profile::{ChangePassword, CreateLoginProfile, DeleteLoginProfile, GetLoginProfile, UpdateLoginProfile};
+pub use membership::{AddUserToGroup, ListGroupsForUser, ListUsersForGroup, RemoveUserFromGroup};
 pub use policy::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies};
 pub use policy_version::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
 pub use user::{CreateUser, DeleteUser, Done, GetUser, ListUsers, UpdateUser};
+pub use user_group::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};

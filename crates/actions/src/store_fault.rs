@@ -12,6 +12,10 @@ impl From<StoreError> for ActionError {
             StoreError::AlreadyExists(entity) => exists(*entity),
             StoreError::Limit(entity) => too_many(*entity),
             StoreError::Conflict(entity) => conflict(*entity),
+            StoreError::Unavailable(why) => {
+                tracing::warn!(why, "the database cannot be reached; an operation is answered 503");
+                return Self::Code(Code::ServiceUnavailable);
+            }
             _ => None,
         };
         code.map_or_else(
@@ -87,6 +91,7 @@ fn conflict(entity: Entity) -> Option<Code> {
         Entity::UserGroup => Code::PolicyHasGroup,
         Entity::Role => Code::PolicyHasRole,
         Entity::Membership => Code::UserIsInGroup,
+        Entity::Member => Code::GroupHasUser,
         Entity::GroupAttachment => Code::GroupHasPolicy,
         Entity::RoleAttachment => Code::RoleHasPolicy,
         Entity::PolicyVersion => Code::PolicyHasVersion,

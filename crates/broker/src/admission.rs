@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use sluice_access::{AuthRefusal, MqttLogin, random};
 use sluice_codec::{ConnAck, Connect, Packet, ReasonCode, Version, encode};
 use sluice_model::{ClientId, UnixMs};
+use sluice_policy::{Denied, Reason};
 use sluice_router::{InstanceKey, SubscriberId};
 use sluice_session::{Opening, Session, check, reason_string};
 use sluice_store::log::{LogFault, Need, Ticket};
@@ -79,7 +80,7 @@ impl Broker {
         let live = self.instances.of(&key);
         let permit = self.ask_instance(&login.caller, &live, now).map_err(|denied| {
             log_denied_at("CONNECT", &key, &client, &login.caller, &denied);
-            Refused { reason: ReasonCode::NotAuthorized, why: denied.to_string(), logged: true }
+            Refused { reason: not_permitted(&denied), why: denied.to_string(), logged: true }
         })?;
         let identity = Identity {
             client: client.clone(),
@@ -209,7 +210,7 @@ impl Broker {
             Err(WillRefused::NoTopic) => refused(ReasonCode::NotAuthorized, WillRefused::NoTopic.to_string()),
             Err(WillRefused::Denied(denied)) => {
                 log_denied("CONNECT with a will", identity, &denied);
-                Err(Refused { reason: ReasonCode::NotAuthorized, why: denied.to_string(), logged: true })
+                Err(Refused { reason: not_permitted(&denied), why: denied.to_string(), logged: true })
             }
         }
     }
@@ -225,11 +226,18 @@ impl Client {
     }
 }
 
+/// What a refusal is called in a CONNACK.
+fn not_permitted(denied: &Denied) -> ReasonCode {
+    if denied.reason == Reason::Unavailable { ReasonCode::ServerUnavailable } else { ReasonCode::NotAuthorized }
+}
+
 fn not_proved(refusal: AuthRefusal) -> Refused {
     let reason = match refusal {
         AuthRefusal::NoInstance => ReasonCode::NotAuthorized,
         // DESIGN section 1: the open listener refuses until its user exists (3, 0x88).
-        AuthRefusal::SealedSecret | AuthRefusal::NoListenerUser => ReasonCode::ServerUnavailable,
+        AuthRefusal::SealedSecret | AuthRefusal::NoListenerUser | AuthRefusal::Unavailable => {
+            ReasonCode::ServerUnavailable
+        }
         _ => ReasonCode::BadUserNameOrPassword,
     };
     Refused { reason, why: refusal.to_string(), logged: false }

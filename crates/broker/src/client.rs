@@ -67,6 +67,8 @@ pub struct Client {
     pub(crate) last_held_back: Option<Arc<str>>,
     /// A parent topic that exists, until something changes: the one published to last.
     pub(crate) known_parent: Option<Box<str>>,
+    /// The last question of a delivery has no answer at present.
+    pub(crate) is_undecided: bool,
     pub(crate) turn: Turn,
 }
 
@@ -119,6 +121,7 @@ impl Client {
             ending: Ending::Lost,
             last_held_back: None,
             known_parent: None,
+            is_undecided: false,
             turn: Turn::default(),
         }
     }

@@ -58,6 +58,8 @@ enum NotTaken {
     Denied(String),
     /// A limit of the instance.
     OverQuota(OverQuota),
+    /// Nobody can say at present whether it may be.
+    Unavailable(String),
     /// It has to be stored, and cannot be.
     Log(LogFault),
 }
@@ -216,6 +218,7 @@ impl Broker {
         let group = if link.is_here() { Ok(()) } else { self.ask_group(&link.identity, now).map(|_permit| ()) };
         match topic.and(group) {
             Ok(()) => true,
+            Err(denied) if denied.reason == Reason::Unavailable => true,
             Err(denied) => denied.reason == Reason::NoPrincipal && !link.is_here(),
         }
     }
@@ -282,6 +285,7 @@ impl Client {
                 let reply = self.session.publish_reply(qos, packet_id, ReasonCode::NotAuthorized, Some(&why));
                 return self.write_when(None, reply, out);
             }
+            Err(NotTaken::Unavailable(why)) => return self.close(ReasonCode::ServerBusy, Some(&why), out),
             Err(NotTaken::OverQuota(over)) => {
                 log_refused("PUBLISH", &self.link.identity, over);
                 (over.reason(), over.to_string())
@@ -320,6 +324,9 @@ impl Client {
         let yes = cache
             .check_topic(&broker.decisions, &identity.caller, TopicAction::Publish, place, &text, now)
             .map_err(|denied| {
+                if denied.reason == Reason::Unavailable {
+                    return NotTaken::Unavailable(denied.to_string());
+                }
                 broker.meters.refused.increment(1);
                 log_denied("PUBLISH", identity, &denied);
                 NotTaken::Denied(denied.to_string())

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use sluice_access::{TopicAction, TopicYes};
 use sluice_codec::RetainHandling;
 use sluice_model::{Qos, TopicFilter, UnixMs};
-use sluice_policy::{Covering, Denied};
+use sluice_policy::{Covering, Denied, Reason};
 use sluice_router::SubscriptionOptions;
 use sluice_session::{Delivered, InFlight, Outgoing, Stage};
 use sluice_store::log::{LogFault, MessageId, QueueId, Receiver, Record, Ticket, Way};
@@ -162,7 +162,10 @@ impl Client {
             return Ok(());
         }
         if !self.may_receive(&waiting, now) {
-            if waiting.share.is_some() {
+            if self.is_undecided {
+                // The connection is about to be closed; until then it waits where it was.
+                self.taken.push_front(waiting);
+            } else if waiting.share.is_some() {
                 let live = Arc::clone(&self.link.identity.instance);
                 self.broker.pass_on(&live, waiting, self.link.id, &mut self.turn.wakes);
             } else {
@@ -291,6 +294,10 @@ impl Client {
         let Some(held) = &one.held else { return Ok(()) };
         // It does not expire any more: the client may have it. [MQTT-4.3.3-7]
         if !self.may_receive(held, now) {
+            if self.is_undecided {
+                self.session.put_back(one);
+                return Ok(());
+            }
             return self.give_up(one.stage, id, out);
         }
         let stage = one.stage;
@@ -336,13 +343,18 @@ impl Client {
     }
 
     /// Asks the receiver's right, on the concrete topic and on its group, point to point on the parent topic; of what has
-    /// waited, the publisher's right of today too.
+    /// waited, the publisher's right of today too. A no says in `is_undecided` whether nobody can say at present.
     pub(crate) fn may_receive(&mut self, waiting: &Waiting, now: UnixMs) -> bool {
         let name = waiting.message.frame.topic();
         let topic = if waiting.way == Way::PointToPoint { name.parent().into() } else { name.shared() };
         let allowed = self.may_use_group(now).and_then(|()| self.may_hear(waiting.way, &topic, now));
+        self.is_undecided = false;
         match allowed {
             Ok(()) => self.may_still_come(waiting, now),
+            Err(denied) if denied.reason == Reason::Unavailable => {
+                self.is_undecided = true;
+                false
+            }
             Err(denied) => {
                 self.hold_back(&topic, &denied);
                 false
@@ -386,6 +398,10 @@ impl Client {
         }
         match self.broker.publisher_may(&self.link.identity.instance, &waiting.message, now) {
             Ok(()) => true,
+            Err(denied) if denied.reason == Reason::Unavailable => {
+                self.is_undecided = true;
+                false
+            }
             Err(denied) => {
                 self.broker.meters.held_back.increment(1);
                 log_denied("replay", &self.link.identity, &denied);

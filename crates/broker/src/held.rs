@@ -148,7 +148,13 @@ impl Client {
             }
             let Some(Waits { encoded, copy, .. }) = self.held.pop() else { break };
             match copy {
-                Some(copy) if !self.may_receive(&copy.waiting, now) => self.withhold(&copy, out)?,
+                Some(copy) if !self.may_receive(&copy.waiting, now) => {
+                    if self.is_undecided {
+                        // The connection is about to be closed: it stays in flight, and is asked for when the client is back.
+                        return Ok(());
+                    }
+                    self.withhold(&copy, out)?;
+                }
                 _ => out.extend_from_slice(&encoded),
             }
         }

@@ -97,7 +97,7 @@ impl Client {
         match self.ending {
             Ending::Left { with_will: false } => None,
             // The server's own end is no client's loss; it tells its clients so, and they come back.
-            Ending::Closed(ReasonCode::ServerShuttingDown) => None,
+            Ending::Closed(ReasonCode::ServerShuttingDown | ReasonCode::ServerBusy) => None,
             Ending::Left { with_will: true } | Ending::Lost | Ending::Closed(_) => self.will.take(),
         }
     }
@@ -177,6 +177,11 @@ impl Broker {
     /// Does what is due of a session whose client is away: its will, its end.
     pub(crate) fn look_at_parked(&self, link: &Arc<Link>, now: UnixMs) {
         let steady = self.steady(now);
+        if self.access.is_unavailable(Some(link.identity.instance.key.account)) {
+            // Nobody can say whether its will may be published, nor whether it may end without it.
+            self.agenda.enter(after(steady, 1), link.id);
+            return;
+        }
         let (ends, will) = link.with_outbox(|outbox| {
             let Some(parked) = outbox.parked() else { return (false, None) };
             let is_due = parked.will.as_ref().is_some_and(|will| will.at <= steady);

@@ -2,7 +2,7 @@
 
 use sluice_codec::ReasonCode;
 use sluice_model::{Action, GroupId, Resource, TopicFilter, UnixMs};
-use sluice_policy::{Caller, Context, Denied, Grant, Permit};
+use sluice_policy::{Caller, Context, Denied, Grant, Permit, Reason};
 
 use crate::{
     Broker, Client,
@@ -39,6 +39,8 @@ impl Client {
                 self.origin = None;
                 self.known_parent = None;
             }
+            // Logged once, by whoever found out. What waits for the client goes on waiting.
+            Err(denied) if denied.reason == Reason::Unavailable => return Err(ReasonCode::ServerBusy),
             Err(denied) => {
                 self.broker.meters.refused.increment(1);
                 log_denied("connection", identity, &denied);
@@ -65,6 +67,7 @@ impl Client {
                     self.valid_until = self.valid_until.min(until);
                     self.cover(&filter, now);
                 }
+                Err(refused) if refused.is_unavailable() => return Err(ReasonCode::ServerBusy),
                 Err(refused) => {
                     self.broker.meters.refused.increment(1);
                     refused.log("subscription", &self.link.identity);
@@ -164,6 +167,11 @@ pub(crate) enum NotSubscribed {
 }
 
 impl NotSubscribed {
+    /// Whether nobody can say at present.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Denied(denied) if denied.reason == Reason::Unavailable)
+    }
+
     pub(crate) fn log(&self, what: &'static str, identity: &Identity) {
         match self {
             Self::NoTopic => log_refused(what, identity, self),

@@ -35,6 +35,9 @@ impl Client {
         for (place, (filter, options)) in packet.filters.iter().enumerate() {
             // One packet has room for hundreds of thousands: what cannot be entered is not asked either.
             let answer = if place < most { self.ask(filter, *options, now) } else { self.over_quota() };
+            if let Err(Refused { reason: ReasonCode::ServerBusy, why, .. }) = &answer {
+                return self.close(ReasonCode::ServerBusy, Some(why), out);
+            }
             if let Err(Refused { is_denied: true, why, .. }) = &answer
                 && self.closes_when_denied()
             {
@@ -85,6 +88,9 @@ impl Client {
             return Err(Refused { reason: ReasonCode::NotAuthorized, why: why.to_owned(), is_denied: true });
         }
         self.may_subscribe(filter, now).map_err(|not: NotSubscribed| {
+            if not.is_unavailable() {
+                return Refused { reason: ReasonCode::ServerBusy, why: not.to_string(), is_denied: true };
+            }
             self.broker.meters.refused.increment(1);
             not.log("SUBSCRIBE", &self.link.identity);
             Refused { reason: ReasonCode::NotAuthorized, why: not.to_string(), is_denied: true }

@@ -21,12 +21,13 @@ impl Broker {
     pub fn sweep(&self, touched: &Touched) {
         let now = self.access.clock().now();
         let principals: AHashSet<_> = touched.principals.iter().copied().collect();
+        let accounts: AHashSet<_> = touched.accounts.iter().copied().collect();
         let is_touched = |link: &Link| {
             let (key, client) = (&link.identity.instance.key, &link.identity.client);
             let is_here =
                 |account: AccountId, instance: &InstanceId| key.account == account && key.instance == *instance;
             principals.contains(&link.identity.caller.principal())
-                || touched.accounts.contains(&key.account)
+                || accounts.contains(&key.account)
                 || touched.instances.iter().any(|(account, instance)| is_here(*account, instance))
                 || touched.groups.iter().any(|(account, instance, group)| {
                     is_here(*account, instance) && client.has_group() && client.group_str() == group.as_str()
@@ -64,7 +65,7 @@ impl Broker {
         }
         match self.ask_instance(&identity.caller, live, now) {
             Ok(_may_be_there) => link.mute(false),
-            Err(denied) if denied.reason == Reason::NoPrincipal => return,
+            Err(denied) if matches!(denied.reason, Reason::NoPrincipal | Reason::Unavailable) => return,
             Err(_denied) => {
                 link.mute(true);
                 return;
@@ -73,6 +74,9 @@ impl Broker {
         for (filter, _) in live.index.filters_of(link.id) {
             let asked = self.ask_group(identity, now).map_err(NotSubscribed::Denied);
             if let Err(refused) = asked.and_then(|_| self.ask_filter(identity, &filter, now)) {
+                if refused.is_unavailable() {
+                    return;
+                }
                 self.meters.refused.increment(1);
                 refused.log("subscription", identity);
                 live.index.unsubscribe(link.id, &filter);

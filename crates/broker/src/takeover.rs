@@ -158,6 +158,7 @@ impl Broker {
     fn may_hold_group(&self, held: &Identity, now: UnixMs) -> bool {
         match self.ask_group(held, now) {
             Ok(permit) => permit.is_some(),
+            Err(denied) if denied.reason == Reason::Unavailable => true,
             Err(denied) => denied.reason == Reason::NoPrincipal && self.owner_exists(held),
         }
     }

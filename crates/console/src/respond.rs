@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
+use sluice_access::StoreError;
 use sluice_actions::ActionError;
 
 use crate::{
@@ -93,8 +94,38 @@ pub(crate) fn wrong_csrf() -> Response {
     page(StatusCode::FORBIDDEN, &Problem { head: "Not accepted", told })
 }
 
+/// Why a page could not be made.
+pub(crate) trait Cause: std::fmt::Display {
+    /// Whether the same may well succeed a little later.
+    fn is_passing(&self) -> bool {
+        false
+    }
+}
+
+impl Cause for &str {}
+impl Cause for StoreError {
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+impl Cause for ActionError {
+    fn is_passing(&self) -> bool {
+        self.status() == StatusCode::SERVICE_UNAVAILABLE.as_u16()
+    }
+}
+
+/// The database cannot be reached.
+fn unavailable(error: &dyn std::fmt::Display) -> Response {
+    tracing::warn!(%error, "a page is not served now");
+    let told = "The service cannot reach its database now. Nothing is lost; open the page again in a moment.";
+    page(StatusCode::SERVICE_UNAVAILABLE, &Problem { head: "Not available now", told })
+}
+
 /// Ours; the cause is in the log.
-pub(crate) fn failed(error: &dyn std::fmt::Display) -> Response {
+pub(crate) fn failed(error: &impl Cause) -> Response {
+    if error.is_passing() {
+        return unavailable(error);
+    }
     tracing::error!(%error, "a page failed");
     let told = "Something failed on the server. Its log says what.";
     page(StatusCode::INTERNAL_SERVER_ERROR, &Problem { head: "That did not work", told })

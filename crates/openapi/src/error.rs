@@ -84,6 +84,7 @@ fn auth_code(cause: &AuthError) -> (&'static str, StatusCode) {
         AuthError::NonceForm => ("IncompleteSignature", bad),
         AuthError::TooManyNonces => ("Throttling", bad),
         AuthError::UnknownToken => ("InvalidSecurityToken.Malformed", bad),
+        AuthError::Unavailable => ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE),
         AuthError::SealedSecret => ("InternalError", StatusCode::INTERNAL_SERVER_ERROR),
     }
 }

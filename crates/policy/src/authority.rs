@@ -132,6 +132,9 @@ impl Authority {
         let Some(in_force) = in_force else {
             return Err(denied(&Arc::from(""), Reason::NoPrincipal, None));
         };
+        if matches!(in_force.standing, Standing::Unknown) {
+            return Err(denied(&in_force.name, Reason::Unavailable, None));
+        }
         // The wall comes first, for the owner too: no policy reaches across accounts. DESIGN section 2.
         if resource.account() != principal.account() {
             return Err(denied(&in_force.name, Reason::AccountWall, None));
@@ -177,6 +180,9 @@ impl Authority {
     ) -> Option<Covering> {
         let principal = caller.principal();
         let in_force = self.source.in_force(principal, caller.credential())?;
+        if matches!(in_force.standing, Standing::Unknown) {
+            return None;
+        }
         if account != principal.account() || in_force.valid_until <= now {
             return None;
         }

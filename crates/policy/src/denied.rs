@@ -27,6 +27,9 @@ pub enum Reason {
     AccountWall,
     /// The user or its credential is gone, disabled or inactive.
     NoPrincipal,
+    /// Nobody can say at present: what is in force is kept elsewhere and cannot be read. Nothing is known to be gone, so
+    /// nothing ends for it.
+    Unavailable,
 }
 
 /// A refusal. Displays as one sentence for logs and reason strings.
@@ -54,7 +57,7 @@ impl Denied {
     pub fn no_permission_type(&self) -> &'static str {
         match self.reason {
             Reason::Explicit(_) => "ExplicitDeny",
-            Reason::NoAllow { .. } | Reason::AccountWall | Reason::NoPrincipal => "ImplicitDeny",
+            Reason::NoAllow { .. } | Reason::AccountWall | Reason::NoPrincipal | Reason::Unavailable => "ImplicitDeny",
         }
     }
 
@@ -64,7 +67,7 @@ impl Denied {
         match &self.reason {
             Reason::Explicit(statement) => statement.scope.as_str(),
             Reason::NoAllow { scope, .. } => scope.as_str(),
-            Reason::AccountWall | Reason::NoPrincipal => Scope::Account.as_str(),
+            Reason::AccountWall | Reason::NoPrincipal | Reason::Unavailable => Scope::Account.as_str(),
         }
     }
 
@@ -129,6 +132,7 @@ impl fmt::Display for Denied {
             }
             Reason::AccountWall => f.write_str("it belongs to another account"),
             Reason::NoPrincipal => f.write_str("the user or the credential is gone or inactive"),
+            Reason::Unavailable => f.write_str("what is in force cannot be read at present"),
         }
     }
 }

@@ -106,6 +106,8 @@ pub enum Standing {
     Owner,
     /// Anyone else: what the policies say.
     Governed(PolicySet),
+    /// Nobody can say at present: every question answers no. Whoever gives it says with it that it is over already.
+    Unknown,
 }
 
 /// What is in force for a principal with a credential, at one epoch.

@@ -48,7 +48,7 @@ impl Answer {
 
 /// Makes the call and prints the reply; exit 1 and the error's code on stderr when it is refused.
 pub(crate) fn run(args: &ApiArgs, now: jiff::Timestamp, out: &mut impl Write) -> Result<ExitCode, ApiError> {
-    let answer = call(args, now)?;
+    let answer = call(&agent(), args, now)?;
     writeln!(out, "{}", answer.body)?;
     if answer.is_success {
         return Ok(ExitCode::SUCCESS);
@@ -57,15 +57,19 @@ pub(crate) fn run(args: &ApiArgs, now: jiff::Timestamp, out: &mut impl Write) ->
     Ok(ExitCode::FAILURE)
 }
 
+/// What keeps the connections of several calls.
+pub(crate) fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).build().new_agent()
+}
+
 /// Makes the call. Blocks until it is answered.
-pub(crate) fn call(args: &ApiArgs, now: jiff::Timestamp) -> Result<Answer, ApiError> {
+pub(crate) fn call(agent: &ureq::Agent, args: &ApiArgs, now: jiff::Timestamp) -> Result<Answer, ApiError> {
     let host = args.endpoint.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
     let host = host.filter(|host| !host.is_empty() && !host.contains('/'));
     let host = host.ok_or_else(|| ApiError::Endpoint(args.endpoint.clone()))?;
     let query = canonical_query(&args.parameters)?;
     let headers = signed_headers(args, host, &query, now);
 
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     let mut request = agent.post(format!("http://{host}/?{query}"));
     for (name, value) in headers {
         request = request.header(name, value);

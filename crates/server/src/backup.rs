@@ -59,6 +59,8 @@ pub(crate) struct Source {
     master_key: PathBuf,
     log: LogSource,
     clock: Clock,
+    /// The metadata is not in the folder.
+    is_elsewhere: bool,
 }
 
 impl Source {
@@ -76,7 +78,13 @@ impl Source {
             log: log.map_or_else(|| LogSource::Resting(folder.log_path()), LogSource::Open),
             data_dir,
             clock,
+            is_elsewhere: false,
         }
+    }
+
+    /// The same, whose metadata is in the folder or `is_elsewhere`.
+    pub(crate) fn with_database(self, is_elsewhere: bool) -> Self {
+        Self { is_elsewhere, ..self }
     }
 }
 
@@ -96,6 +104,9 @@ pub(crate) async fn without_server(data_dir: &Path, copy: &Path, clock: Clock) -
 
 /// Makes the copy; gives the lines to print. A copy that fails is taken away again, as far as that is possible.
 pub(crate) async fn make(source: &Source, copy: &Path) -> Result<Vec<String>, BackupError> {
+    if source.is_elsewhere {
+        return Err(StoreError::CopyNotServed.into());
+    }
     prepare(copy, &source.data_dir)?;
     match fill(source, copy).await {
         Ok(manifest) => {

@@ -10,6 +10,7 @@
 mod connections;
 mod ledger;
 mod link;
+mod operations;
 mod options;
 mod pace;
 mod process;
@@ -17,6 +18,7 @@ mod progress;
 mod publisher;
 mod report;
 mod run;
+mod signed_calls;
 mod soak;
 mod stamp;
 mod stored;
@@ -45,6 +47,10 @@ pub(crate) fn run(command: &BenchCommand, out: &mut impl Write) -> Result<ExitCo
             let report = runtime(&args.target)?.block_on(soak::run(args))?;
             report.write(args, out)?;
             Ok(exit(report.is_breach()))
+        }
+        BenchCommand::Operations(args) => {
+            operations::run(args)?.write(args, out)?;
+            Ok(ExitCode::SUCCESS)
         }
         BenchCommand::Stored(args) => {
             let report = runtime(&args.target)?.block_on(stored::run(args))?;

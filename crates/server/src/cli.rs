@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::bench::BenchCommand;
+use crate::{
+    bench::BenchCommand,
+    database_url::{DatabaseUrl, NotADatabase},
+};
 
 /// A self-hosted ApsaraMQ for MQTT with RAM.
 #[derive(Debug, Parser)]
@@ -86,6 +89,10 @@ pub(crate) struct ServeArgs {
     /// The RAM user as whom clients of the open listener act
     #[arg(long, env = "SLUICE_OPEN_USER", value_name = "NAME")]
     pub(crate) open_user: Option<String>,
+    /// PostgreSQL for accounts, policies and instances, postgres://USER@HOST:PORT/NAME; several servers may share one
+    /// [default: SQLite in the data folder]
+    #[arg(long, env = "SLUICE_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub(crate) database: Option<String>,
     /// How log lines look; they go to stderr [default: text]
     #[arg(long, env = "SLUICE_LOG_FORMAT", value_enum)]
     pub(crate) log_format: Option<LogFormat>,
@@ -130,6 +137,28 @@ pub(crate) struct Place {
     /// Folder of the database, keys and messages
     #[arg(long, env = "SLUICE_DATA_DIR", default_value = "./data")]
     pub(crate) data_dir: PathBuf,
+    /// PostgreSQL's URL, where the server has one
+    #[arg(long, env = "SLUICE_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub(crate) database: Option<String>,
+}
+
+impl Place {
+    /// PostgreSQL, if it is there.
+    pub(crate) fn database(&self) -> Result<Option<DatabaseUrl>, NotADatabase> {
+        self.database.as_deref().map(str::parse).transpose()
+    }
+
+    /// Refuses a command that copies files where the metadata is not in one.
+    pub(crate) fn embedded(&self, command: &str) -> Result<(), String> {
+        match self.database() {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err(format!(
+                "`sluice {command}` serves the embedded database only; copy a PostgreSQL database with pg_dump and the data \
+                 folder's log beside it (docs/operations.md)"
+            )),
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,10 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use sluice_broker::OpenDoor;
 
-use crate::cli::{LogFormat, ServeArgs};
+use crate::{
+    cli::{LogFormat, ServeArgs},
+    database_url::{DatabaseUrl, NotADatabase},
+};
 
 /// The keys of the TOML file; the same names as the flags. An unknown key is an error.
 #[derive(Debug, Default, Deserialize)]
@@ -27,6 +30,7 @@ struct File {
     open_mqtt: Option<String>,
     open_instance: Option<String>,
     open_user: Option<String>,
+    database: Option<String>,
     log_format: Option<LogFormat>,
     master_key_file: Option<PathBuf>,
 }
@@ -42,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) certificate: Option<CertificateFiles>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) open: Option<OpenListener>,
+    pub(crate) database: Option<DatabaseUrl>,
     pub(crate) log_format: LogFormat,
     pub(crate) master_key_file: Option<PathBuf>,
 }
@@ -71,6 +76,8 @@ pub(crate) enum ConfigError {
     Address { key: &'static str, value: String },
     #[error("`{key}` is missing: `{because}` needs it")]
     Missing { key: &'static str, because: &'static str },
+    #[error(transparent)]
+    Database(#[from] NotADatabase),
     #[error("`{key}` cannot be `{value}`: {fault}")]
     Value { key: &'static str, value: String, fault: String },
 }
@@ -93,6 +100,7 @@ impl Config {
             certificate: certificate(args.tls_cert.or(file.tls_cert), args.tls_key.or(file.tls_key), encrypted)?,
             trusted_proxies: networks(&args.trusted_proxy.or(file.trusted_proxy).unwrap_or_default())?,
             open: open_listener(open_mqtt, open_instance, open_user)?,
+            database: args.database.or(file.database).map(|url| url.parse()).transpose()?,
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| "./data".into()),
             mqtt: address("mqtt", args.mqtt.or(file.mqtt).as_deref().unwrap_or("127.0.0.1:1883"))?,
             http: address("http", args.http.or(file.http).as_deref().unwrap_or("127.0.0.1:8080"))?,
@@ -208,6 +216,7 @@ mod tests {
             ("open-mqtt = '127.0.0.1:1884'\nopen-instance = 'mqtt-cn-a'", "open-user"),
             ("open-instance = 'mqtt-cn-a'\nopen-user = 'fleet'", "open-mqtt"),
             ("open-user = 'fleet'", "open-mqtt"),
+            ("database = 'mysql://sluice:hunter2@db'", "database"),
             ("open-mqtt = '127.0.0.1:1884'\nopen-instance = 'no'\nopen-user = 'fleet'", "open-instance"),
             ("open-mqtt = '127.0.0.1:1884'\nopen-instance = 'mqtt-cn-a'\nopen-user = 'a b'", "open-user"),
         ] {

@@ -26,8 +26,8 @@ pub(crate) enum FolderError {
     #[error("the master key file `{path}` is wrong: {source}")]
     Key { path: PathBuf, source: SealError },
     #[error(
-        "the master key file `{0}` is missing, and the data folder was sealed under it; put it back (a backup does not \
-         contain it) or name it with --master-key-file"
+        "the master key file `{0}` is missing, and the data was sealed under it; put it back (a backup does not contain it) \
+         or name it with --master-key-file; servers that share a database share the key"
     )]
     KeyMissing(PathBuf),
     #[error("a restore into `{0}` has begun and did not end; empty the folder and restore again")]
@@ -73,6 +73,11 @@ impl DataFolder {
         format!("sqlite://{}", path.replace('%', "%25").replace('?', "%3F").replace('#', "%23"))
     }
 
+    /// Whether the folder has a database of its own.
+    pub(crate) fn has_database(&self) -> bool {
+        self.path.join(DATABASE).exists()
+    }
+
     /// Where the message log is.
     pub(crate) fn log_path(&self) -> PathBuf {
         self.path.join(LOG)
@@ -98,11 +103,12 @@ impl DataFolder {
         &self.path
     }
 
-    /// Reads the master key; without a configured file the folder's own is made at first start.
-    pub(crate) fn master_key(&self, configured: Option<&Path>) -> Result<MasterKey, FolderError> {
+    /// Reads the master key; without a configured file the folder's own is made at first start, while nothing `is_sealed`
+    /// under one.
+    pub(crate) fn master_key(&self, configured: Option<&Path>, is_sealed: bool) -> Result<MasterKey, FolderError> {
         let path = self.master_key_path(configured);
         if !path.exists() {
-            if configured.is_some() || self.path.join(DATABASE).exists() {
+            if configured.is_some() || is_sealed {
                 return Err(FolderError::KeyMissing(path));
             }
             write_private(&path, MasterKey::generate_hex().expose_secret())?;
@@ -146,13 +152,12 @@ mod tests {
     fn the_master_key_is_made_once_private_and_never_replaced() {
         let temp = tempfile::tempdir().unwrap();
         let folder = DataFolder::open(temp.path()).unwrap();
-        let sealed = folder.master_key(None).unwrap().seal("row", &"secret".into());
-        assert_eq!(folder.master_key(None).unwrap().open("row", &sealed).unwrap().expose_secret(), "secret");
+        let sealed = folder.master_key(None, false).unwrap().seal("row", &"secret".into());
+        assert_eq!(folder.master_key(None, false).unwrap().open("row", &sealed).unwrap().expose_secret(), "secret");
         let path = temp.path().join("master.key");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(folder.master_key(None), Err(FolderError::KeyOpenToOthers(_))));
+        assert!(matches!(folder.master_key(None, false), Err(FolderError::KeyOpenToOthers(_))));
         std::fs::remove_file(&path).unwrap();
-        std::fs::write(temp.path().join("sluice.db"), "").unwrap();
-        assert!(matches!(folder.master_key(None), Err(FolderError::KeyMissing(_))));
+        assert!(matches!(folder.master_key(None, true), Err(FolderError::KeyMissing(_))));
     }
 }

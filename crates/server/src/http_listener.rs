@@ -73,8 +73,9 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, ro
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(arrival.peer);
         request.extensions_mut().insert(arrival.clone());
-        let answering = router.clone().oneshot(request.map(Body::new));
-        async move { Ok::<Response, Infallible>(in_time(answering).await) }
+        // A task of its own: what was written is put in force, though the client has gone away.
+        let answering = tokio::spawn(in_time(router.clone().oneshot(request.map(Body::new))));
+        async move { Ok::<Response, Infallible>(answering.await.unwrap_or_else(failed)) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -86,6 +87,12 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, ro
     if let Err(error) = served {
         tracing::debug!(peer = %peer.addr, %error, "an HTTP connection ended");
     }
+}
+
+/// The task panicked, or the server ends.
+fn failed(error: tokio::task::JoinError) -> Response {
+    tracing::error!(%error, "a request ended before its answer");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
 async fn in_time(answering: impl Future<Output = Result<Response, Infallible>>) -> Response {

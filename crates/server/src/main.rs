@@ -11,6 +11,7 @@ mod certificate_watch;
 mod cli;
 mod config;
 mod data_folder;
+mod database_url;
 mod first_start;
 mod health;
 mod http_listener;
@@ -84,14 +85,15 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
                 AccountCommand::Create { alias, id, place } => (place, operator::AccountRequest::Create { alias, id }),
                 AccountCommand::List { place } => (place, operator::AccountRequest::List),
             };
-            runtime()?.block_on(operator::run(&place.data_dir, request, &mut out)).map_err(Failure::of)?;
+            runtime()?.block_on(operator::run(&place, request, &mut out)).map_err(Failure::of)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Backup { dir, place } => {
-            runtime()?.block_on(operator::backup(&place.data_dir, &dir, &mut out)).map_err(Failure::of)?;
+            runtime()?.block_on(operator::backup(&place, &dir, &mut out)).map_err(Failure::of)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Restore { dir, place } => {
+            place.embedded("restore").map_err(Failure::of)?;
             let lines = restore::run(&dir, &place.data_dir).map_err(Failure::of)?;
             print(&lines, &mut out).map_err(Failure::of)
         }

@@ -22,7 +22,9 @@ use tokio::{
 
 use crate::{
     backup::{self, BackupError},
+    cli::Place,
     data_folder::{DataFolder, FolderError},
+    database_url::NotADatabase,
 };
 
 /// Longest line either way.
@@ -69,6 +71,8 @@ pub(crate) enum OperatorError {
     Wiring(#[from] crate::wiring::WiringError),
     #[error(transparent)]
     Backup(#[from] BackupError),
+    #[error(transparent)]
+    Database(#[from] NotADatabase),
 }
 
 /// The lines of DESIGN section 1: one `Name=value` each.
@@ -174,12 +178,14 @@ async fn serve_one(stream: UnixStream, operator: &Operator) -> std::io::Result<(
 }
 
 /// Runs a command on accounts: through the server when one runs, else with the folder's lock. Prints the lines.
-pub(crate) async fn run(data_dir: &Path, request: AccountRequest, out: &mut impl Write) -> Result<(), OperatorError> {
-    let reply = match UnixStream::connect(DataFolder::socket_path(data_dir)).await {
+pub(crate) async fn run(place: &Place, request: AccountRequest, out: &mut impl Write) -> Result<(), OperatorError> {
+    let reply = match UnixStream::connect(DataFolder::socket_path(&place.data_dir)).await {
         Ok(stream) => ask(stream, &Request::Account(request)).await?,
         Err(_) => {
-            let folder = DataFolder::open(data_dir)?;
-            let opened = crate::wiring::open(&folder, None).await?;
+            let folder = DataFolder::open(&place.data_dir)?;
+            let opened = crate::wiring::open(&folder, place.database()?.as_ref(), None).await?;
+            // Closing waits for whatever still has a connection.
+            drop(opened.turn);
             let reply = answer(&opened.access, request).await;
             opened.store.close().await;
             reply
@@ -189,7 +195,9 @@ pub(crate) async fn run(data_dir: &Path, request: AccountRequest, out: &mut impl
 }
 
 /// Copies the data: by the server when one runs, else with the folder's lock. Prints the lines.
-pub(crate) async fn backup(data_dir: &Path, copy: &Path, out: &mut impl Write) -> Result<(), OperatorError> {
+pub(crate) async fn backup(place: &Place, copy: &Path, out: &mut impl Write) -> Result<(), OperatorError> {
+    place.embedded("backup").map_err(OperatorError::Refused)?;
+    let data_dir = place.data_dir.as_path();
     // The server's working folder is another.
     let copy = std::path::absolute(copy)?;
     let reply = match UnixStream::connect(DataFolder::socket_path(data_dir)).await {

@@ -61,15 +61,17 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let folder = DataFolder::open(&config.data_dir)?;
     // Before the database, whose schema is brought up to date: a folder of a newer program is left as it is.
     wiring::check_log(folder.log_path())?;
-    let opened = wiring::open(&folder, config.master_key_file.as_deref()).await?;
+    let opened = wiring::open(&folder, config.database.as_ref(), config.master_key_file.as_deref()).await?;
     let (log, recovered) = wiring::open_log(&folder).await?;
     let listeners = Listeners::bind(&config, open_files)?;
 
     let first_start = first_start::run(&opened.access).await?;
+    drop(opened.turn);
     let addresses = listeners.addresses()?;
     let access = Arc::clone(&opened.access);
     let authority = Authority::new(access.policy_source());
     let broker = Broker::new(Arc::clone(&access), authority.clone(), Arc::clone(&log) as Arc<dyn Log>, recovered);
+    sweep_for_others(&access, &broker);
     let usage = Usage::new(opened.store.clone(), Arc::clone(&broker), access.clock().now());
     let services = Services {
         store: opened.store.clone(),
@@ -80,16 +82,20 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
         endpoints: addresses.endpoints(),
     };
     let readiness = Readiness::default();
-    let health = health::routes(readiness.clone(), Arc::clone(&log) as Arc<dyn Log>, metrics);
+    let health = health::routes(readiness.clone(), Arc::clone(&log) as Arc<dyn Log>, Arc::clone(&access), metrics);
     let router = routes(&access, services, listeners.intake()).merge(health);
     let backup =
-        backup::Source::new(&folder, config.master_key_file.as_deref(), Some(Arc::clone(&log)), access.clock().clone());
+        backup::Source::new(&folder, config.master_key_file.as_deref(), Some(Arc::clone(&log)), access.clock().clone())
+            .with_database(config.database.is_some());
     operator::serve(folder.path(), Operator { access: Arc::clone(&access), backup }).await?;
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let watch = certificate_watch::run(listeners.certificates(), signal(SignalKind::hangup())?);
     let mut doors = listeners.serve(&broker, router);
     doors.http.spawn(watch);
+    if let Some(others) = opened.others {
+        doors.http.spawn(Arc::clone(&access).follow(others));
+    }
     doors.http.spawn(Arc::clone(&broker).keep_time());
     let usage_writer = Writer::start(usage, access.clock().clone());
     if let Some(first_start) = first_start {
@@ -111,6 +117,16 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     close(log).await;
     opened.store.close().await;
     Ok(())
+}
+
+/// What other processes changed, the live side decides again.
+fn sweep_for_others(access: &Access, broker: &Arc<Broker>) {
+    let live_side = Arc::downgrade(broker);
+    access.tell_live_side(move |touched| {
+        if let Some(broker) = live_side.upgrade() {
+            broker.sweep(touched);
+        }
+    });
 }
 
 /// Writes and syncs what is left.

@@ -10,11 +10,14 @@ use rustix::time::{ClockId, clock_gettime};
 use sluice_access::{Access, Clock, OpenError};
 use sluice_model::UnixMs;
 use sluice_store::{
-    Store, StoreError,
+    SharedChanges, StartingTurn, Store, StoreError,
     log::{EmbeddedLog, LogOpenError, LogOptions, RealDisk, Recovered},
 };
 
-use crate::data_folder::{DataFolder, FolderError};
+use crate::{
+    data_folder::{DataFolder, FolderError},
+    database_url::DatabaseUrl,
+};
 
 /// Why the rooms could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -54,14 +57,34 @@ pub(crate) async fn open_log(folder: &DataFolder) -> Result<(Arc<EmbeddedLog>, R
 pub(crate) struct Opened {
     pub(crate) store: Store,
     pub(crate) access: Arc<Access>,
+    /// What other processes write, where the database is shared.
+    pub(crate) others: Option<SharedChanges>,
+    /// No other process makes a first account while this one may.
+    pub(crate) turn: StartingTurn,
 }
 
-/// Opens the folder's database and reads the accounts.
-pub(crate) async fn open(folder: &DataFolder, master_key_file: Option<&Path>) -> Result<Opened, WiringError> {
-    let master_key = folder.master_key(master_key_file)?;
-    let store = Store::open(&folder.database_url()).await?;
+/// Opens the database, the folder's own or the one named, and reads the accounts.
+pub(crate) async fn open(
+    folder: &DataFolder,
+    database: Option<&DatabaseUrl>,
+    master_key_file: Option<&Path>,
+) -> Result<Opened, WiringError> {
+    let (own, had_own) = (folder.database_url(), folder.has_database());
+    let url = database.map_or(own.as_str(), DatabaseUrl::expose);
+    if database.is_some() && had_own {
+        tracing::warn!("the data folder has a database of its own, which is not used: another is named");
+    }
+    if database.is_none() {
+        // Before the file is made: without its key it could not be read again.
+        folder.master_key(master_key_file, had_own)?;
+    }
+    let store = Store::open(url).await?;
+    let turn = store.starting_turn().await?;
+    let is_sealed = had_own || !store.accounts().await?.is_empty();
+    let master_key = folder.master_key(master_key_file, is_sealed)?;
+    let others = store.shared_changes(url).await?;
     let access = Access::open(store.clone(), master_key, system_clock()).await?;
-    Ok(Opened { store, access: Arc::new(access) })
+    Ok(Opened { store, access: Arc::new(access), others, turn })
 }
 
 /// The system's clock, its jumps told to the operator.

@@ -89,6 +89,11 @@ impl<H> Outbound<H> {
         next
     }
 
+    /// What was taken comes first again.
+    pub(crate) fn put_back(&mut self, one: InFlight<H>) {
+        self.again.push_front(one);
+    }
+
     pub(crate) fn has_again(&self) -> bool {
         !self.again.is_empty()
     }

@@ -270,6 +270,11 @@ impl<H> Session<H> {
         if self.outbound.has_room(self.agreed.receive_maximum) { self.outbound.take_again() } else { None }
     }
 
+    /// Puts what [`Session::next_again`] gave back before the others: it is not decided whether it may be sent.
+    pub fn put_back(&mut self, one: InFlight<H>) {
+        self.outbound.put_back(one);
+    }
+
     /// Whether messages of an earlier connection are still to be sent again.
     #[must_use]
     pub fn has_again(&self) -> bool {

@@ -64,7 +64,8 @@ impl Holder {
     }
 
     /// What a change of its policies changes.
-    fn changed(&self, account: AccountId) -> Change {
+    #[must_use]
+    pub fn changed(&self, account: AccountId) -> Change {
         match self {
             Self::User(user) => Change::Principal(Principal::User(account, *user)),
             Self::Group(group) => Change::UserGroup(account, group.clone()),
@@ -137,7 +138,7 @@ pub struct PolicyRole {
 /// The policies attached to each holder of an account.
 pub type AttachedPolicies = HashMap<Holder, Vec<(PolicyType, PolicyName)>>;
 
-fn attached_policy(columns: &Columns<'_>) -> Result<(PolicyType, PolicyName), StoreError> {
+pub(crate) fn attached_policy(columns: &Columns<'_>) -> Result<(PolicyType, PolicyName), StoreError> {
     Ok((columns.parsed("policy_type")?, columns.parsed("policy_name")?))
 }
 

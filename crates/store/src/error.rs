@@ -25,6 +25,8 @@ pub enum Entity {
     UserGroup,
     /// A user's membership in a group.
     Membership,
+    /// A group's member.
+    Member,
     /// A policy attached to a group of users.
     GroupAttachment,
     /// A role.

@@ -50,5 +50,5 @@ pub use login_profiles::{LoginProfile, LoginState};
 pub use policies::{CustomPolicy, PolicyVersionRow, VERSIONS_PER_POLICY_MAX};
 pub use shared::{Listener, News, SharedChanges, Written};
 pub use usage::{Peak, PeakKey, UsageBy, UsageCounts, UsageItem, UsageKey, UsageQuery};
-pub use user_groups::Memberships;
+pub use user_groups::{JoinedGroup, Member, Memberships, UserGroup, UserGroupChange};
 pub use users::{NewUser, User, UserChange};

@@ -18,6 +18,16 @@ impl Store {
         rows.iter().map(named).collect()
     }
 
+    /// The number of the role of this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn role_by_name(&self, account: AccountId, name: &RoleName) -> Result<Option<RoleId>, StoreError> {
+        let sql = "SELECT role_id FROM roles WHERE account_id = $1 AND name = $2";
+        let row = self.one(sql, &[account.into(), name.as_str().into()]).await?;
+        row.as_ref().map(|row| Columns { row, table: "roles" }.role("role_id")).transpose()
+    }
+
     /// The name of the role of this number.
     ///
     /// # Errors

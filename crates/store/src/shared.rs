@@ -75,7 +75,7 @@ impl Store {
             seen: HashMap::new(),
         };
         let (floor, read_at, _) = shared.ask(i64::MAX).await?;
-        (shared.floor, shared.read_at, shared.pruned_at) = (floor, read_at, read_at);
+        (shared.floor, shared.read_at) = (floor, read_at);
         Ok(Some(shared))
     }
 
@@ -139,6 +139,11 @@ impl SharedChanges {
         let floor = self.floor;
         self.seen.retain(|_, transaction| *transaction >= floor);
         Ok(news)
+    }
+
+    /// The next reading finds a gap: what was read is not in force.
+    pub fn forget(&mut self) {
+        self.floor = i64::MAX;
     }
 
     /// Takes out changes that nobody asks for any more, now and then.

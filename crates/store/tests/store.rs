@@ -25,6 +25,12 @@ const CASES: &[(&str, Case)] = cases![Case:
     users::names_are_unique_in_an_account_and_in_byte_order,
     users::a_limit_holds_under_a_race,
     users::a_user_with_something_left_is_not_deleted,
+    user_groups::a_group_is_made_found_renamed_and_deleted,
+    user_groups::a_group_with_something_left_is_not_deleted_nor_is_its_member,
+    user_groups::the_limits_of_groups_hold_under_a_race,
+    user_groups::a_group_deleted_in_a_race_has_no_member,
+    user_groups::a_permit_for_another_group_or_user_writes_nothing,
+    user_groups::members_have_what_is_attached_to_their_groups_each_once,
     wall::the_same_names_in_two_accounts_are_apart,
     wall::a_permit_for_another_row_or_account_writes_nothing,
     proof::a_permit_for_one_user_writes_nothing_of_another,
@@ -63,6 +69,8 @@ const SHARED_CASES: &[(&str, SchemaCase)] = cases![SchemaCase:
     shared::what_one_process_writes_another_reads_once,
     shared::an_own_write_that_is_in_force_is_not_read_and_one_that_is_not_is,
     shared::a_write_that_commits_late_is_not_missed,
+    shared::old_changes_are_taken_out,
+    shared::who_has_not_read_for_long_is_told_of_a_gap,
     shared::a_notice_is_heard_by_others_only,
 ];
 

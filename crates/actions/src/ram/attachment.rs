@@ -1,136 +1,148 @@
-//! Who has which policy: AttachPolicyToUser, DetachPolicyFromUser, ListPoliciesForUser, ListEntitiesForPolicy.
+//! Who has which policy: Attach and Detach for users, groups and roles, ListPoliciesFor each, ListEntitiesForPolicy.
+//!
+//! The operations of the three are one, generic over the [`Kind`] of holder.
 
 use serde::Serialize;
-use sluice_access::Change;
-use sluice_model::{Action, PolicyName, PolicyType, PolicyVersion, Principal, UserName};
-use sluice_store::{By, Holder, PolicyUser};
+use sluice_model::{AccountId, Action, PolicyName, PolicyType, PolicyVersion};
+use sluice_policy::Permit;
+use sluice_store::{Attachment, By, Holder, PolicyGroup, PolicyRole, PolicyUser};
 
-use super::{policy, user, user::Done};
+use super::{
+    holder_kind::{Kind, OfGroup, OfRole, OfUser},
+    policy,
+    user::Done,
+};
 use crate::{
-    Act, ActionContext, ActionError, Ask, Granted, Params, Product, Row, limits,
-    operation::{not_served, required},
-    time::date,
+    Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, Row, limits, operation::required, time::date,
 };
 
-/// Attaches a policy to a user. Asked on both: whoever may change a user cannot hand out every policy, and the other way round.
+/// One policy and one holder, as Attach and Detach name them.
 #[derive(Clone, Debug)]
-pub struct AttachPolicyToUser {
+pub struct Pair<K: Kind> {
     /// Whose policy it is.
     pub policy_type: PolicyType,
     /// The policy.
     pub policy: PolicyName,
-    /// The user.
-    pub user: UserName,
+    /// The user, group or role.
+    pub holder: K::Name,
+    /// The scope: the account, by its ID or by nothing.
+    pub resource_group: Option<String>,
 }
 
-impl Act for AttachPolicyToUser {
-    const ROW: Row = Row {
-        product: Product::Ram,
-        name: "AttachPolicyToUser",
-        actions: &[Action::of("ram:AttachPolicyToUser")],
-        resource: "user/{UserName} and policy/{PolicyName}",
-        parameters: &[
-            required("PolicyType"),
-            required("PolicyName"),
-            required("UserName"),
-            not_served("ResourceGroupId"),
-        ],
-    };
-    type Output = Done;
-
+impl<K: Kind> Pair<K> {
     fn read(params: &Params) -> Result<Self, ActionError> {
-        let (policy_type, policy, user) = read(params)?;
-        Ok(Self { policy_type, policy, user })
+        Ok(Self {
+            policy_type: params.required_word("PolicyType")?,
+            policy: params.name("PolicyName")?,
+            holder: params.name(K::PARAMETER)?,
+            resource_group: params.given("ResourceGroupId").map(str::to_owned),
+        })
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, self.policy_type, &self.policy, &self.user)
+        let account = context.account();
+        let policy = policy::resource(account, self.policy_type, &self.policy);
+        Ask::Both(K::resource(account, &self.holder), policy)
     }
 
-    async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {
-        let (permit, account) = (granted.permit()?, context.account());
-        let user = user::find(context, permit, &self.user).await?;
+    /// The holder, when policy and scope are there too.
+    async fn find(&self, context: &ActionContext, granted: &Granted) -> Result<Holder, ActionError> {
+        let account = context.account().to_string();
+        if self.resource_group.as_ref().is_some_and(|group| *group != account) {
+            return Err(Code::NoResourceGroup.into());
+        }
+        let holder = K::find(context, granted.permit()?, &self.holder).await?;
         match self.policy_type {
             PolicyType::System => drop(policy::find_system(&self.policy)?),
             PolicyType::Custom => drop(policy::find_custom(context, granted.second()?, &self.policy).await?),
         }
-        let most = match self.policy_type {
+        Ok(holder)
+    }
+}
+
+/// Attaches a policy. Asked on both: whoever may change a user cannot hand out every policy, and the other way round.
+#[derive(Clone, Debug)]
+pub struct Attach<K: Kind>(pub Pair<K>);
+
+/// Attaches a policy to a user.
+pub type AttachPolicyToUser = Attach<OfUser>;
+/// Attaches a policy to a group.
+pub type AttachPolicyToGroup = Attach<OfGroup>;
+/// Attaches a policy to a role.
+pub type AttachPolicyToRole = Attach<OfRole>;
+
+impl<K: Kind> Act for Attach<K> {
+    const ROW: Row = K::ATTACH;
+    type Output = Done;
+
+    fn read(params: &Params) -> Result<Self, ActionError> {
+        Pair::read(params).map(Self)
+    }
+
+    fn ask(&self, context: &ActionContext) -> Ask {
+        self.0.ask(context)
+    }
+
+    async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {
+        let holder = self.0.find(context, &granted).await?;
+        let most = match self.0.policy_type {
             PolicyType::System => limits::SYSTEM_ATTACHMENTS_MAX,
             PolicyType::Custom => limits::CUSTOM_ATTACHMENTS_MAX,
         };
-        let holder = Holder::User(user.id);
-        let (to, policy) = ((account, &holder, self.user.as_str()), (self.policy_type, &self.policy));
-        context.store().attach(By::Permit(permit), to, policy, context.now, most).await?;
-        context.changed(Change::Principal(Principal::User(account, user.id))).await;
+        let (account, name) = (context.account(), self.0.holder.to_string());
+        let (to, policy) = ((account, &holder, name.as_str()), (self.0.policy_type, &self.0.policy));
+        context.store().attach(By::Permit(granted.permit()?), to, policy, context.now, most).await?;
+        context.changed(holder.changed(account)).await;
         Ok(Done {})
     }
 }
 
-fn read(params: &Params) -> Result<(PolicyType, PolicyName, UserName), ActionError> {
-    Ok((params.required_word("PolicyType")?, params.name("PolicyName")?, params.name("UserName")?))
-}
-
-fn ask(context: &ActionContext, policy_type: PolicyType, policy: &PolicyName, user: &UserName) -> Ask {
-    let account = context.account();
-    Ask::Both(user::resource(account, user), policy::resource(account, policy_type, policy))
-}
-
-/// Takes a policy from a user; sessions that lived by it end.
+/// Takes a policy away; sessions that lived by it end.
 #[derive(Clone, Debug)]
-pub struct DetachPolicyFromUser {
-    /// Whose policy it is.
-    pub policy_type: PolicyType,
-    /// The policy.
-    pub policy: PolicyName,
-    /// The user.
-    pub user: UserName,
-}
+pub struct Detach<K: Kind>(pub Pair<K>);
 
-impl Act for DetachPolicyFromUser {
-    const ROW: Row = Row {
-        product: Product::Ram,
-        name: "DetachPolicyFromUser",
-        actions: &[Action::of("ram:DetachPolicyFromUser")],
-        resource: "user/{UserName} and policy/{PolicyName}",
-        parameters: &[
-            required("PolicyType"),
-            required("PolicyName"),
-            required("UserName"),
-            not_served("ResourceGroupId"),
-        ],
-    };
+/// Takes a policy from a user.
+pub type DetachPolicyFromUser = Detach<OfUser>;
+/// Takes a policy from a group.
+pub type DetachPolicyFromGroup = Detach<OfGroup>;
+/// Takes a policy from a role.
+pub type DetachPolicyFromRole = Detach<OfRole>;
+
+impl<K: Kind> Act for Detach<K> {
+    const ROW: Row = K::DETACH;
     type Output = Done;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        let (policy_type, policy, user) = read(params)?;
-        Ok(Self { policy_type, policy, user })
+        Pair::read(params).map(Self)
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, self.policy_type, &self.policy, &self.user)
+        self.0.ask(context)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {
-        let (permit, account) = (granted.permit()?, context.account());
-        let user = user::find(context, permit, &self.user).await?;
-        match self.policy_type {
-            PolicyType::System => drop(policy::find_system(&self.policy)?),
-            PolicyType::Custom => drop(policy::find_custom(context, granted.second()?, &self.policy).await?),
-        }
-        let holder = Holder::User(user.id);
-        let (from, policy) = ((account, &holder, self.user.as_str()), (self.policy_type, &self.policy));
-        context.store().detach(By::Permit(permit), from, policy).await?;
-        context.changed(Change::Principal(Principal::User(account, user.id))).await;
+        let holder = self.0.find(context, &granted).await?;
+        let (account, name) = (context.account(), self.0.holder.to_string());
+        let (from, policy) = ((account, &holder, name.as_str()), (self.0.policy_type, &self.0.policy));
+        context.store().detach(By::Permit(granted.permit()?), from, policy).await?;
+        context.changed(holder.changed(account)).await;
         Ok(Done {})
     }
 }
 
-/// Lists the policies of a user.
+/// Lists what is attached to one holder itself; what a user inherits is its groups'.
 #[derive(Clone, Debug)]
-pub struct ListPoliciesForUser {
-    /// The user.
-    pub user: UserName,
+pub struct ListPoliciesFor<K: Kind> {
+    /// The user, group or role.
+    pub holder: K::Name,
 }
+
+/// Lists the policies of a user.
+pub type ListPoliciesForUser = ListPoliciesFor<OfUser>;
+/// Lists the policies of a group.
+pub type ListPoliciesForGroup = ListPoliciesFor<OfGroup>;
+/// Lists the policies of a role.
+pub type ListPoliciesForRole = ListPoliciesFor<OfRole>;
 
 /// An attached policy.
 #[derive(Debug, Serialize)]
@@ -146,6 +158,28 @@ pub struct AttachedPolicy {
     pub default_version: String,
     /// When it was attached.
     pub attach_date: String,
+}
+
+impl AttachedPolicy {
+    async fn of(context: &ActionContext, permit: &Permit, attachment: Attachment) -> Result<Self, ActionError> {
+        let (description, version) = match attachment.policy_type {
+            PolicyType::System => {
+                let policy = policy::find_system(&attachment.policy_name)?;
+                (policy.description.to_owned(), PolicyVersion(policy.version))
+            }
+            PolicyType::Custom => {
+                let policy = policy::find_custom(context, permit, &attachment.policy_name).await?;
+                (policy.description, policy.default_version)
+            }
+        };
+        Ok(Self {
+            policy_name: attachment.policy_name.to_string(),
+            policy_type: attachment.policy_type.as_str(),
+            description,
+            default_version: version.to_string(),
+            attach_date: date(attachment.attached),
+        })
+    }
 }
 
 /// `{Policies: {Policy: []}}`.
@@ -164,48 +198,26 @@ pub struct AttachedPolicies {
     pub policy: Vec<AttachedPolicy>,
 }
 
-impl Act for ListPoliciesForUser {
-    const ROW: Row = Row {
-        product: Product::Ram,
-        name: "ListPoliciesForUser",
-        actions: &[Action::of("ram:ListPoliciesForUser")],
-        resource: "user/{UserName}",
-        parameters: &[required("UserName")],
-    };
+impl<K: Kind> Act for ListPoliciesFor<K> {
+    const ROW: Row = K::LIST;
     type Output = AttachedPolicyList;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        Ok(Self { user: params.name("UserName")? })
+        Ok(Self { holder: params.name(K::PARAMETER)? })
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        Ask::On(user::resource(context.account(), &self.user))
+        Ask::On(K::resource(context.account(), &self.holder))
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<AttachedPolicyList, ActionError> {
         let permit = granted.permit()?;
-        let user = user::find(context, permit, &self.user).await?;
-        let mut policies = Vec::new();
-        for attachment in context.store().attachments(context.account(), &Holder::User(user.id)).await? {
-            let (description, version) = match attachment.policy_type {
-                PolicyType::System => {
-                    let policy = policy::find_system(&attachment.policy_name)?;
-                    (policy.description.to_owned(), PolicyVersion(policy.version))
-                }
-                PolicyType::Custom => {
-                    let policy = policy::find_custom(context, permit, &attachment.policy_name).await?;
-                    (policy.description, policy.default_version)
-                }
-            };
-            policies.push(AttachedPolicy {
-                policy_name: attachment.policy_name.to_string(),
-                policy_type: attachment.policy_type.as_str(),
-                description,
-                default_version: version.to_string(),
-                attach_date: date(attachment.attached),
-            });
+        let holder = K::find(context, permit, &self.holder).await?;
+        let mut policy = Vec::new();
+        for attachment in context.store().attachments(context.account(), &holder).await? {
+            policy.push(AttachedPolicy::of(context, permit, attachment).await?);
         }
-        Ok(AttachedPolicyList { policies: AttachedPolicies { policy: policies } })
+        Ok(AttachedPolicyList { policies: AttachedPolicies { policy } })
     }
 }
 
@@ -232,16 +244,73 @@ pub struct AttachedUser {
     pub attach_date: String,
 }
 
+impl AttachedUser {
+    fn of(user: PolicyUser) -> Self {
+        Self {
+            user_id: user.id.to_string(),
+            user_name: user.name.to_string(),
+            display_name: user.display_name,
+            attach_date: date(user.attached),
+        }
+    }
+}
+
+/// A group with the policy.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AttachedGroup {
+    /// The name.
+    pub group_name: String,
+    /// Free text.
+    pub comments: String,
+    /// Since when.
+    pub attach_date: String,
+}
+
+impl AttachedGroup {
+    fn of(group: PolicyGroup) -> Self {
+        Self { group_name: group.name.to_string(), comments: group.comments, attach_date: date(group.attached) }
+    }
+}
+
+/// A role with the policy.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AttachedRole {
+    /// 18 digits.
+    pub role_id: String,
+    /// The name.
+    pub role_name: String,
+    /// `acs:ram::{account}:role/{name}`.
+    pub arn: String,
+    /// Free text.
+    pub description: String,
+    /// Since when.
+    pub attach_date: String,
+}
+
+impl AttachedRole {
+    fn of(account: AccountId, role: PolicyRole) -> Self {
+        Self {
+            role_id: role.id.to_string(),
+            arn: format!("acs:ram::{account}:role/{}", role.name),
+            role_name: role.name.to_string(),
+            description: role.description,
+            attach_date: date(role.attached),
+        }
+    }
+}
+
 /// `{Users: {User: []}, Groups: {Group: []}, Roles: {Role: []}}`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Entities {
-    /// The users.
+    /// The users; not those who inherit it.
     pub users: AttachedUsers,
-    /// Groups of users: this version has none.
-    pub groups: NoGroups,
-    /// Roles: this version has none.
-    pub roles: NoRoles,
+    /// The groups.
+    pub groups: AttachedGroups,
+    /// The roles.
+    pub roles: AttachedRoles,
 }
 
 /// `{User: []}`.
@@ -253,19 +322,19 @@ pub struct AttachedUsers {
 }
 
 /// `{Group: []}`.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct NoGroups {
-    /// Empty.
-    pub group: [(); 0],
+pub struct AttachedGroups {
+    /// By name.
+    pub group: Vec<AttachedGroup>,
 }
 
 /// `{Role: []}`.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct NoRoles {
-    /// Empty.
-    pub role: [(); 0],
+pub struct AttachedRoles {
+    /// By name.
+    pub role: Vec<AttachedRole>,
 }
 
 impl Act for ListEntitiesForPolicy {
@@ -291,14 +360,14 @@ impl Act for ListEntitiesForPolicy {
             PolicyType::System => drop(policy::find_system(&self.policy)?),
             PolicyType::Custom => drop(policy::find_custom(context, granted.permit()?, &self.policy).await?),
         }
-        let users = context.store().policy_users(context.account(), (self.policy_type, &self.policy)).await?;
-        let reply = |user: PolicyUser| AttachedUser {
-            user_id: user.id.to_string(),
-            user_name: user.name.to_string(),
-            display_name: user.display_name,
-            attach_date: date(user.attached),
-        };
-        let user = users.into_iter().map(reply).collect();
-        Ok(Entities { users: AttachedUsers { user }, groups: NoGroups::default(), roles: NoRoles::default() })
+        let (account, policy) = (context.account(), (self.policy_type, &self.policy));
+        let users = context.store().policy_users(account, policy).await?;
+        let groups = context.store().policy_groups(account, policy).await?;
+        let roles = context.store().policy_roles(account, policy).await?;
+        Ok(Entities {
+            users: AttachedUsers { user: users.into_iter().map(AttachedUser::of).collect() },
+            groups: AttachedGroups { group: groups.into_iter().map(AttachedGroup::of).collect() },
+            roles: AttachedRoles { role: roles.into_iter().map(|role| AttachedRole::of(account, role)).collect() },
+        })
     }
 }

@@ -26,6 +26,8 @@ pub(crate) enum BenchCommand {
     P2p(P2pArgs),
     /// Many connections, churn, stored sessions and policies that change, for long: exits 1 on what may not happen
     Soak(SoakArgs),
+    /// Calls of the management API, each signed
+    Operations(OperationsArgs),
     /// Publishers that wait for their acknowledgements, to stored sessions that are away and then come back
     Stored(StoredArgs),
 }
@@ -201,6 +203,56 @@ pub(crate) struct SoakArgs {
     /// Most growth of the server's memory after the first minute (at most a third of the run), percent
     #[arg(long, default_value_t = 5, value_name = "PERCENT")]
     pub(crate) growth: u32,
+}
+
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(crate) enum OperationsRun {
+    /// A read
+    GetUser,
+    /// A write and its undoing by DetachPolicyFromUser
+    AttachPolicyToUser,
+}
+
+impl OperationsRun {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::GetUser => "GetUser",
+            Self::AttachPolicyToUser => "AttachPolicyToUser",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OperationsArgs {
+    /// What is called
+    #[arg(value_enum)]
+    pub(crate) run: OperationsRun,
+    /// Where the server listens for HTTP
+    #[arg(long, env = "SLUICE_ENDPOINT", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub(crate) endpoint: String,
+    /// Who signs
+    #[arg(long, env = "SLUICE_ACCESS_KEY_ID")]
+    pub(crate) access_key_id: String,
+    /// The secret that signs
+    #[arg(long, env = "SLUICE_ACCESS_KEY_SECRET", hide_env_values = true)]
+    pub(crate) access_key_secret: String,
+    /// Callers at a time, each with one call on its way
+    #[arg(long, default_value_t = 8, value_parser = value_parser!(u16).range(1..=1_000))]
+    pub(crate) callers: u16,
+    /// Seconds that are measured
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=3_600))]
+    pub(crate) seconds: u32,
+    /// Seconds of calls before that
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(0..=600))]
+    pub(crate) warmup: u32,
+    /// Process of the server: its CPU time is reported
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// One JSON object on stdout instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Begins the stored sessions, publishes while they are away, and has them come back and take it all. They stay stored.

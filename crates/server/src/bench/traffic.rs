@@ -43,6 +43,8 @@ pub(crate) enum BenchError {
     Process { pid: u32, fault: io::Error },
     #[error("{0}")]
     Soak(#[from] super::soak::SoakError),
+    #[error(transparent)]
+    Operations(#[from] super::operations::OperationsError),
     #[error("a task of the load generator failed: {0}")]
     Task(#[from] tokio::task::JoinError),
     #[error("cannot write the report: {0}")]

@@ -9,6 +9,7 @@ pub(crate) mod shared;
 pub(crate) mod sign_in;
 pub(crate) mod transactions;
 pub(crate) mod usage;
+pub(crate) mod user_groups;
 pub(crate) mod users;
 pub(crate) mod wall;
 

@@ -69,6 +69,34 @@ pub(crate) async fn a_write_that_commits_late_is_not_missed(url: String) {
     other.close().await;
 }
 
+pub(crate) async fn old_changes_are_taken_out(url: String) {
+    let (one, other, mut changes) = two(&url).await;
+    let account = new_account(&one, 1).await;
+    new_user(&one, account, 1, "u").await;
+    sqlx::any::install_default_drivers();
+    let pool = AnyPool::connect(&url).await.unwrap();
+    sqlx::query("UPDATE changes SET written = 0 WHERE what = 'account'").execute(&pool).await.unwrap();
+    changes.read().await.unwrap();
+    changes.prune().await.unwrap();
+    let left: Vec<(String,)> = sqlx::query_as("SELECT what FROM changes").fetch_all(&pool).await.unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+    pool.close().await;
+    one.close().await;
+    other.close().await;
+}
+
+pub(crate) async fn who_has_not_read_for_long_is_told_of_a_gap(url: String) {
+    let (one, other, mut changes) = two(&url).await;
+    changes.forget();
+    new_account(&one, 1).await;
+    assert!(changes.read().await.unwrap().is_gap);
+    let account = new_account(&one, 2).await;
+    let news = changes.read().await.unwrap();
+    assert_eq!((news.is_gap, news.changes), (false, vec![Change::Account(account)]));
+    one.close().await;
+    other.close().await;
+}
+
 pub(crate) async fn a_notice_is_heard_by_others_only(url: String) {
     let (one, other, changes) = two(&url).await;
     let account = new_account(&one, 1).await;

@@ -5,9 +5,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::{
-    api_command::{self, ApiError},
-    bench::options::{SoakArgs, Target},
-    cli::{ApiArgs, Product},
+    bench::{
+        options::{SoakArgs, Target},
+        signed_calls::{CallError, SignedCalls},
+    },
+    cli::Product,
 };
 
 /// Why a soak could not go on.
@@ -16,9 +18,7 @@ pub(crate) enum SoakError {
     #[error("a soak needs --instance, --access-key-id, --access-key-secret and --pid")]
     Incomplete,
     #[error(transparent)]
-    Call(#[from] ApiError),
-    #[error("{operation} was refused: {code}")]
-    Refused { operation: &'static str, code: String },
+    Call(#[from] CallError),
     #[error("the reply of {operation} has no {field}")]
     NoField { operation: &'static str, field: &'static str },
 }
@@ -26,9 +26,7 @@ pub(crate) enum SoakError {
 /// Signs calls as the account.
 #[derive(Clone)]
 pub(super) struct Api {
-    endpoint: String,
-    access_key_id: String,
-    access_key_secret: String,
+    calls: SignedCalls,
     instance: String,
 }
 
@@ -75,21 +73,7 @@ impl Api {
         operation: &'static str,
         parameters: &[(&str, &str)],
     ) -> Result<(Value, Instant), SoakError> {
-        let args = ApiArgs {
-            product,
-            operation: operation.to_owned(),
-            parameters: parameters.iter().map(|(name, value)| format!("{name}={value}")).collect(),
-            endpoint: self.endpoint.clone(),
-            access_key_id: self.access_key_id.clone(),
-            access_key_secret: self.access_key_secret.clone(),
-        };
-        let answer = api_command::call(&args, jiff::Timestamp::now())?;
-        let replied = Instant::now();
-        if !answer.is_success {
-            let code = answer.code().unwrap_or_else(|| "a reply without a Code".to_owned());
-            return Err(SoakError::Refused { operation, code });
-        }
-        Ok((serde_json::from_str(&answer.body).unwrap_or_default(), replied))
+        Ok(self.calls.call(product, operation, parameters)?)
     }
 
     fn ram(&self, operation: &'static str, parameters: &[(&str, &str)]) -> Result<(Value, Instant), SoakError> {
@@ -134,12 +118,12 @@ impl Ground {
     /// Makes topic, group, users and policies. Blocks.
     pub(super) fn make(args: &SoakArgs) -> Result<Self, SoakError> {
         let given = &args.target;
-        let (Some(instance), Some(access_key_id), Some(access_key_secret)) =
-            (given.instance.clone(), given.access_key_id.clone(), given.access_key_secret.clone())
+        let (Some(instance), Some(key), Some(secret)) =
+            (given.instance.clone(), &given.access_key_id, &given.access_key_secret)
         else {
             return Err(SoakError::Incomplete);
         };
-        let api = Api { endpoint: args.endpoint.clone(), access_key_id, access_key_secret, instance };
+        let api = Api { calls: SignedCalls::new(&args.endpoint, key, secret), instance };
         let mark: String = sluice_access::random::token().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
         let (topic, group) = (format!("soak{mark}"), format!("GID_soak{mark}"));
         let place = ("InstanceId", api.instance.as_str());
