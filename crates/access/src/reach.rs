@@ -15,8 +15,8 @@ impl Access {
         match change {
             Change::Principal(principal) => touched.principals.push(*principal),
             Change::UserGroup(account, group) => {
-                let members = self.store.group_members(*account, group).await?;
-                touched.principals = members.into_iter().map(|user| Principal::User(*account, user)).collect();
+                let members = self.store.policies_of_members(*account, group).await?;
+                touched.principals = members.into_keys().map(|user| Principal::User(*account, user)).collect();
             }
             Change::Policy(account, name) => touched.principals = load::holders(&self.directory.read(), *account, name),
             Change::Account(account) => touched.accounts.push(*account),

@@ -14,6 +14,7 @@
 //! Sources: openapi/ram-2015-05-01.json, sts-2015-04-01.json, onsmqtt-2020-04-20.json, extra.json, errors.json; facts/ram.md
 //! section 3; DESIGN section 2, API.
 
+mod checker;
 mod context;
 mod error;
 mod gate;
@@ -31,6 +32,7 @@ pub mod sts;
 mod time;
 mod usage;
 
+pub use checker::{Verdict, check_document};
 pub use context::{ActionContext, Endpoint, RequestId, Services};
 pub use error::{ActionError, Code, DeniedAs, Fault};
 pub use gate::{Ask, Denial, Granted, permitted_on};

@@ -27,3 +27,11 @@ pub use policy_version::{
 };
 pub use user::{CreateUser, DeleteUser, Done, GetUser, ListUsers, UpdateUser};
 pub use user_group::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};
+/// Replies that the console's pages hold on to.
+pub use {
+    attachment::{AttachedPolicy, Entities},
+    membership::{JoinedGroupReply, MemberReply},
+    policy::PolicyReply,
+    user::UserReply,
+    user_group::UserGroupReply,
+};

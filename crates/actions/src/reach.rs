@@ -3,7 +3,7 @@
 //! Invariant: the operation's own right is asked first, so that nobody learns a number whose cause they could not make.
 
 use sluice_access::Change;
-use sluice_model::{PolicyName, Principal, UserName};
+use sluice_model::{PolicyName, Principal, RoleName, UserGroupName, UserName};
 
 use crate::{Act, ActionContext, ActionError, permitted};
 
@@ -12,6 +12,10 @@ use crate::{Act, ActionContext, ActionError, permitted};
 pub enum Whom {
     /// A user: its keys, policies, groups or existence.
     User(UserName),
+    /// A user group: its members, or what is attached to it.
+    Group(UserGroupName),
+    /// A role: its policies or existence.
+    Role(RoleName),
     /// A custom policy's version in force: everyone who has it.
     Policy(PolicyName),
 }
@@ -49,6 +53,14 @@ async fn change_of(context: &ActionContext, whom: &Whom) -> Result<Option<Change
         Whom::User(name) => {
             let user = context.store().user(account, name).await?;
             user.map(|user| Change::Principal(Principal::User(account, user.id)))
+        }
+        Whom::Group(name) => {
+            let group = context.store().user_group(account, name).await?;
+            group.map(|group| Change::UserGroup(account, group.id))
+        }
+        Whom::Role(name) => {
+            let role = context.store().role_by_name(account, name).await?;
+            role.map(|role| Change::Principal(Principal::Role(account, role)))
         }
         Whom::Policy(name) => Some(Change::Policy(account, name.clone())),
     })

@@ -5,7 +5,7 @@ use sluice_actions::{
     Act, ActionContext, Page,
     onsmqtt::GetMqttMetaData,
     permitted,
-    ram::{ListPolicies, ListUsers},
+    ram::{ListGroups, ListPolicies, ListRoles, ListUsers},
 };
 
 /// Where in the menu a page stands.
@@ -16,6 +16,8 @@ pub(crate) enum Place {
     MqttInstances,
     RamOverview,
     RamUsers,
+    RamGroups,
+    RamRoles,
     RamPolicies,
     RamGrants,
 }
@@ -59,6 +61,7 @@ fn shut(context: &ActionContext) -> Vec<Place> {
     let asked = [
         (Place::MqttOverview, refused(context, &GetMqttMetaData)),
         (Place::RamUsers, users),
+        (Place::RamGroups, refused(context, &ListGroups { page: first() })),
         (Place::RamPolicies, policies),
         (Place::RamGrants, policies),
     ];

@@ -10,6 +10,8 @@ mod sheet;
 mod table;
 
 pub(crate) use field::{Choice, Field, Kind};
-pub(crate) use form::{Asks, Form};
-pub(crate) use sheet::{Code, Facts, Framed, Link, Note, Part, RefusedPage, Secret, Secrets, Sheet};
+pub(crate) use form::Form;
+pub(crate) use sheet::{
+    Code, Facts, Find, Framed, ImportForm, Link, Note, Question, RefusedPage, Secret, Secrets, Sheet, Verdicts,
+};
 pub(crate) use table::{Button, Cell, Pages, Search, Table};

@@ -52,6 +52,11 @@ pub(crate) fn sheet(frame: Frame, title: &str, outcome: Result<Sheet, ActionErro
     }
 }
 
+/// The status of an operation's answer.
+pub(crate) fn status_of(error: &ActionError) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
 fn page_of_error(frame: Frame, title: &str, error: &ActionError) -> Response {
     let sheet = Sheet::new(title).wrong(error);
     page(sheet.status, &Framed { frame, sheet })
@@ -62,7 +67,8 @@ pub(crate) fn see_other(to: &str) -> Response {
     secured(Redirect::to(to).into_response())
 }
 
-fn secured(mut response: Response) -> Response {
+/// Puts the headers on that every answer has.
+pub(crate) fn secured(mut response: Response) -> Response {
     let headers: &mut HeaderMap = response.headers_mut();
     let fixed: [(HeaderName, &'static str); 5] = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),

@@ -1,6 +1,7 @@
 // What makes the console handier. Every page works without it.
 
 // Dark or light, as the system has it. Set before the page is painted, so that nothing flashes.
+document.documentElement.classList.add("scripted");
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const follow = () => { document.documentElement.dataset.bsTheme = dark.matches ? "dark" : "light"; };
 follow();

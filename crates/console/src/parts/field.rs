@@ -74,11 +74,11 @@ impl Field {
     }
 
     /// The one value, for the template.
-    pub(super) fn first(&self) -> &str {
+    pub(crate) fn first(&self) -> &str {
         self.values.first().map_or("", String::as_str)
     }
 
-    pub(super) fn has(&self, value: &str) -> bool {
+    pub(crate) fn has(&self, value: &str) -> bool {
         self.values.iter().any(|one| one == value)
     }
 }

@@ -4,11 +4,13 @@ use std::fmt;
 
 use askama::Template;
 use axum::http::StatusCode;
+use sluice_actions::{Reach, Verdict};
 
-use super::{Button, Form, Table};
+use super::{Button, Choice, Form, Table};
 use crate::{
     frame::{Frame, Place},
     refusal::Refusal,
+    respond,
 };
 
 /// A way to another page.
@@ -73,6 +75,43 @@ pub(crate) struct Secrets {
     pub(crate) all: Vec<Secret>,
 }
 
+/// What is asked before something is done: the same form again, with the answer.
+#[derive(Template)]
+#[template(path = "parts/question.html")]
+pub(crate) struct Question {
+    pub(crate) csrf: String,
+    pub(crate) action: String,
+    pub(crate) head: String,
+    pub(crate) reach: Option<Reach>,
+    pub(crate) lines: Vec<String>,
+    pub(crate) hidden: Vec<(String, String)>,
+    pub(crate) yes: &'static str,
+    pub(crate) back: String,
+}
+
+/// What the checker says of a document that was sent.
+#[derive(Template)]
+#[template(path = "parts/verdicts.html")]
+pub(crate) struct Verdicts {
+    pub(crate) all: Vec<Verdict>,
+}
+
+/// Another policy to start from.
+#[derive(Template)]
+#[template(path = "parts/import.html")]
+pub(crate) struct ImportForm {
+    pub(crate) to: String,
+    pub(crate) choices: Vec<Choice>,
+}
+
+/// A search beside a form.
+#[derive(Template)]
+#[template(path = "parts/find.html")]
+pub(crate) struct Find {
+    pub(crate) to: &'static str,
+    pub(crate) text: String,
+}
+
 /// What is missing for one part of a page, where the rest may be seen.
 #[derive(Template)]
 #[template(path = "parts/shut.html")]
@@ -90,9 +129,14 @@ impl Shows for Facts {}
 impl Shows for Code {}
 impl Shows for Note {}
 impl Shows for Secrets {}
+impl Shows for Question {}
 impl Shows for Shut {}
+impl Shows for Find {}
+impl Shows for Verdicts {}
+impl Shows for ImportForm {}
 impl Shows for Form {}
 impl Shows for Table {}
+impl Shows for crate::pages::ram::user_new::Rows {}
 
 impl<T: Shows> From<T> for Part {
     fn from(part: T) -> Self {
@@ -174,8 +218,7 @@ impl Sheet {
 
     /// Says what was not done, with the status of the operation's answer.
     pub(crate) fn wrong(self, error: &sluice_actions::ActionError) -> Self {
-        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        Self { wrong: Some(error.message()), status, ..self }
+        Self { wrong: Some(error.message()), status: respond::status_of(error), ..self }
     }
 }
 

@@ -22,15 +22,7 @@ pub(crate) struct Button {
 impl Button {
     /// A link that looks like a button.
     pub(crate) fn link(label: &'static str, to: impl Into<String>) -> Self {
-        Self {
-            label,
-            to: to.into(),
-            sends: None,
-            asks: false,
-            main: false,
-            shut: None,
-            csrf: String::new(),
-        }
+        Self { label, to: to.into(), sends: None, asks: false, main: false, shut: None, csrf: String::new() }
     }
 
     /// A form of one button that runs an operation.
@@ -65,9 +57,16 @@ pub(crate) enum Cell {
     Text(String),
     /// A name for machines.
     Code(String),
-    Link { to: String, text: String, about: String },
+    Link {
+        to: String,
+        text: String,
+        about: String,
+    },
     /// A word in a mark; the mark's colour says whether it is on.
-    State { text: String, on: bool },
+    State {
+        text: String,
+        on: bool,
+    },
     Buttons(Vec<Button>),
 }
 
@@ -195,8 +194,7 @@ mod tests {
     #[test]
     fn a_page_beyond_the_end_is_the_last_one() {
         let cut = |entries: usize, number| {
-            let (shown, pages) =
-                Pages::cut((0..entries).collect(), number, ("row", "rows"), String::new());
+            let (shown, pages) = Pages::cut((0..entries).collect(), number, ("row", "rows"), String::new());
             (shown.len(), pages.number, pages.previous(), pages.next())
         };
         assert_eq!(cut(150, 1), (20, 1, None, Some(2)));
