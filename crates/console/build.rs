@@ -1,15 +1,20 @@
 //! Brings what the pages load: `npm ci` of `ui/package-lock.json`, in OUT_DIR, so that the source tree stays clean.
 //!
-//! Runs again only when the lock file changes. What the crate embeds is copied to `OUT_DIR/assets`.
+//! Runs again only when the lock file or the editor's source changes. What the crate embeds is copied to `OUT_DIR/assets`;
+//! `editor.js` is bundled there with what it imports.
 
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
-    process::{Command, exit},
+    process::{Command, Output, exit},
 };
 
 /// Files of the packages that the binary embeds: where in `node_modules`, and under which name.
-const EMBEDDED: [(&str, &str); 1] = [("@tabler/core/dist/css/tabler.min.css", "tabler.min.css")];
+const EMBEDDED: [(&str, &str); 2] =
+    [("@tabler/core/dist/css/tabler.min.css", "tabler.min.css"), ("htmx.org/dist/htmx.min.js", "htmx.min.js")];
+
+/// Our own script that imports packages, and is bundled with them.
+const BUNDLED: &str = "editor.js";
 
 /// What to do when npm is missing or fails; the last line of every message here.
 const WITHOUT: &str = "the console needs npm (Node 20 or later) at build; install it, or build without the console: \
@@ -17,6 +22,7 @@ const WITHOUT: &str = "the console needs npm (Node 20 or later) at build; instal
 
 fn main() {
     println!("cargo::rerun-if-changed=ui/package-lock.json");
+    println!("cargo::rerun-if-changed=ui/{BUNDLED}");
     println!("cargo::rerun-if-changed=build.rs");
     if let Err(why) = bring() {
         println!("cargo::error={why}");
@@ -29,7 +35,7 @@ fn bring() -> Result<(), String> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let ui = out.join("ui");
     fs::create_dir_all(&ui).map_err(|error| format!("cannot make {}: {error}", ui.display()))?;
-    for file in ["package.json", "package-lock.json"] {
+    for file in ["package.json", "package-lock.json", BUNDLED] {
         copy(&Path::new("ui").join(file), &ui.join(file))?;
     }
     npm_ci(&ui)?;
@@ -38,7 +44,18 @@ fn bring() -> Result<(), String> {
     for (from, name) in EMBEDDED {
         copy(&ui.join("node_modules").join(from), &assets.join(name))?;
     }
-    Ok(())
+    bundle(&ui, &assets.join(BUNDLED))
+}
+
+/// One file of the script and its imports, so that a page loads nothing else.
+fn bundle(ui: &Path, to: &Path) -> Result<(), String> {
+    let run = Command::new("node")
+        .arg("node_modules/esbuild/bin/esbuild")
+        .args([BUNDLED, "--bundle", "--minify", "--format=iife", "--target=es2022", "--log-level=warning"])
+        .arg(format!("--outfile={}", to.display()))
+        .current_dir(ui)
+        .output();
+    ended_well("the bundling of editor.js", run)
 }
 
 fn npm_ci(ui: &Path) -> Result<(), String> {
@@ -47,15 +64,20 @@ fn npm_ci(ui: &Path) -> Result<(), String> {
         .args(["ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"])
         .current_dir(ui)
         .output();
+    ended_well("npm", run)
+}
+
+/// Whether a program did what it was started for; its last line when not.
+fn ended_well(what: &str, run: io::Result<Output>) -> Result<(), String> {
     match run {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
             let told = String::from_utf8_lossy(&output.stderr);
             let last = told.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-            Err(format!("`npm ci` failed ({}): {last}", output.status))
+            Err(format!("{what} failed ({}): {last}", output.status))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err("npm was not found".to_owned()),
-        Err(error) => Err(format!("npm did not start: {error}")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(format!("{what}: the program was not found")),
+        Err(error) => Err(format!("{what} did not start: {error}")),
     }
 }
 

@@ -1,77 +1,12 @@
 """The console in real Chromium."""
 
-import os
-
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 
+from support.browser import PASSWORD, at, fill, picture, sign_in, text
 from support.server import (
     ACCOUNT, ALIAS, INSTANCE, ROOT_PASSWORD, ROOT_SECRET, access, allow, arn, until,
 )  # fmt: skip
-
-PASSWORD = "a-good-password"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,800", "--force-prefers-reduced-motion"):
-        options.add_argument(argument)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture(autouse=True)
-def signed_out(request):
-    yield
-    if "browser" in request.fixturenames:
-        request.getfixturevalue("browser").delete_all_cookies()
-
-
-def at(browser, server, path=""):
-    browser.get(f"{server.http}/console/{path}")
-
-
-def fill(browser, values):
-    """Fills the fields of the page's form by their names and sends it; waits for the next page."""
-    page = browser.find_element(By.TAG_NAME, "html")
-    for name, value in values.items():
-        browser.find_element(By.NAME, name).send_keys(value)
-    browser.find_element(By.CSS_SELECTOR, "form.fields button[type=submit]").click()
-
-    def is_gone():
-        try:
-            page.is_enabled()
-            return False
-        except Exception:  # Any error of the old page means that there is a new one.
-            return True
-
-    until(is_gone, "the next page")
-
-
-def sign_in(browser, server, name, password):
-    at(browser, server)
-    fill(browser, {"logon_name": name, "password": password})
-
-
-def text(browser):
-    while True:
-        try:
-            return browser.find_element(By.TAG_NAME, "body").text
-        except StaleElementReferenceException:
-            # The next page came between the two questions.
-            continue
-
-
-def picture(browser, name):
-    folder = os.environ.get("SLUICE_PICTURES")
-    if folder:
-        browser.save_screenshot(os.path.join(folder, f"{name}.png"))
 
 
 def new_user(server, name, *statements, **profile):

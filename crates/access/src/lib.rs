@@ -28,6 +28,7 @@ mod nonce;
 mod password;
 mod provision;
 pub mod random;
+mod reach;
 mod refusals;
 mod remembered;
 mod role_session;

@@ -5,10 +5,10 @@
 
 use serde::Serialize;
 use sluice_access::Told;
-use sluice_model::{AccountId, Action, InstanceId, Principal, Resource, RoleName};
+use sluice_model::{AccountId, Action, InstanceId, Principal, RamEntity, Resource, RoleName};
 use sluice_policy::{Assumption, Context, Credential, Denied, NotAssumed, Permit, Reason, Scope};
 
-use crate::{ActionContext, ActionError, Code, DeniedAs, Product, Row};
+use crate::{Act, ActionContext, ActionError, Code, DeniedAs, Product, Row};
 
 /// Rows of one list that count as used, where each was granted by itself.
 const ROWS_SHOWN_MAX: usize = 100;
@@ -193,8 +193,18 @@ pub(crate) fn rows<T>(
 
 /// Whether the caller may, without doing it: for a hint that must not tell what they may not look at.
 pub(crate) fn may(context: &ActionContext, actions: &[Action], resource: &Resource) -> bool {
-    let now = Context::at(context.now);
+    let now = Context::only_asking_at(context.now);
     context.services.authority.authorize_any(&context.caller, actions, resource, &now).is_ok()
+}
+
+/// Whether a row's actions are granted on all things of a kind; for a page whose form does not name one yet.
+///
+/// # Errors
+/// The refusal.
+pub fn permitted_on<A: Act>(context: &ActionContext, entity: RamEntity) -> Result<(), ActionError> {
+    let asking = ActionContext { in_earnest: false, ..context.clone() };
+    let resource = Resource::Ram(context.account(), entity);
+    ask_one(&asking, &A::ROW, A::ROW.actions, &resource, &asking.conditions()).map(drop)
 }
 
 fn on_instance(context: &ActionContext, row: &Row, instance: &InstanceId) -> Result<(), ActionError> {

@@ -15,6 +15,7 @@
 //! section 3; DESIGN section 2, API.
 
 mod catalogue;
+mod checker;
 mod context;
 mod diagnostic;
 mod error;
@@ -27,6 +28,7 @@ mod params;
 mod policy_check;
 mod principal;
 pub mod ram;
+mod reach;
 mod registry;
 mod store_fault;
 pub mod sts;
@@ -34,14 +36,16 @@ mod time;
 mod usage;
 
 pub use catalogue::catalogue;
+pub use checker::{Verdict, check_document};
 pub use context::{ActionContext, Endpoint, RequestId, Services};
 pub use diagnostic::diagnostic_message;
 pub use error::{ActionError, Code, DeniedAs, Fault};
-pub use gate::{Ask, Denial, Granted};
+pub use gate::{Ask, Denial, Granted, permitted_on};
 pub use operation::{Act, Need, Operation, Parameter, Product, Reply, Row, call, permitted};
 pub use page::{NumberedPage, Page};
 pub use params::Params;
 pub use policy_check::policy_warnings;
 pub use principal::Named;
+pub use reach::{Reach, Whom, reach};
 pub use registry::{OPERATIONS, find};
 pub use usage::Usage;

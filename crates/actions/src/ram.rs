@@ -35,10 +35,18 @@ pub use policy::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies, UpdatePoli
 pub use policy_version::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
-pub use role::{CreateRole, DeleteRole, GetRole, ListRoles, UpdateRole};
+pub use role::{CreateRole, DeleteRole, GetRole, ListRoles, RoleReply, UpdateRole};
 pub use service_linked_role::{CreateServiceLinkedRole, DeleteServiceLinkedRole, GetServiceLinkedRoleTemplate};
 pub use simulate::SimulatePolicy;
 pub use subject::{Subject, SubjectType};
 pub use tag::{ListTagResources, TagResources, Tagged, UntagResources};
 pub use user::{CreateUser, DeleteUser, Done, GetUser, ListUsers, UpdateUser};
 pub use user_group::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};
+/// Replies that the console's pages hold on to.
+pub use {
+    attachment::{AttachedPolicy, Entities},
+    membership::{JoinedGroupReply, MemberReply},
+    policy::PolicyReply,
+    user::UserReply,
+    user_group::UserGroupReply,
+};

@@ -86,6 +86,17 @@ impl Broker {
         }
     }
 
+    /// How many connections are open now of these principals. To warn before a change; nothing is decided by it.
+    #[must_use]
+    pub fn count_connections(&self, principals: &[Principal]) -> usize {
+        let wanted: AHashSet<_> = principals.iter().copied().collect();
+        let mut count = 0;
+        self.registry.for_each(|link| {
+            count += usize::from(link.is_here() && wanted.contains(&link.identity.caller.principal()));
+        });
+        count
+    }
+
     /// Whether the owner of a session is still there, whatever became of its keys.
     pub(crate) fn owner_exists(&self, identity: &Identity) -> bool {
         let principal = identity.caller.principal();

@@ -49,6 +49,7 @@ pub(crate) async fn serve(Path(name): Path<String>) -> Response {
     let Some(asset) = ASSETS.get(&name) else { return respond::not_found() };
     let kind = match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
         Some("woff2") => "font/woff2",
         _ => "application/octet-stream",

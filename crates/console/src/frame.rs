@@ -1,13 +1,25 @@
-//! What every page of somebody who is signed in shows around it.
+//! What every page of somebody who is signed in shows around it: who it is, and the menu with what would be refused marked.
 
 use sluice_access::ConsoleCaller;
+use sluice_actions::{
+    Act, ActionContext, Page,
+    onsmqtt::GetMqttMetaData,
+    permitted,
+    ram::{ListGroups, ListPolicies, ListRoles, ListUsers},
+};
 
 /// Where in the menu a page stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     UserCenter,
     MqttOverview,
     MqttInstances,
+    RamOverview,
+    RamUsers,
+    RamGroups,
+    RamRoles,
+    RamPolicies,
+    RamGrants,
 }
 
 /// The frame of one page.
@@ -16,15 +28,47 @@ pub(crate) struct Frame {
     pub(crate) user: String,
     pub(crate) csrf: String,
     pub(crate) place: Place,
+    /// Under which this page was asked for, as the log has it.
+    pub(crate) request_id: String,
+    shut: Vec<Place>,
 }
 
 impl Frame {
-    pub(crate) fn of(console: &ConsoleCaller, place: Place) -> Self {
+    pub(crate) fn of(console: &ConsoleCaller, context: &ActionContext, place: Place) -> Self {
         Self {
             account: console.account_alias.to_string(),
             user: console.name.to_string(),
             csrf: console.csrf.clone(),
             place,
+            request_id: context.request_id().to_string(),
+            shut: shut(context),
         }
     }
+
+    /// Whether a page of the menu would be refused.
+    pub(crate) fn is_shut(&self, place: Place) -> bool {
+        self.shut.contains(&place)
+    }
+}
+
+/// The pages of the menu that would be refused, asked as their operations ask.
+fn shut(context: &ActionContext) -> Vec<Place> {
+    fn refused<A: Act>(context: &ActionContext, input: &A) -> bool {
+        permitted(context, input).is_err()
+    }
+    let users = refused(context, &ListUsers { page: first() });
+    let policies = refused(context, &ListPolicies { policy_type: None, page: first() });
+    let asked = [
+        (Place::MqttOverview, refused(context, &GetMqttMetaData)),
+        (Place::RamUsers, users),
+        (Place::RamGroups, refused(context, &ListGroups { page: first() })),
+        (Place::RamPolicies, policies),
+        (Place::RamGrants, policies),
+    ];
+    asked.into_iter().filter_map(|(place, refused)| refused.then_some(place)).collect()
+}
+
+/// A first page: what is asked does not depend on it.
+fn first() -> Page {
+    Page { after: None, items_max: 1 }
 }

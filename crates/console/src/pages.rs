@@ -4,6 +4,7 @@ pub(crate) mod instance;
 pub(crate) mod instances;
 pub(crate) mod new_password;
 pub(crate) mod overview;
+pub(crate) mod ram;
 pub(crate) mod sign_in;
 pub(crate) mod user_center;
 

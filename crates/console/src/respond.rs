@@ -8,9 +8,15 @@ use axum::{
 use sluice_access::StoreError;
 use sluice_actions::ActionError;
 
-/// Nothing but our own files, no script at all, no framing.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+use crate::{
+    frame::Frame,
+    parts::{Framed, RefusedPage, Sheet},
+    refusal::Shown,
+};
+
+/// Nothing but our own files, no script or style in a page's text, no framing.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; \
+     img-src 'self' data:; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A page of one sentence and a way back.
 #[derive(Template)]
@@ -31,12 +37,38 @@ pub(crate) fn page(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
+/// A sheet in its frame, or what stands in its place.
+pub(crate) fn sheet(frame: Frame, title: &str, outcome: Result<Sheet, ActionError>) -> Response {
+    let error = match outcome {
+        Ok(sheet) => return page(sheet.status, &Framed { frame, sheet }),
+        Err(error) => error,
+    };
+    match Shown::<Sheet>::of(Err(error.clone())) {
+        Ok(Shown::Refused(refusal)) => {
+            page(StatusCode::FORBIDDEN, &RefusedPage { frame, title: title.to_owned(), refusal })
+        }
+        _ if error == ActionError::Internal => failed(&error),
+        _ => page_of_error(frame, title, &error),
+    }
+}
+
+/// The status of an operation's answer.
+pub(crate) fn status_of(error: &ActionError) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+fn page_of_error(frame: Frame, title: &str, error: &ActionError) -> Response {
+    let sheet = Sheet::new(title).wrong(error);
+    page(sheet.status, &Framed { frame, sheet })
+}
+
 /// Leads to another page after a form.
 pub(crate) fn see_other(to: &str) -> Response {
     secured(Redirect::to(to).into_response())
 }
 
-fn secured(mut response: Response) -> Response {
+/// Puts the headers on that every answer has.
+pub(crate) fn secured(mut response: Response) -> Response {
     let headers: &mut HeaderMap = response.headers_mut();
     let fixed: [(HeaderName, &'static str); 5] = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),

@@ -6,9 +6,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sluice_access::{ConsoleCaller, Peer};
-use sluice_actions::{ActionContext, RequestId, Services};
+use sluice_actions::{ActionContext, ActionError, RequestId, Services};
 
-use crate::{cookies, pages::sign_in, respond};
+mod fields;
+
+pub(crate) use fields::{Asked, Fields, Posted, known};
+
+use crate::{
+    cookies,
+    frame::{Frame, Place},
+    pages::sign_in,
+    parts::Sheet,
+    respond,
+};
 
 /// Where a request comes from.
 pub(crate) struct From(pub(crate) Peer);
@@ -26,6 +36,18 @@ impl<S: Sync> FromRequestParts<S> for From {
 pub(crate) struct SignedIn {
     pub(crate) console: ConsoleCaller,
     pub(crate) context: ActionContext,
+}
+
+impl SignedIn {
+    /// The frame of a page.
+    pub(crate) fn frame(&self, place: Place) -> Frame {
+        Frame::of(&self.console, &self.context, place)
+    }
+
+    /// A page, or what stands in its place: a refusal with what is missing, an error of the operation.
+    pub(crate) fn answer(&self, place: Place, title: &str, outcome: Result<Sheet, ActionError>) -> Response {
+        respond::sheet(self.frame(place), title, outcome)
+    }
 }
 
 /// Somebody who is signed in; perhaps only to change the password.

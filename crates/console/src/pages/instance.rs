@@ -147,7 +147,7 @@ async fn page(
                 Shown::Granted(details) if details.wrong.is_some() => StatusCode::BAD_REQUEST,
                 other => other.status(),
             };
-            respond::page(status, &InstancePage { frame: Frame::of(&console, Place::MqttInstances), shown })
+            respond::page(status, &InstancePage { frame: Frame::of(&console, &context, Place::MqttInstances), shown })
         }
         Err(error) => respond::failed(&error),
     }

@@ -89,7 +89,7 @@ pub(crate) async fn show(signed_in: SignedIn, wanted: Result<Query<Wanted>, Quer
     let outcome = call(&context, ListMqttInstance { page }).await.map(|reply| List::of(page, reply));
     match Shown::of(outcome) {
         Ok(shown) => {
-            let frame = Frame::of(&console, Place::MqttInstances);
+            let frame = Frame::of(&console, &context, Place::MqttInstances);
             respond::page(shown.status(), &Instances { frame, shown })
         }
         Err(error) => respond::failed(&error),

@@ -40,7 +40,7 @@ pub(crate) async fn show(signed_in: SignedIn) -> Response {
     let outcome = call(&context, GetMqttMetaData).await.map(|data| figures(&data));
     match Shown::of(outcome) {
         Ok(shown) => {
-            let frame = Frame::of(&console, Place::MqttOverview);
+            let frame = Frame::of(&console, &context, Place::MqttOverview);
             respond::page(shown.status(), &Overview { frame, shown })
         }
         Err(error) => respond::failed(&error),

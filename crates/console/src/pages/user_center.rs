@@ -41,6 +41,6 @@ pub(crate) async fn show(signed_in: SignedIn) -> Response {
     let list = ListMqttInstance { page: NumberedPage::default() };
     let opens = permitted(&context, &GetMqttMetaData).is_ok() || call(&context, list).await.is_ok();
     let (may_open, shut) = if opens { (vec![MQTT], vec![]) } else { (vec![], vec![MQTT]) };
-    let frame = Frame::of(&console, Place::UserCenter);
+    let frame = Frame::of(&console, &context, Place::UserCenter);
     respond::page(StatusCode::OK, &UserCenter { frame, may_open, shut })
 }

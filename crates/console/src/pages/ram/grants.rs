@@ -1,0 +1,276 @@
+//! Who has which policy: the list of grants with revoking, and granting of up to five policies at once.
+
+use axum::response::Response;
+use sluice_actions::{
+    ActionContext, ActionError, Whom, call,
+    ram::{GetPolicy, ListEntitiesForPolicy},
+};
+
+use super::{
+    Form as Sent, all_groups, all_policies, all_roles, all_users, done, fits,
+    holder::{Holder, HolderKind, holders},
+    in_query, policies, when,
+};
+use crate::{
+    frame::{Frame, Place},
+    parts::{Button, Cell, Choice, Field, Form, Kind, Pages, Search, Sheet, Table},
+    respond,
+    session::{Asked, Posted, SignedIn, known},
+};
+
+const LIST: &str = "/console/ram/grants";
+const GRANT: &str = "/console/ram/grant";
+/// Most policies granted at once. Source: facts/ram.md section 5.
+const POLICIES_MAX: usize = 5;
+/// Most principals and policies offered at once; the search finds others.
+const OFFERED_MAX: usize = 200;
+
+/// One policy of one principal.
+struct Grant {
+    holder: Holder,
+    policy_type: &'static str,
+    policy: String,
+    note: String,
+}
+
+/// Shows the list, or what is missing to see it.
+pub(crate) async fn show(who: SignedIn, asked: Asked) -> Response {
+    let sheet = sheet(&who, &asked).await;
+    who.answer(Place::RamGrants, "Grants", sheet)
+}
+
+/// Every grant that may be seen, and of how many policies they may not.
+async fn grants(context: &ActionContext) -> Result<(Vec<Grant>, usize), ActionError> {
+    let (mut grants, mut hidden) = (Vec::new(), 0);
+    for policy in all_policies(context).await?.into_iter().filter(|one| one.attachment_count != Some(0)) {
+        let given = [("PolicyType", policy.policy_type), ("PolicyName", policy.policy_name.as_str())];
+        match call(context, known::<ListEntitiesForPolicy>(&given)?).await {
+            Ok(entities) => grants.extend(holders(entities).into_iter().map(|holder| Grant {
+                holder,
+                policy_type: policy.policy_type,
+                policy: policy.policy_name.clone(),
+                note: policy.description.clone(),
+            })),
+            Err(error) if error.denial().is_some() => hidden += 1,
+            // Deleted since it was listed.
+            Err(error) if error.code() == "EntityNotExist.Policy" => {}
+            Err(error) => return Err(error),
+        }
+    }
+    grants.sort_by(|a, b| (&a.holder.name, &a.policy).cmp(&(&b.holder.name, &b.policy)));
+    Ok((grants, hidden))
+}
+
+async fn sheet(who: &SignedIn, asked: &Asked) -> Result<Sheet, ActionError> {
+    let (context, frame) = (&who.context, who.frame(Place::RamGrants));
+    let search = asked.0.get("q").to_owned();
+    let (mut grants, hidden) = grants(context).await?;
+    grants.retain(|grant| fits(&search, &[&grant.holder.name, grant.holder.kind.word(), &grant.policy, &grant.note]));
+    let base = format!("{LIST}?q={}&", in_query(&search));
+    let (grants, pages) = Pages::cut(grants, asked.page(), ("grant", "grants"), base);
+    let rows = grants.into_iter().map(|grant| row(context, &frame, grant)).collect();
+    let columns = ["Principal", "Kind", "Policy", "Type", "Since (UTC)", ""];
+    let table = Table::new("grants", &columns, rows, "No grant fits.")
+        .search(Search { to: LIST, text: search, label: "Principal, policy", only: None })
+        .pages(pages);
+    let sheet = Sheet::new("Grants")
+        .lead("Which policy is attached to whom.")
+        .button(Button::link("Grant permission", GRANT).main())
+        .done(done(asked.0.get("done")))
+        .part(table);
+    Ok(match hidden {
+        0 => sheet,
+        1 => sheet.part(note("Of 1 more policy you may not see to whom it is attached.".to_owned())),
+        hidden => sheet.part(note(format!("Of {hidden} more policies you may not see to whom they are attached."))),
+    })
+}
+
+fn note(text: String) -> crate::parts::Note {
+    crate::parts::Note { id: "hidden", head: "Not shown", text, links: Vec::new() }
+}
+
+fn row(context: &ActionContext, frame: &Frame, grant: Grant) -> Vec<Cell> {
+    let kind = grant.holder.kind;
+    let policy = [("PolicyType", grant.policy_type), ("PolicyName", grant.policy.as_str())];
+    let sends = [policy[0], policy[1], ("Kind", kind.key()), (kind.parameter(), grant.holder.name.as_str())];
+    let given = [policy[0], policy[1], sends[3]];
+    let revoke = Button::run(frame, "Revoke", LIST, "Revoke", &sends).asks_first();
+    vec![
+        Cell::link(grant.holder.page(), grant.holder.name.clone()),
+        Cell::text(kind.word()),
+        policies::link(grant.policy_type, &grant.policy, &grant.note),
+        Cell::text(grant.policy_type),
+        Cell::text(when(&grant.holder.since)),
+        Cell::Buttons(vec![revoke.unless(kind.cannot_detach(context, &given))]),
+    ]
+}
+
+/// Revokes one grant.
+pub(crate) async fn revoke(posted: Posted) -> Response {
+    let fields = &posted.fields;
+    let Some(kind) = HolderKind::of(fields.get("Kind")) else { return respond::bad_form() };
+    let name = fields.get(kind.parameter()).to_owned();
+    let Some(whom) = kind.whom(&name) else { return respond::bad_form() };
+    let title = format!("{} of {name}", fields.get("PolicyName"));
+    let outcome = kind.detach(&posted, &[], &[whom]).await;
+    let back = format!("{LIST}?");
+    let form = Sent { posted: &posted, place: Place::RamGrants, title: &title, action: LIST, back: &back };
+    form.end(outcome).unwrap_or_else(|error| posted.who.answer(Place::RamGrants, &title, Err(error)))
+}
+
+/// What the form offers, and what is chosen in it.
+struct Offer<'a> {
+    search: &'a str,
+    principals: Vec<String>,
+    policies: Vec<String>,
+}
+
+async fn grant_sheet(who: &SignedIn, offer: Offer<'_>, wrong: Option<String>) -> Result<Sheet, ActionError> {
+    let context = &who.context;
+    let mut principals: Vec<Choice> = Vec::new();
+    for user in all_users(context).await? {
+        let about = if user.display_name == user.user_name { String::new() } else { user.display_name };
+        principals.push(Choice::new(format!("user:{}", user.user_name), format!("{} (user)", user.user_name), about));
+    }
+    // Who may not list groups or roles grants to users alone.
+    let groups = granted(all_groups(context).await)?;
+    principals.extend(groups.into_iter().map(|group| {
+        Choice::new(format!("group:{}", group.group_name), format!("{} (group)", group.group_name), group.comments)
+    }));
+    let roles = granted(all_roles(context).await)?;
+    principals.extend(roles.into_iter().map(|role| {
+        Choice::new(format!("role:{}", role.role_name), format!("{} (role)", role.role_name), role.description)
+    }));
+    let policies = all_policies(context).await?.into_iter().map(|policy| {
+        let value = format!("{}/{}", policy.policy_type, policy.policy_name);
+        Choice::new(value, format!("{} ({})", policy.policy_name, policy.policy_type), policy.description)
+    });
+    let cut = |all: Vec<Choice>, chosen: &[String]| -> Vec<Choice> {
+        let (mut first, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| chosen.contains(&one.value));
+        let found = rest.into_iter().filter(|one| fits(offer.search, &[&one.label, &one.about]));
+        first.extend(found.take(OFFERED_MAX));
+        first
+    };
+    let (principals, policies) = (cut(principals, &offer.principals), cut(policies.collect(), &offer.policies));
+    let mut form = Form::new(&who.frame(Place::RamGrants), "grant", GRANT, "Grant")
+        .back(LIST)
+        .field(Field::new("Principal", "To whom", Kind::Many(principals)).values(offer.principals))
+        .field(Field::new("Policy", "Which policies; at most 5 at once", Kind::Many(policies)).values(offer.policies));
+    form.wrong = wrong;
+    let search = crate::parts::Find { to: GRANT, text: offer.search.to_owned() };
+    Ok(Sheet::new("Grant permission").below(LIST, "Grants").part(search).part(form))
+}
+
+/// A list, empty where it is refused.
+fn granted<T>(list: Result<Vec<T>, ActionError>) -> Result<Vec<T>, ActionError> {
+    match list {
+        Err(error) if error.denial().is_some() => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+/// Shows the form.
+pub(crate) async fn show_grant(who: SignedIn, asked: Asked) -> Response {
+    let of = |name: &str| asked.0.all(name).into_iter().filter(|text| !text.is_empty()).map(str::to_owned);
+    let chosen = HolderKind::ALL.iter().flat_map(|kind| of(kind.key()).map(|name| format!("{}:{name}", kind.key())));
+    let offer = Offer { search: asked.0.get("q"), principals: chosen.collect(), policies: of("policy").collect() };
+    let sheet = grant_sheet(&who, offer, None).await;
+    who.answer(Place::RamGrants, "Grant permission", sheet)
+}
+
+/// What was chosen, read.
+type Chosen<'a> = (HolderKind, &'a str, &'a str, &'a str);
+
+fn chosen<'a>(principals: &[&'a str], policies: &[&'a str]) -> Option<Vec<Chosen<'a>>> {
+    let mut all = Vec::new();
+    for principal in principals {
+        let (kind, name) = principal.split_once(':')?;
+        let kind = HolderKind::of(kind)?;
+        for policy in policies {
+            let (policy_type, policy) = policy.split_once('/')?;
+            all.push((kind, name, policy_type, policy));
+        }
+    }
+    Some(all)
+}
+
+/// Grants all of it; what became of each is said.
+pub(crate) async fn submit(posted: Posted) -> Response {
+    let (principals, policies) = (posted.fields.all("Principal"), posted.fields.all("Policy"));
+    let Some(all) = chosen(&principals, &policies) else { return respond::bad_form() };
+    let wrong = match policies.len() {
+        _ if principals.is_empty() => Some("Choose at least one principal."),
+        0 => Some("Choose at least one policy."),
+        count if count > POLICIES_MAX => Some("At most 5 policies can be granted at once."),
+        _ => None,
+    };
+    let outcome = match wrong {
+        Some(wrong) => {
+            let own = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+            let offer = Offer { search: "", principals: own(&principals), policies: own(&policies) };
+            let sheet = grant_sheet(&posted.who, offer, Some(wrong.to_owned())).await;
+            sheet.map(|sheet| Sheet { status: axum::http::StatusCode::BAD_REQUEST, ..sheet })
+        }
+        None => match question(&posted, &all).await {
+            Ok(Some(question)) => Ok(question),
+            Ok(None) => Ok(grant(&posted, all).await),
+            Err(error) => Err(error),
+        },
+    };
+    posted.who.answer(Place::RamGrants, "Grant permission", outcome)
+}
+
+/// A policy that forbids can close connections: then whom it touches is said first.
+async fn question(posted: &Posted, all: &[Chosen<'_>]) -> Result<Option<Sheet>, ActionError> {
+    let context = &posted.who.context;
+    if posted.is_confirmed() {
+        return Ok(None);
+    }
+    let mut touched: Vec<(Chosen<'_>, Whom)> = Vec::new();
+    for one in all {
+        let given = [("PolicyType", one.2), ("PolicyName", one.3)];
+        // Who may not read a policy is asked always.
+        let forbids = match call(context, known::<GetPolicy>(&given)?).await {
+            Ok(policy) => forbids(&policy.default_policy_version.policy_document.unwrap_or_default()),
+            Err(error) if error.denial().is_some() => true,
+            Err(error) => return Err(error),
+        };
+        if let (true, Some(whom)) = (forbids, one.0.whom(one.1)) {
+            touched.push((*one, whom));
+        }
+    }
+    let Some(((kind, name, policy_type, policy), _)) = touched.first() else { return Ok(None) };
+    let given = [("PolicyType", *policy_type), ("PolicyName", *policy), (kind.parameter(), *name)];
+    let whom: Vec<Whom> = touched.iter().map(|(_, whom)| whom.clone()).collect();
+    let reach = kind.reach(context, &given, &whom).await?;
+    let form = Sent { posted, place: Place::RamGrants, title: "Grant permission", action: GRANT, back: LIST };
+    let lines = vec!["One of the policies forbids something, or cannot be read by you.".to_owned()];
+    Ok(Some(form.question("Attach a policy that forbids?".to_owned(), Some(reach), lines, "Attach")))
+}
+
+/// Whether a document has a Deny; for the warning alone, nothing is decided by it.
+fn forbids(document: &str) -> bool {
+    let value: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
+    let statements = value.get("Statement").and_then(serde_json::Value::as_array);
+    statements.is_none_or(|all| all.iter().any(|one| one.get("Effect").is_none_or(|effect| effect != "Allow")))
+}
+
+async fn grant(posted: &Posted, all: Vec<Chosen<'_>>) -> Sheet {
+    let mut rows = Vec::new();
+    for (kind, name, policy_type, policy) in all {
+        let given = [("PolicyType", policy_type), ("PolicyName", policy), (kind.parameter(), name)];
+        let result = match kind.attach(&posted.who.context, &given).await {
+            Ok(()) => Cell::state("Granted", true),
+            Err(error) => Cell::state(error.message(), false),
+        };
+        let holder = Holder { kind, name: name.to_owned(), since: String::new() };
+        rows.push(vec![
+            Cell::link(holder.page(), name),
+            Cell::text(kind.word()),
+            policies::link(policy_type, policy, ""),
+            result,
+        ]);
+    }
+    let table = Table::new("result", &["Principal", "Kind", "Policy", "Result"], rows, "");
+    Sheet::new("Result").below(LIST, "Grants").button(Button::link("Complete", LIST).main()).part(table)
+}

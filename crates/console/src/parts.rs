@@ -1,0 +1,17 @@
+//! What pages are made of: a sheet with a head, tabs and parts. A page builds values; how they look is in `templates/parts/`.
+//!
+//! Way in: a page makes a [`Sheet`], pushes [`Table`], [`Facts`], [`Form`], [`Secrets`] or a [`Refusal`] into it, and answers with
+//! [`SignedIn::answer`](crate::session::SignedIn::answer), which shows a refusal or an error in the sheet's place.
+//! Never here: a call of an operation, or a text that is put into a page without being escaped.
+
+mod field;
+mod form;
+mod sheet;
+mod table;
+
+pub(crate) use field::{Choice, Field, Kind};
+pub(crate) use form::Form;
+pub(crate) use sheet::{
+    Code, Facts, Find, Framed, ImportForm, Link, Note, Question, RefusedPage, Secret, Secrets, Sheet, Verdicts,
+};
+pub(crate) use table::{Button, Cell, Pages, Search, Table};
