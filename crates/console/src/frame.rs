@@ -57,7 +57,7 @@ fn shut(context: &ActionContext) -> Vec<Place> {
         permitted(context, input).is_err()
     }
     let users = refused(context, &ListUsers { page: first() });
-    let policies = refused(context, &ListPolicies { policy_type: None, page: first() });
+    let policies = refused(context, &ListPolicies { policy_type: None, filter: Vec::new(), page: first() });
     let asked = [
         (Place::MqttOverview, refused(context, &GetMqttMetaData)),
         (Place::RamUsers, users),
