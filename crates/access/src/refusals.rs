@@ -277,3 +277,60 @@ impl Refusals {
             .map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use sluice_model::{Action, InstanceId, Resource};
+    use sluice_testkit::{PolicyTable, account, caller, user};
+
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(1_700_000_000_000);
+
+    async fn refusals() -> (Arc<Refusals>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
+        (Refusals::new(store), folder)
+    }
+
+    fn refused(n: u64, path: &str, context: &Context) -> (Caller, Denied) {
+        let table = PolicyTable::default();
+        table.set(user(account(n), 1), &[]);
+        let caller = caller(user(account(n), 1));
+        let resource = Resource::Topic(account(n), "mqtt-cn-a".parse::<InstanceId>().unwrap(), path.into());
+        let denied = table.authority().authorize(&caller, &Action::PUB, &resource, context).unwrap_err();
+        (caller, denied)
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_kept_under_a_new_id_with_its_secret_masked_and_its_texts_cut() {
+        let (refusals, _folder) = refusals().await;
+        let context = Context::at(NOW).with("sts:ExternalId", &["between us"]);
+        let (caller, denied) = refused(1, &"ä".repeat(30_000), &context);
+        let id = refusals.tell(Told::of(&caller, &denied, &context).unwrap()).unwrap();
+        refusals.write().await.unwrap();
+        let kept = refusals.store.refusal(account(1), &id).await.unwrap().unwrap();
+        assert_eq!((kept.at, kept.action.as_str(), kept.principal), (NOW, "mq:PUB", caller.principal()));
+        assert_eq!(kept.conditions.0.last().unwrap(), &("sts:externalid".to_owned(), vec!["***".to_owned()]));
+        assert!(kept.resource.len() < TEXT_BYTES_MAX + 8 && kept.resource.ends_with('…'));
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_one_account_is_cut_and_leaves_room_for_others() {
+        let (refusals, _folder) = refusals().await;
+        let context = Context::at(NOW);
+        let (caller, denied) = refused(1, "a", &context);
+        let (other, other_denied) = refused(2, "a", &context);
+        let tell = |caller, denied| refusals.tell(Told::of(caller, denied, &context).unwrap());
+        let kept = (0..3 * ACCOUNT_WAITING_MAX).filter_map(|_| tell(&caller, &denied)).count();
+        assert_eq!(kept, ACCOUNT_WAITING_MAX);
+        assert!(tell(&other, &other_denied).is_some());
+        refusals.write().await.unwrap();
+        assert!(tell(&caller, &denied).is_some());
+        refusals.write().await.unwrap();
+        refusals.trim().await.unwrap();
+        assert!(refusals.grown.lock().is_empty());
+    }
+}
