@@ -81,7 +81,7 @@ impl Step {
                 let is_numbered = |level: &&str| level.bytes().any(|byte| byte.is_ascii_digit());
                 let first = levels.iter().skip(1).position(is_numbered)? + 1;
                 let wide = |(place, level): (usize, &&str)| {
-                    if place >= first && is_numbered(&level) { "*".to_owned() } else { (*level).to_owned() }
+                    if place >= first && is_numbered(level) { "*".to_owned() } else { (*level).to_owned() }
                 };
                 let pattern: Vec<String> = levels.iter().enumerate().map(wide).collect();
                 Some((pattern.join("/"), format!("{}/#", levels[..first].join("/"))))
