@@ -107,7 +107,6 @@ fn look_up_mqtt(context: &ActionContext, name: &Name) -> Option<bool> {
 
 /// Things of RAM, which are looked up in the store.
 async fn look_up_ram(context: &ActionContext, name: &Name) -> Result<Option<bool>, ActionError> {
-    const GET_ROLE: &[Action] = &[Action::of("ram:GetRole")];
     let (account, store) = (context.account(), context.store());
     let may = |actions: &[Action], entity: RamEntity| gate::may(context, actions, &Resource::Ram(account, entity));
     let exists = match name {
@@ -115,7 +114,7 @@ async fn look_up_ram(context: &ActionContext, name: &Name) -> Result<Option<bool
         Name::UserGroup(text) if !may(ram::GetGroup::ROW.actions, RamEntity::Group(text.as_str().into())) => {
             return Ok(None);
         }
-        Name::Role(text) if !may(GET_ROLE, RamEntity::Role(text.as_str().into())) => return Ok(None),
+        Name::Role(text) if !may(ram::GetRole::ROW.actions, RamEntity::Role(text.as_str().into())) => return Ok(None),
         Name::Policy(text) if !may(ram::GetPolicy::ROW.actions, RamEntity::Policy(text.as_str().into())) => {
             return Ok(None);
         }
@@ -128,7 +127,7 @@ async fn look_up_ram(context: &ActionContext, name: &Name) -> Result<Option<bool
             Err(_) => false,
         },
         Name::Role(text) => match text.parse::<RoleName>() {
-            Ok(role) => store.role_by_name(account, &role).await?.is_some(),
+            Ok(role) => store.role(account, &role).await?.is_some(),
             Err(_) => false,
         },
         Name::Policy(text) => match text.parse::<PolicyName>() {
