@@ -41,6 +41,8 @@ def measured():
 
 
 def readable(nanoseconds):
+    if nanoseconds >= 1_000_000:
+        return f"{nanoseconds / 1_000_000:.3g} ms"
     if nanoseconds >= 1000:
         return f"{nanoseconds / 1000:.3g} us"
     return f"{nanoseconds:.3g} ns"
