@@ -5,13 +5,34 @@ import types
 import pytest
 
 from support.raw import close_all
-from support.server import INSTANCE, access, allow, arn, group, topic
+from support.devices import lend
+from support.server import INSTANCE, Server, access, allow, arn, group, topic
 
 
 @pytest.fixture(autouse=True)
 def connections_end():
     yield
     close_all()
+
+
+def pytest_generate_tests(metafunc):
+    """A module with `HELD` runs once for each way in which a user has a right that it loses."""
+    if "held" in metafunc.fixturenames and hasattr(metafunc.module, "HELD"):
+        metafunc.parametrize("held", metafunc.module.HELD, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def held(request):
+    return getattr(request, "param", "itself")
+
+
+@pytest.fixture(scope="module")
+def server(held, tmp_path_factory):
+    """A server of its own for each module, and in it for each way to have a right."""
+    running = Server(tmp_path_factory.mktemp("data") / "data")
+    running.held = held
+    yield running
+    assert running.stop() == 0, running.log()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +56,7 @@ def guest(server, place):
 
     def make(name, *statements, base=()):
         key = server.new_user(name, access(), group("GID_mine"), *base)
-        server.grant(name, f"{name}-right", *statements)
+        lend(server, name, f"{name}-right", *statements)
         return key
 
     return make

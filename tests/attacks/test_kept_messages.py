@@ -4,12 +4,13 @@ import pytest
 
 from support import packets
 from support.devices import (
-    another_key, connected, has_passed, heard, is_offline, is_refused_in_the_log, publish_and_be_closed, refusal,
-    revoke, say, subscribed, switch_off, until_in,
+    WAYS_TO_HOLD, another_key, connected, give_back, has_passed, heard, is_offline, is_refused_in_the_log, lend,
+    publish_and_be_closed, refusal, revoke, say, subscribed, switch_off, until_in,
 )  # fmt: skip
 from support.packets import Kind
 from support.server import INSTANCE, access, allow, arn, deny, group, topic
 
+HELD = WAYS_TO_HOLD
 BOTH = pytest.mark.parametrize("version", [4, 5])
 
 
@@ -121,7 +122,7 @@ def test_13_an_absent_clients_subscription_ends_with_its_right(server, place, ve
     name = f"absent13-{version}-{right}"
     rights = {"topic": topic("home", "mq:SUB"), "group": group("GID_other")}
     key = server.new_user(name, access(), *[statement for kind, statement in rights.items() if kind != right])
-    server.grant(name, f"{name}-right", rights[right])
+    lend(server, name, f"{name}-right", rights[right])
     server.grant(name, f"{name}-yard", topic("yard", "mq:SUB"))
     clients = {"lost": (key, "GID_other"), "kept": (place.watch, "GID_watch")}
     for text, (user, gid) in clients.items():
@@ -135,7 +136,7 @@ def test_13_an_absent_clients_subscription_ends_with_its_right(server, place, ve
     assert [message.payload for message in back["kept"].messages(3)] == [b"before", b"after", b"later"]
     if right == "group":
         # Without the group nothing at all is delivered: with it, what comes is what is subscribed anew.
-        server.api("ram", "AttachPolicyToUser", PolicyType="Custom", PolicyName=f"{name}-right", UserName=name)
+        give_back(server, name, f"{name}-right")
         assert back["lost"].subscribe("yard/#", qos=1).codes == [1]
     assert heard(server, back["lost"], "yard/end") == []
 
@@ -144,12 +145,12 @@ def test_13_an_absent_clients_subscription_ends_with_its_right(server, place, ve
 def test_13_an_absent_clients_session_opens_to_nobody_without_the_instance(server, place, version):
     name = f"shut13-{version}"
     key = server.new_user(name, topic("home"), group("GID_mine"))
-    server.grant(name, f"{name}-right", access())
+    lend(server, name, f"{name}-right", access())
     subscribed(server, key, f"GID_mine@@@{name}", f"home/{name}", version=version, stored=True).disconnect()
     say(server, f"home/{name}", "waiting")
     revoke(server, name, f"{name}-right")
     assert refusal(server, key, f"GID_mine@@@{name}", version=version, stored=True) == {4: 5, 5: 0x87}[version]
-    server.api("ram", "AttachPolicyToUser", PolicyType="Custom", PolicyName=f"{name}-right", UserName=name)
+    give_back(server, name, f"{name}-right")
     # The right is back before the message was asked for: the session may keep it or have lost it, and works again.
     back = connected(server, key, f"GID_mine@@@{name}", version=version, stored=True)
     assert back.subscribe(f"home/{name}", qos=1).codes == [1]
@@ -161,7 +162,7 @@ def test_14_a_session_outlives_its_key_and_not_its_right(server, place):
     key = server.new_user(name, access(), topic("yard"), group("GID_mine"))
     rotated, publisher = another_key(server, name), connected(server, place.keep, f"GID_mine@@@{name}-p")
     condition, end = until_in(4)
-    server.grant(name, f"{name}-right", topic("home", "mq:SUB") | {"Condition": condition})
+    lend(server, name, f"{name}-right", topic("home", "mq:SUB") | {"Condition": condition})
     for version in (4, 5):
         device = f"GID_mine@@@{name}-{version}"
         subscribed(server, key, device, f"home/{name}", f"yard/{name}/{version}", version=version, stored=True).disconnect()

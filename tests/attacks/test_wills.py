@@ -3,11 +3,13 @@
 import pytest
 
 from support.devices import (
-    BAD_CREDENTIALS, NOT_AUTHORIZED, connected, heard, is_offline, is_refused_in_the_log, refusal, revoke, subscribed,
+    BAD_CREDENTIALS, NOT_AUTHORIZED, WAYS_TO_HOLD, connected, heard, is_offline, is_refused_in_the_log, refusal, revoke,
+    subscribed,
 )  # fmt: skip
 from support.packets import Will
 from support.server import access, group, topic
 
+HELD = WAYS_TO_HOLD
 BOTH = pytest.mark.parametrize("version", [4, 5])
 
 

@@ -47,3 +47,9 @@ def test_a_wrong_reply_is_reported_at_the_end_of_its_test(monkeypatch, server):
     monkeypatch.setattr(requests.Response, "json", lambda reply: answered(reply) | {"Extra": 1})
     sdk.sts(server).get_caller_identity()
     assert shape.take_faults() == ["GetCallerIdentity: `Extra` is not in the table"]
+
+
+def test_a_refusal_has_the_status_of_its_code():
+    of = lambda code, status: shape.refusal_faults("2015-05-01", "CreateUser", code, status)
+    assert of("EntityAlreadyExists.User", 409) == [] and of("NoPermission", 403) == [] and of("OurOwn", 418) == []
+    assert of("EntityAlreadyExists.User", 400) != [] and of("NoPermission", 400) != [] and of("SignatureNonceUsed", 403) != []

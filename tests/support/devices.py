@@ -9,7 +9,7 @@ from support import packets, sdk
 from support.mqtt import password
 from support.packets import Kind
 from support.raw import Raw, fresh
-from support.server import INSTANCE, until
+from support.server import INSTANCE, document, until
 
 # How a CONNECT is refused, by version: unknown or wrong credentials, and a missing right.
 BAD_CREDENTIALS = {4: 4, 5: 0x86}
@@ -85,11 +85,40 @@ def is_refused_in_the_log(server, action, path):
     until(lambda: any(action in line and resource in line for line in server.log().splitlines()), f"{action} on {path} in the log")
 
 
+# How a user has a right that it is about to lose: itself; by a group from which the policy goes; by a group that it leaves.
+WAYS_TO_HOLD = ("itself", "group-policy", "group-member")
+
+
+def lend(server, user, policy, *statements):
+    """Gives a user a right by a policy of its own that [`revoke`] takes back, in the way that `server.held` says."""
+    if server.held == "itself":
+        server.grant(user, policy, *statements)
+        return
+    server.api("ram", "CreatePolicy", PolicyName=policy, PolicyDocument=document(*statements))
+    server.api("ram", "CreateGroup", GroupName=policy)
+    server.api("ram", "AttachPolicyToGroup", PolicyType="Custom", PolicyName=policy, GroupName=policy)
+    server.api("ram", "AddUserToGroup", UserName=user, GroupName=policy)
+    server.lent.add(policy)
+
+
 def revoke(server, user, policy):
-    """Detaches a policy. It has taken effect when this returns."""
-    sdk.ram(server).detach_policy_from_user(
-        m.DetachPolicyFromUserRequest(policy_type="Custom", policy_name=policy, user_name=user)
-    )
+    """Takes a policy from a user. It has taken effect when this returns."""
+    _change(server, user, policy, "detach_policy_from_user", "detach_policy_from_group", "remove_user_from_group")
+
+
+def give_back(server, user, policy):
+    """Undoes [`revoke`]."""
+    _change(server, user, policy, "attach_policy_to_user", "attach_policy_to_group", "add_user_to_group")
+
+
+def _change(server, user, policy, of_user, of_group, of_member):
+    call = of_user
+    if policy in server.lent:
+        call = {"group-policy": of_group, "group-member": of_member}[server.held]
+    request = getattr(m, "".join(word.capitalize() for word in call.split("_")) + "Request")
+    fields = {"policy_type": "Custom", "policy_name": policy, "user_name": user, "group_name": policy}
+    known = request().__dict__
+    getattr(sdk.ram(server), call)(request(**{name: value for name, value in fields.items() if name in known}))
 
 
 def switch_off(server, user, key):

@@ -53,6 +53,8 @@ class Server:
 
             database = postgres.shared().database()
         self.database = database
+        # How `devices.lend` gives a right, and the policies that it gave by a group.
+        self.held, self.lent = "itself", set()
         self.folder = pathlib.Path(folder)
         self.flags = flags
         self.folder.parent.mkdir(parents=True, exist_ok=True)

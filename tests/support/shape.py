@@ -17,6 +17,8 @@ CONTRACT = pathlib.Path(__file__).resolve().parents[2] / "contract"
 VERSIONS = {"onsmqtt": "2020-04-20", "ram": "2015-05-01", "sts": "2015-04-01", "ims": "2019-08-15"}
 # Fields that may be absent, as "Operation path": why. An object that is absent takes its fields with it.
 OPTIONAL = {
+    "GetRole Role.LatestDeletionTask": "a service-linked role is deleted when its deletion is answered",
+    "AssumeRole SourceIdentity": "nobody said one",
     "GetCallerIdentity UserId": "a role session is no user",
     "GetCallerIdentity RoleId": "only a role session has one",
 }
@@ -114,6 +116,33 @@ def _value(operation, table, at, value):
         yield from _object(operation, table, at, value)
 
 
+@functools.cache
+def _codes():
+    """(common codes, those of RAM and STS, those of each operation), each with its statuses."""
+    contract = json.loads((CONTRACT / "operations.json").read_text())
+    own = {
+        _key(operation["version"], operation["op"]): {code: [status] for code, status in operation["errors"].items()}
+        for operation in contract["operations"]
+    }
+    return contract["codes"]["common"], contract["codes"]["ram"], own
+
+
+def refusal_faults(version, operation, code, status):
+    """What is wrong with a refusal: a code of the tables has its table's status. A code of no table is a decision of ours."""
+    common, ram, own = _codes()
+    key = _key(version, operation)
+    of_ram = ram if version in (VERSIONS["ram"], VERSIONS["sts"]) else {}
+    known = [codes[code] for codes in (own.get(key, {}), of_ram, common) if code in codes]
+    if not known or any(status in statuses for statuses in known):
+        return []
+    return [f"{operation}: {code} is answered with {status}, and with {known[0]} in the tables"]
+
+
+def record_refusal(version, operation, code, status):
+    """Checks a refusal's status; the faults are kept for the end of the test."""
+    _faults.extend(refusal_faults(version, operation, code, status))
+
+
 def record(version, operation, reply):
     """Checks a successful reply; the faults are kept for the end of the test."""
     _checked.add(_key(version, operation))
@@ -154,8 +183,12 @@ def install():
     def looked_at(session, request, **options):
         reply = send(session, request, **options)
         named = _named(request)
-        if named and reply.status_code == 200:
+        if not named or "json" not in reply.headers.get("content-type", ""):
+            return reply
+        if reply.status_code == 200:
             record(*named, reply.json())
+        else:
+            record_refusal(*named, reply.json().get("Code"), reply.status_code)
         return reply
 
     requests.Session.send = looked_at

@@ -14,9 +14,14 @@ struct Only {
     instead: &'static str,
 }
 
-const ONLY: [Only; 2] = [
+const ONLY: [Only; 3] = [
     Only {
         text: "Authority::new(",
+        places: &["crates/server/", "crates/testkit/", "crates/policy/tests/", "crates/policy/benches/"],
+        instead: "only the server makes an Authority; take one as an argument",
+    },
+    Only {
+        text: "Authority::observed(",
         places: &["crates/server/", "crates/testkit/", "crates/policy/tests/", "crates/policy/benches/"],
         instead: "only the server makes an Authority; take one as an argument",
     },

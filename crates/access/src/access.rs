@@ -6,15 +6,18 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use sluice_model::{AccountId, GroupId, InstanceId, Principal};
-use sluice_policy::PolicySource;
-use sluice_store::{Store, StoreError};
+use sluice_policy::{InForce, PolicySource, SystemTask};
+use sluice_store::{Extent, Store, StoreError};
 
 use crate::{
     Change, Clock, InstanceSettings, MasterKey, Passwords, Touched,
     directory::{Directory, InstanceView, Snapshot},
     load,
     nonce::Nonces,
+    refusals::Refusals,
+    seen::SeenDecisions,
 };
 
 /// How long it is waited before an account that could not be read is read again.
@@ -26,15 +29,17 @@ type Sweep = Box<dyn Fn(&Touched) + Send + Sync>;
 /// Who is calling, and what is in force for them.
 pub struct Access {
     pub(crate) store: Store,
-    pub(crate) master_key: MasterKey,
+    pub(crate) master_key: ArcSwap<MasterKey>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) nonces: Nonces,
     pub(crate) passwords: Passwords,
     pub(crate) clock: Clock,
+    seen: Arc<SeenDecisions>,
+    refusals: Arc<Refusals>,
     /// Who is told of a change that nobody here asked for.
     live_side: OnceLock<Sweep>,
     /// One change at a time is read back and swapped in, so that a later write is never hidden by an earlier read.
-    writers: tokio::sync::Mutex<()>,
+    pub(crate) writers: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Access {
@@ -60,16 +65,15 @@ impl Access {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(store: Store, master_key: MasterKey, clock: Clock) -> Result<Self, OpenError> {
-        let snapshot = load::everything(&store.at_one_instant().await?).await?;
-        if let Some((id, key)) = snapshot.keys.iter().next() {
-            // One key speaks for all: they are sealed under the same master key.
-            master_key.open(id.as_str(), &key.sealed_secret).map_err(|_| OpenError::OtherMasterKey)?;
-        }
+        let snapshot = load::everything(&store.at_one_instant(Extent::Whole).await?).await?;
+        let master_key = in_use(&store, &snapshot, master_key).await?;
         let directory = Arc::new(Directory::default());
         directory.swap(snapshot, &[]);
         Ok(Self {
+            seen: SeenDecisions::new(store.clone()),
+            refusals: Refusals::new(store.clone()),
             store,
-            master_key,
+            master_key: ArcSwap::from_pointee(master_key),
             directory,
             nonces: Nonces::default(),
             passwords: Passwords::default(),
@@ -83,6 +87,24 @@ impl Access {
     #[must_use]
     pub fn policy_source(&self) -> Arc<dyn PolicySource> {
         Arc::clone(&self.directory) as Arc<dyn PolicySource>
+    }
+
+    /// What was decided lately; the observer for the `Authority` that `server` makes.
+    #[must_use]
+    pub fn seen(&self) -> &Arc<SeenDecisions> {
+        &self.seen
+    }
+
+    /// What callers were refused lately.
+    #[must_use]
+    pub fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
+    }
+
+    /// What is in force for a principal of whatever credential, for simulation; `None` for whoever is gone.
+    #[must_use]
+    pub fn in_force_of(&self, principal: Principal) -> Option<Arc<InForce>> {
+        self.directory.read().principals.get(&principal).map(|view| Arc::clone(&view.in_force))
     }
 
     /// The clock that all rooms share.
@@ -100,7 +122,7 @@ impl Access {
     /// Seals a new AccessKey's secret for its row.
     #[must_use]
     pub fn seal(&self, key: &sluice_model::AccessKeyId, secret: &secrecy::SecretString) -> String {
-        self.master_key.seal(key.as_str(), secret)
+        self.master_key.load().seal(key.as_str(), secret)
     }
 
     /// The name of a user or a role; `None` for an account itself and for whoever is gone.
@@ -108,6 +130,17 @@ impl Access {
     pub fn name_of(&self, principal: Principal) -> Option<Arc<str>> {
         let (Principal::User(..) | Principal::Role(..)) = principal else { return None };
         self.directory.read().principals.get(&principal).map(|view| Arc::clone(&view.in_force.name))
+    }
+
+    /// Whether the account has what an ARN ends with: `user/{name}`, `role/{name}`.
+    #[must_use]
+    pub fn has_entity(&self, account: AccountId, entity: &str) -> bool {
+        let snapshot = self.directory.read();
+        match entity.split_once('/') {
+            Some(("user", name)) => snapshot.users.contains_key(&(account, Arc::from(name))),
+            Some(("role", name)) => snapshot.roles.contains_key(&(account, Arc::from(name))),
+            _ => false,
+        }
     }
 
     /// An instance of this account; a foreign one and an absent one are both `None`.
@@ -183,7 +216,7 @@ impl Access {
     }
 
     async fn read_back(&self, next: &mut Snapshot, changes: &[Change]) -> Result<Touched, StoreError> {
-        let store = self.store.at_one_instant().await?;
+        let store = self.store.at_one_instant(Extent::Part).await?;
         let mut touched = Touched::default();
         for change in changes {
             touched.add(load::apply(&store, next, change).await?);
@@ -194,7 +227,7 @@ impl Access {
     /// Reads everything again; everybody decides anew.
     pub(crate) async fn reload(&self) -> Result<Touched, StoreError> {
         let _turn = self.writers.lock().await;
-        let next = load::everything(&self.store.at_one_instant().await?).await?;
+        let next = load::everything(&self.store.at_one_instant(Extent::Whole).await?).await?;
         let before = Arc::clone(&self.directory.read());
         let all: Vec<Principal> = before.principals.keys().copied().collect();
         let mut touched = Touched { accounts: accounts_of(&all), ..Touched::default() };
@@ -254,9 +287,7 @@ impl Access {
         let _turn = self.writers.lock().await;
         let mut next = (**self.directory.read()).clone();
         let all: Vec<Principal> = next.principals.keys().copied().collect();
-        for view in next.principals.values_mut() {
-            *view = Arc::new(view.at_next_epoch());
-        }
+        next.principals.change_all(|view| *view = Arc::new(view.at_next_epoch()));
         self.directory.swap(next, &all);
         Touched { accounts: accounts_of(&all), ..Touched::default() }
     }
@@ -294,6 +325,20 @@ impl Access {
 fn accounts_of(principals: &[Principal]) -> Vec<AccountId> {
     let accounts: BTreeSet<AccountId> = principals.iter().map(|principal| principal.account()).collect();
     accounts.into_iter().collect()
+}
+
+/// The keys that are held, with the one in use under which the data is sealed.
+async fn in_use(store: &Store, snapshot: &Snapshot, held: MasterKey) -> Result<MasterKey, OpenError> {
+    if let Some((id, key)) = snapshot.keys.iter().next() {
+        // One key speaks for all: they are sealed under the same master key.
+        held.open(id.as_str(), &key.sealed_secret).map_err(|_| OpenError::OtherMasterKey)?;
+    }
+    if store.sealing_mark().await?.is_none() {
+        store.begin_sealing(SystemTask::MasterKey, held.mark()).await?;
+    }
+    // Read back: another process may have said it first.
+    let mark = store.sealing_mark().await?.unwrap_or_default();
+    held.using(&mark).ok_or(OpenError::OtherMasterKey)
 }
 
 /// All principals of what was touched, as they were before.

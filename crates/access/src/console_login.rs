@@ -105,6 +105,9 @@ impl Access {
         if !self.verify(principal, state.clone(), password, now).await? {
             return Err(refused("wrong password, locked or no sign-in", Some(principal), peer));
         }
+        if self.is_disabled(principal.account()) {
+            return Err(refused("the account is disabled", Some(principal), peer));
+        }
         self.store.record_sign_in(TASK, principal, now).await?;
         let must_change_password = state.is_some_and(|state| state.password_reset_required);
         let token = self.begin_session(principal, must_change_password, now).await?;

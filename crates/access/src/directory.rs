@@ -9,13 +9,17 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashSet;
 use arc_swap::ArcSwap;
 use sluice_model::{
     AccessKeyId, AccountId, Compatibility, DenyAction, Durability, GroupId, InstanceId, Limits, PolicyName, Principal,
     UnixMs,
 };
-use sluice_policy::{Credential, Epoch, InForce, Policy, PolicySet, PolicySource, RoleSession, Standing};
+use sluice_policy::{
+    AssumableRole, Credential, Epoch, InForce, Policy, PolicySet, PolicySource, RoleSession, Standing,
+};
+
+use crate::sharded::Sharded;
 
 /// One principal as the hot path sees it.
 #[derive(Debug)]
@@ -32,31 +36,47 @@ pub(crate) struct PrincipalView {
     pub(crate) may_sign_in: bool,
     /// Custom policies attached, to find whom a policy's change touches.
     pub(crate) custom_policies: Vec<PolicyName>,
+    /// Of a role: who may assume it.
+    pub(crate) assumable: Option<Arc<AssumableRole>>,
 }
 
 impl PrincipalView {
     /// The same, with every earlier decision void.
     pub(crate) fn at_next_epoch(&self) -> Self {
+        self.with_standing(self.in_force.standing.clone(), self.custom_policies.clone())
+    }
+
+    /// The same with another version of a policy that it has.
+    pub(crate) fn with_policy(&self, policy: &Arc<Policy>) -> Self {
+        let mut standing = self.in_force.standing.clone();
+        if let Standing::Governed(set) = &mut standing {
+            let is_same = |one: &&mut Arc<Policy>| one.policy_type == policy.policy_type && one.name == policy.name;
+            set.account.iter_mut().filter(is_same).for_each(|one| *one = Arc::clone(policy));
+        }
+        self.with_standing(standing, self.custom_policies.clone())
+    }
+
+    /// The same with other policies; every earlier decision is void.
+    pub(crate) fn with_standing(&self, standing: Standing, custom_policies: Vec<PolicyName>) -> Self {
         let epoch = Epoch::new(Arc::clone(&self.epoch), self.in_force.epoch.seen() + 1);
         Self {
-            in_force: Arc::new(InForce { epoch, ..(*self.in_force).clone() }),
+            in_force: Arc::new(InForce {
+                standing,
+                epoch,
+                name: Arc::clone(&self.in_force.name),
+                valid_until: self.in_force.valid_until,
+            }),
             epoch: Arc::clone(&self.epoch),
             active_keys: self.active_keys.clone(),
             all_keys: self.all_keys.clone(),
             may_sign_in: self.may_sign_in,
-            custom_policies: self.custom_policies.clone(),
+            custom_policies,
+            assumable: self.assumable.clone(),
         }
     }
 }
 
 impl PrincipalView {
-    /// The same with other policies, and with every earlier decision void.
-    pub(crate) fn with_policies(&self, standing: Standing, custom_policies: Vec<PolicyName>) -> Self {
-        let next = self.at_next_epoch();
-        let in_force = Arc::new(InForce { standing, ..(*next.in_force).clone() });
-        Self { in_force, custom_policies, ..next }
-    }
-
     /// What is in force in a session of a role: the role's policies, narrowed by the session's, until the session ends.
     /// Cost: the list of the policies is copied, at a fresh decision only.
     fn in_role_session(&self, principal: Principal, session: &RoleSession) -> Option<Arc<InForce>> {
@@ -106,18 +126,30 @@ pub(crate) struct InstanceView {
     pub(crate) groups: AHashSet<GroupId>,
 }
 
-/// Everything, at one instant.
+/// A custom policy in force, compiled once for all who have it.
+#[derive(Debug, Clone)]
+pub(crate) struct PolicyView {
+    pub(crate) policy: Arc<Policy>,
+    /// Whom its change touches.
+    pub(crate) holders: Arc<AHashSet<Principal>>,
+}
+
+/// Everything, at one instant. A changed copy costs what was changed.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Snapshot {
-    pub(crate) principals: AHashMap<Principal, Arc<PrincipalView>>,
-    pub(crate) keys: AHashMap<AccessKeyId, Arc<KeyView>>,
+    pub(crate) principals: Sharded<Principal, Arc<PrincipalView>>,
+    pub(crate) keys: Sharded<AccessKeyId, Arc<KeyView>>,
     /// Users by name, for the open listener.
-    pub(crate) users: AHashMap<(AccountId, Arc<str>), Principal>,
-    pub(crate) instances: AHashMap<InstanceId, Arc<InstanceView>>,
-    /// Custom policies in force, compiled once for all who have them.
-    pub(crate) policies: AHashMap<(AccountId, PolicyName), Arc<Policy>>,
+    pub(crate) users: Sharded<(AccountId, Arc<str>), Principal>,
+    /// Roles by name, for whoever assumes one. A role keeps its name for life.
+    pub(crate) roles: Sharded<(AccountId, Arc<str>), Principal>,
+    pub(crate) instances: Sharded<InstanceId, Arc<InstanceView>>,
+    /// Custom policies that somebody has.
+    pub(crate) policies: Sharded<(AccountId, PolicyName), PolicyView>,
     /// Accounts of which a change could not be read back: what is here of them may be old, and answers nothing.
     pub(crate) in_doubt: AHashSet<AccountId>,
+    /// Accounts of which nothing is in force, though all of it is here: sessions wait for the day that they are enabled.
+    pub(crate) disabled: AHashSet<AccountId>,
 }
 
 impl Snapshot {
@@ -127,7 +159,11 @@ impl Snapshot {
         principal: Principal,
         next: Option<(PrincipalView, Vec<(AccessKeyId, KeyView)>)>,
     ) {
-        if let Some(old) = self.principals.remove(&principal) {
+        let old = self.principals.remove(&principal);
+        let custom = |view: &PrincipalView| view.custom_policies.clone();
+        let (had, has) = (old.as_deref().map(custom), next.as_ref().map(|(view, _)| custom(view)));
+        self.replace_holder(principal, &had.unwrap_or_default(), &has.unwrap_or_default());
+        if let Some(old) = old {
             for key in &old.all_keys {
                 self.keys.remove(key);
             }
@@ -136,13 +172,50 @@ impl Snapshot {
             if self.users.get(&name) == Some(&principal) {
                 self.users.remove(&name);
             }
+            if self.roles.get(&name) == Some(&principal) {
+                self.roles.remove(&name);
+            }
         }
         if let Some((view, keys)) = next {
-            if let Principal::User(account, _) = principal {
-                self.users.insert((account, Arc::clone(&view.in_force.name)), principal);
+            let name = || Arc::clone(&view.in_force.name);
+            match principal {
+                Principal::User(account, _) => drop(self.users.insert((account, name()), principal)),
+                Principal::Role(account, _) => drop(self.roles.insert((account, name()), principal)),
+                Principal::Account(_) => {}
             }
-            self.keys.extend(keys.into_iter().map(|(id, key)| (id, Arc::new(key))));
+            for (id, key) in keys {
+                self.keys.insert(id, Arc::new(key));
+            }
             self.principals.insert(principal, Arc::new(view));
+        }
+    }
+
+    /// Puts a view with the same name and keys in the place of what was there.
+    pub(crate) fn replace_view(&mut self, principal: Principal, view: PrincipalView) {
+        let had = self.principals.get(&principal).map(|old| old.custom_policies.clone()).unwrap_or_default();
+        self.replace_holder(principal, &had, &view.custom_policies);
+        self.principals.insert(principal, Arc::new(view));
+    }
+
+    /// Enters a principal with the policies that it has now and had not; takes it out where it was and is no more. A policy
+    /// that nobody has is not kept.
+    fn replace_holder(&mut self, principal: Principal, had: &[PolicyName], has: &[PolicyName]) {
+        let account = principal.account();
+        for name in had.iter().filter(|name| !has.contains(name)) {
+            let key = (account, name.clone());
+            let Some(mut view) = self.policies.get(&key).cloned() else { continue };
+            Arc::make_mut(&mut view.holders).remove(&principal);
+            if view.holders.is_empty() {
+                self.policies.remove(&key);
+            } else {
+                self.policies.insert(key, view);
+            }
+        }
+        for name in has.iter().filter(|name| !had.contains(name)) {
+            let key = (account, name.clone());
+            if let Some(view) = self.policies.get_mut(&key) {
+                Arc::make_mut(&mut view.holders).insert(principal);
+            }
         }
     }
 
@@ -151,8 +224,10 @@ impl Snapshot {
         self.principals.retain(|principal, _| principal.account() != account);
         self.keys.retain(|_, key| key.owner.account() != account);
         self.users.retain(|(owner, _), _| *owner != account);
+        self.roles.retain(|(owner, _), _| *owner != account);
         self.instances.retain(|_, instance| instance.settings.account != account);
         self.policies.retain(|(owner, _), _| *owner != account);
+        self.disabled.remove(&account);
     }
 }
 
@@ -235,6 +310,9 @@ impl PolicySource for Directory {
         if self.doubts(&snapshot, Some(principal.account())) {
             return Some(Arc::clone(&self.unknown));
         }
+        if snapshot.disabled.contains(&principal.account()) {
+            return None;
+        }
         let view = snapshot.principals.get(&principal)?;
         let alive = match credential {
             Credential::AccessKey(key) => view.active_keys.contains(key),
@@ -244,5 +322,14 @@ impl PolicySource for Directory {
             Credential::Listener => matches!(principal, Principal::User(..)),
         };
         alive.then(|| Arc::clone(&view.in_force))
+    }
+
+    fn role(&self, account: AccountId, name: &str) -> Option<Arc<AssumableRole>> {
+        let snapshot = self.snapshot.load();
+        if self.doubts(&snapshot, Some(account)) {
+            return None;
+        }
+        let principal = snapshot.roles.get(&(account, Arc::from(name)))?;
+        snapshot.principals.get(principal)?.assumable.clone()
     }
 }

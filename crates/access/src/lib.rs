@@ -8,12 +8,14 @@
 //! subscription takes [`TopicYes::covered`] instead.
 //! Way in: a door hands over what it read from the wire and gets a [`Caller`](sluice_policy::Caller); `actions` calls
 //! `Access::refresh` after each write and hands the answer to `broker`.
+//! What is decided is counted ([`SeenDecisions`]) and what is refused kept ([`Refusals`]), for the answer to "why?".
 //! Never here: routes, status codes, and the decision itself, which is `policy`'s.
 //!
 //! Invariant: a `Caller` is made only here, after a secret was proved or, in `listener_login.rs` alone, as the
 //! user whom the operator gave the open listener to, or in `remembered.rs`, from the log. Checked by xtask.
 
 mod access;
+mod accounts;
 mod clock;
 mod console_login;
 mod decision_cache;
@@ -27,13 +29,20 @@ mod password;
 mod provision;
 pub mod random;
 mod reach;
+mod refusals;
 mod remembered;
+mod role_session;
+mod rotation;
+mod seen;
+mod sharded;
 mod signed_request;
 mod signing;
+mod simulated;
 mod topic_decisions;
 mod touched;
 
 pub use access::{Access, OpenError};
+pub use accounts::AccountName;
 pub use clock::Clock;
 pub use console_login::{
     CONSOLE_SESSION_MS, ChangePasswordError, ConsoleCaller, SIGN_IN_FAILURES_MAX, SignInError, SignedIn,
@@ -43,8 +52,13 @@ pub use directory::InstanceSettings;
 pub use master_key::{MasterKey, SealError};
 pub use password::{Passwords, is_strong_enough};
 pub use provision::{AccountDraft, ProvisionError, Provisioned};
+pub use refusals::{REFUSALS_KEPT_MAX, REFUSALS_KEPT_MS, Refusals, Told};
+pub use role_session::{SessionDraft, TemporaryCredentials};
+pub use rotation::{RotationError, SEALINGS_MAX};
+pub use seen::{SEEN_KEPT_MS, SeenDecisions};
 pub use signed_request::{AuthError, Scheme, SignedRequest, TIMESTAMP_SKEW_MS_MAX, mqtt_password};
 pub use signing::{AuthRefusal, MqttLogin, Peer};
+pub use simulated::{BadCondition, Standpoint};
 pub use sluice_store::{Change, StoreError};
 pub use topic_decisions::{SHARED_YESES_MAX, TopicDecisions};
 pub use touched::Touched;

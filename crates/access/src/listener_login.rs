@@ -15,7 +15,8 @@ impl Access {
     /// of a caller with [`Credential::Listener`]. Cost: two look-ups.
     ///
     /// # Errors
-    /// [`AuthRefusal::NoInstance`], [`AuthRefusal::NoListenerUser`], [`AuthRefusal::Unavailable`].
+    /// [`AuthRefusal::NoInstance`], [`AuthRefusal::DisabledAccount`], [`AuthRefusal::NoListenerUser`],
+    /// [`AuthRefusal::Unavailable`].
     pub fn authenticate_open(
         &self,
         instance: &InstanceId,
@@ -28,6 +29,9 @@ impl Access {
             return Err(AuthRefusal::Unavailable);
         }
         let settings = Arc::clone(&snapshot.instances.get(instance).ok_or(AuthRefusal::NoInstance)?.settings);
+        if snapshot.disabled.contains(&settings.account) {
+            return Err(AuthRefusal::DisabledAccount);
+        }
         let name = (settings.account, Arc::from(user.as_str()));
         let principal: Principal = *snapshot.users.get(&name).ok_or(AuthRefusal::NoListenerUser)?;
         let caller = Caller::authenticated(principal, Credential::Listener, Some(peer.addr), peer.secure, None);

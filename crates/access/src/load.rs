@@ -4,15 +4,15 @@ use std::sync::{Arc, LazyLock, atomic::AtomicU64};
 
 use ahash::{AHashMap, AHashSet};
 use sluice_model::{
-    AccessKeyId, AccountId, InstanceId, Limits, PolicyName, PolicyType, PolicyVersion, Principal, UnixMs, UserGroupId,
-    UserId,
+    AccessKeyId, AccountId, GroupId, InstanceId, Limits, ParentTopic, PolicyName, PolicyType, PolicyVersion, Principal,
+    UnixMs, UserGroupId, UserId,
 };
-use sluice_policy::{Document, Epoch, InForce, Policy, PolicySet, Standing, system_policies};
-use sluice_store::{AccessKey, Entity, Holder, Store, StoreError};
+use sluice_policy::{AssumableRole, Document, Epoch, InForce, Policy, PolicySet, Standing, system_policies};
+use sluice_store::{AccessKey, Entity, Holder, Instance, Role, Store, StoreError, Whole};
 
 use crate::{
     Change, InstanceSettings, Touched,
-    directory::{InstanceView, KeyView, PrincipalView, Snapshot},
+    directory::{InstanceView, KeyView, PolicyView, PrincipalView, Snapshot},
 };
 
 /// The system policies, compiled once for all accounts.
@@ -28,9 +28,7 @@ static SYSTEM_POLICIES: LazyLock<AHashMap<&'static str, Arc<Policy>>> = LazyLock
 /// Everything of all accounts.
 pub(crate) async fn everything(store: &Store) -> Result<Snapshot, StoreError> {
     let mut snapshot = Snapshot::default();
-    for account in store.accounts().await? {
-        read_account(store, &mut snapshot, account.account).await?;
-    }
+    put_all(&mut snapshot, store.whole(None).await?)?;
     Ok(snapshot)
 }
 
@@ -43,17 +41,22 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
             touched.principals.push(*principal);
         }
         Change::UserGroup(account, group) => {
-            touched.principals = read_members(store, next, *account, group).await?;
+            for (user, attached) in store.policies_of_members(*account, group).await? {
+                let principal = Principal::User(*account, user);
+                read_policies(store, next, principal, attached).await?;
+                touched.principals.push(principal);
+            }
         }
         Change::Policy(account, name) => {
-            next.policies.remove(&(*account, name.clone()));
-            touched.principals = holders(next, *account, name);
-            replace_policy(store, next, (*account, name), &touched.principals).await?;
+            touched.principals = read_policy(store, next, *account, name).await?;
         }
         Change::Account(account) => {
+            let before = instances_of(next, *account);
             next.remove_account(*account);
             read_account(store, next, *account).await?;
             touched.accounts.push(*account);
+            let gone = before.into_iter().filter(|instance| !next.instances.contains_key(instance));
+            touched.instances.extend(gone.map(|instance| (*account, instance)));
         }
         Change::Instance(account, instance) | Change::Topic(account, instance) => {
             read_instance(store, next, *account, instance).await?;
@@ -70,110 +73,125 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
     Ok(touched)
 }
 
-/// Who has a custom policy, itself or through a group.
-pub(crate) fn holders(snapshot: &Snapshot, account: AccountId, name: &PolicyName) -> Vec<Principal> {
-    let has = |(principal, view): (&Principal, &Arc<PrincipalView>)| {
-        (principal.account() == account && view.custom_policies.contains(name)).then_some(*principal)
+fn instances_of(snapshot: &Snapshot, account: AccountId) -> Vec<InstanceId> {
+    let of_account =
+        |(id, view): (&InstanceId, &Arc<InstanceView>)| (view.settings.account == account).then(|| id.clone());
+    snapshot.instances.iter().filter_map(of_account).collect()
+}
+
+/// Reads a policy again; gives its holders, who have the new version. Nothing else is read of them.
+async fn read_policy(
+    store: &Store,
+    next: &mut Snapshot,
+    account: AccountId,
+    name: &PolicyName,
+) -> Result<Vec<Principal>, StoreError> {
+    let key = (account, name.clone());
+    let Some(before) = next.policies.get(&key).cloned() else { return Ok(Vec::new()) };
+    let holders: Vec<Principal> = before.holders.iter().copied().collect();
+    match store.policy(account, name).await? {
+        Some(row) => {
+            let policy = compiled(account, name, row.default_version, &row.document)?;
+            for principal in &holders {
+                if let Some(view) = next.principals.get(principal) {
+                    let view = view.with_policy(&policy);
+                    next.replace_view(*principal, view);
+                }
+            }
+            next.policies.insert(key, PolicyView { policy, holders: before.holders });
+        }
+        None => {
+            // Only what hangs on nobody is deleted: that it was taken from these is another change, about to be read.
+            for principal in &holders {
+                read_principal(store, next, *principal).await?;
+            }
+        }
+    }
+    Ok(holders)
+}
+
+/// Puts what a principal has now in the place of what it had; its name and keys are as they were.
+async fn read_policies(
+    store: &Store,
+    next: &mut Snapshot,
+    principal: Principal,
+    attached: Vec<(PolicyType, PolicyName)>,
+) -> Result<(), StoreError> {
+    let Some(view) = next.principals.get(&principal).cloned() else {
+        return read_principal(store, next, principal).await;
     };
-    snapshot.principals.iter().filter_map(has).collect()
+    let Policies { standing, custom, .. } = policies_of(store, next, principal.account(), attached).await?;
+    next.replace_view(principal, view.with_standing(standing, custom));
+    Ok(())
 }
 
 async fn read_account(store: &Store, snapshot: &mut Snapshot, account: AccountId) -> Result<(), StoreError> {
-    if store.account(account).await?.is_none() {
-        return Ok(());
+    put_all(snapshot, store.whole(Some(account)).await?)
+}
+
+/// Puts whole accounts in a snapshot that has nothing of them.
+fn put_all(snapshot: &mut Snapshot, whole: Whole) -> Result<(), StoreError> {
+    for (account, name, version, document) in whole.policies {
+        let policy = compiled(account, &name, version, &document)?;
+        snapshot.policies.insert((account, name), PolicyView { policy, holders: Arc::default() });
     }
     let mut keys: AHashMap<Principal, Vec<AccessKey>> = AHashMap::new();
-    for key in store.account_keys(account).await? {
+    for key in whole.keys {
         keys.entry(key.owner).or_default().push(key);
     }
-    let sign_ins: AHashSet<UserId> = store.users_who_sign_in(account).await?.into_iter().collect();
-    let mut attached = store.account_attachments(account).await?;
-    put_principal(snapshot, Principal::Account(account), owner(), keys.remove(&Principal::Account(account)), true);
-    let mut groups = store.memberships(account).await?;
-    for (id, name) in store.user_names(account).await? {
-        let mut all = attached.remove(&Holder::User(id)).unwrap_or_default();
-        for group in groups.remove(&id).unwrap_or_default() {
-            all.extend(attached.get(&Holder::Group(group)).into_iter().flatten().cloned());
+    let sign_ins: AHashSet<(AccountId, UserId)> = whole.sign_ins.into_iter().collect();
+    let mut attached: AHashMap<(AccountId, Holder), Vec<(PolicyType, PolicyName)>> = AHashMap::new();
+    for (account, holder, policy) in whole.attachments {
+        attached.entry((account, holder)).or_default().push(policy);
+    }
+    let mut groups: AHashMap<(AccountId, UserId), Vec<UserGroupId>> = AHashMap::new();
+    for (account, user, group) in whole.members {
+        groups.entry((account, user)).or_default().push(group);
+    }
+    for account in whole.accounts {
+        if !account.active {
+            snapshot.disabled.insert(account.account);
+        }
+        let principal = Principal::Account(account.account);
+        put_principal(snapshot, principal, owner(), keys.remove(&principal), true);
+    }
+    for (account, id, name) in whole.users {
+        let mut all = attached.remove(&(account, Holder::User(id))).unwrap_or_default();
+        for group in groups.remove(&(account, id)).unwrap_or_default() {
+            all.extend(attached.get(&(account, Holder::Group(group))).into_iter().flatten().cloned());
         }
         all.sort_unstable();
         all.dedup();
-        let policies = policies_of(store, snapshot, account, all).await?;
-        let principal = Principal::User(account, id);
-        put_principal(
-            snapshot,
-            principal,
-            (name.as_str().into(), policies),
-            keys.remove(&principal),
-            sign_ins.contains(&id),
-        );
+        let policies = held(snapshot, account, all)?;
+        let (principal, signs_in) = (Principal::User(account, id), sign_ins.contains(&(account, id)));
+        put_principal(snapshot, principal, (name.as_str().into(), policies), keys.remove(&principal), signs_in);
     }
-    for (id, name) in store.role_names(account).await? {
-        let own = attached.remove(&Holder::Role(id)).unwrap_or_default();
-        let policies = policies_of(store, snapshot, account, own).await?;
-        put_principal(snapshot, Principal::Role(account, id), (name.as_str().into(), policies), None, false);
+    for (account, role) in whole.roles {
+        let own = held(snapshot, account, attached.remove(&(account, Holder::Role(role.id))).unwrap_or_default())?;
+        put_role(snapshot, account, &role, own)?;
     }
-    for instance in store.instances(account).await? {
-        read_instance(store, snapshot, account, &instance.id).await?;
-    }
+    put_instances(snapshot, whole.instances, whole.topics, whole.groups);
     Ok(())
 }
 
-/// Reads again what the members of a group may. What else there is of them stays: their keys and names have changes of
-/// their own. A group may have 5,000 members, so that none is read alone.
-async fn read_members(
-    store: &Store,
+fn put_instances(
     snapshot: &mut Snapshot,
-    account: AccountId,
-    group: &UserGroupId,
-) -> Result<Vec<Principal>, StoreError> {
-    let mut members = Vec::new();
-    for (user, attached) in store.policies_of_members(account, group).await? {
-        let principal = Principal::User(account, user);
-        members.push(principal);
-        let Some(view) = snapshot.principals.get(&principal).cloned() else {
-            read_principal(store, snapshot, principal).await?;
-            continue;
-        };
-        let policies = policies_of(store, snapshot, account, attached).await?;
-        snapshot.principals.insert(principal, Arc::new(view.with_policies(policies.standing, policies.custom)));
+    instances: Vec<Instance>,
+    topics: Vec<(AccountId, InstanceId, ParentTopic)>,
+    groups: Vec<(AccountId, InstanceId, GroupId)>,
+) {
+    let mut topics_of: AHashMap<InstanceId, AHashSet<Arc<str>>> = AHashMap::new();
+    for (_, instance, topic) in topics {
+        topics_of.entry(instance).or_default().insert(topic.as_str().into());
     }
-    Ok(members)
-}
-
-/// Puts a policy's version in force for those who have it: they have the same policies as before, one of them another.
-async fn replace_policy(
-    store: &Store,
-    snapshot: &mut Snapshot,
-    (account, name): (AccountId, &PolicyName),
-    holders: &[Principal],
-) -> Result<(), StoreError> {
-    if holders.is_empty() {
-        return Ok(());
+    let mut groups_of: AHashMap<InstanceId, AHashSet<GroupId>> = AHashMap::new();
+    for (_, instance, group) in groups {
+        groups_of.entry(instance).or_default().insert(group);
     }
-    let policy = match custom_policy(store, snapshot, account, name.clone()).await {
-        Ok(policy) => policy,
-        Err(StoreError::NotFound(Entity::Policy)) => {
-            // Detached and deleted by another process, whose first change is still to be read here.
-            for principal in holders {
-                read_principal(store, snapshot, *principal).await?;
-            }
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
-    for principal in holders {
-        let Some(view) = snapshot.principals.get(principal).cloned() else { continue };
-        let Standing::Governed(set) = &view.in_force.standing else { continue };
-        let mut set = set.clone();
-        for one in set.account.iter_mut().filter(|one| one.policy_type == PolicyType::Custom) {
-            if *one.name == *name.as_str() {
-                *one = Arc::clone(&policy);
-            }
-        }
-        let view = view.with_policies(Standing::Governed(set), view.custom_policies.clone());
-        snapshot.principals.insert(*principal, Arc::new(view));
+    for instance in instances {
+        let (topics, groups) = (topics_of.remove(&instance.id), groups_of.remove(&instance.id));
+        put_instance(snapshot, instance, topics.unwrap_or_default(), groups.unwrap_or_default());
     }
-    Ok(())
 }
 
 async fn read_principal(store: &Store, snapshot: &mut Snapshot, principal: Principal) -> Result<(), StoreError> {
@@ -192,12 +210,12 @@ async fn read_principal(store: &Store, snapshot: &mut Snapshot, principal: Princ
             }
             None => (None, false),
         },
-        Principal::Role(_, id) => match store.role_name(account, id).await? {
-            Some(name) => {
+        Principal::Role(_, id) => match store.role_by_id(account, id).await? {
+            Some(role) => {
                 let attached = store.attachments(account, &Holder::Role(id)).await?;
                 let attached = attached.into_iter().map(|one| (one.policy_type, one.policy_name)).collect();
                 let policies = policies_of(store, snapshot, account, attached).await?;
-                (Some((name.as_str().into(), policies)), false)
+                return put_role(snapshot, account, &role, policies);
             }
             None => (None, false),
         },
@@ -216,16 +234,35 @@ type Named = (Arc<str>, Policies);
 struct Policies {
     standing: Standing,
     custom: Vec<PolicyName>,
+    /// A role, as whoever assumes it sees it.
+    assumable: Option<Arc<AssumableRole>>,
 }
 
 fn owner() -> Named {
-    ("root".into(), Policies { standing: Standing::Owner, custom: Vec::new() })
+    ("root".into(), Policies { standing: Standing::Owner, custom: Vec::new(), assumable: None })
 }
 
-/// The compiled policies of a user or a role; custom ones are compiled once and shared.
+/// The compiled policies of a user or a role; custom ones that nobody had are read and compiled first.
 async fn policies_of(
     store: &Store,
     snapshot: &mut Snapshot,
+    account: AccountId,
+    attached: Vec<(PolicyType, PolicyName)>,
+) -> Result<Policies, StoreError> {
+    for (policy_type, name) in &attached {
+        let key = (account, name.clone());
+        if *policy_type == PolicyType::Custom && !snapshot.policies.contains_key(&key) {
+            let row = store.policy(account, name).await?.ok_or(StoreError::NotFound(Entity::Policy))?;
+            let policy = compiled(account, name, row.default_version, &row.document)?;
+            snapshot.policies.insert(key, PolicyView { policy, holders: Arc::default() });
+        }
+    }
+    held(snapshot, account, attached)
+}
+
+/// The policies that are attached, all of them in the snapshot.
+fn held(
+    snapshot: &Snapshot,
     account: AccountId,
     attached: Vec<(PolicyType, PolicyName)>,
 ) -> Result<Policies, StoreError> {
@@ -234,46 +271,57 @@ async fn policies_of(
     for (policy_type, name) in attached {
         let policy = match policy_type {
             PolicyType::System => SYSTEM_POLICIES.get(name.as_str()).cloned().ok_or_else(|| StoreError::Damaged {
-                table: "attachments",
+                table: "policy_attachments",
                 fault: format!("this program has no system policy `{name}`"),
             })?,
             PolicyType::Custom => {
-                custom.push(name.clone());
-                custom_policy(store, snapshot, account, name).await?
+                let view = snapshot.policies.get(&(account, name.clone()));
+                let policy = view.map(|view| Arc::clone(&view.policy)).ok_or(StoreError::NotFound(Entity::Policy))?;
+                custom.push(name);
+                policy
             }
         };
         set.account.push(policy);
     }
-    Ok(Policies { standing: Standing::Governed(set), custom })
+    Ok(Policies { standing: Standing::Governed(set), custom, assumable: None })
 }
 
-async fn custom_policy(
-    store: &Store,
-    snapshot: &mut Snapshot,
+fn compiled(
     account: AccountId,
-    name: PolicyName,
+    name: &PolicyName,
+    version: PolicyVersion,
+    document: &str,
 ) -> Result<Arc<Policy>, StoreError> {
-    let key = (account, name);
-    if let Some(compiled) = snapshot.policies.get(&key) {
-        return Ok(Arc::clone(compiled));
-    }
-    let row = store.policy(account, &key.1).await?.ok_or(StoreError::NotFound(Entity::Policy))?;
-    let document = Document::parse(&row.document).map_err(|faults| StoreError::Damaged {
+    let document = Document::parse(document).map_err(|faults| StoreError::Damaged {
         table: "policy_versions",
-        fault: format!("policy `{}` of account {account}: {}", key.1, first(&faults)),
+        fault: format!("policy `{name}` of account {account}: {}", first(&faults)),
     })?;
-    let policy = Arc::new(Policy {
-        name: key.1.as_str().into(),
-        policy_type: PolicyType::Custom,
-        version: row.default_version,
-        document: Arc::new(document),
-    });
-    snapshot.policies.insert(key, Arc::clone(&policy));
-    Ok(policy)
+    let policy_type = PolicyType::Custom;
+    Ok(Arc::new(Policy { name: name.as_str().into(), policy_type, version, document: Arc::new(document) }))
 }
 
 fn first(faults: &[sluice_policy::Fault]) -> String {
     faults.first().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Puts a role in the snapshot, with who may assume it.
+fn put_role(snapshot: &mut Snapshot, account: AccountId, role: &Role, policies: Policies) -> Result<(), StoreError> {
+    let trust = Document::parse_trust(&role.trust_document).map_err(|faults| StoreError::Damaged {
+        table: "roles",
+        fault: format!("the trust policy of role `{}` of account {account}: {}", role.name, first(&faults)),
+    })?;
+    let (principal, name): (_, Arc<str>) = (Principal::Role(account, role.id), role.name.as_str().into());
+    let trust = Policy {
+        name: Arc::clone(&name),
+        policy_type: PolicyType::Custom,
+        version: PolicyVersion(1),
+        document: Arc::new(trust),
+    };
+    let (name, trust) = (Arc::clone(&name), Arc::new(trust));
+    let assumable = AssumableRole { principal, name: Arc::clone(&name), trust, session_s_max: role.session_s_max };
+    let policies = Policies { assumable: Some(Arc::new(assumable)), ..policies };
+    put_principal(snapshot, principal, (name, policies), None, false);
+    Ok(())
 }
 
 /// Puts a principal in the snapshot, at the epoch after the one that it had there.
@@ -301,6 +349,7 @@ fn put_principal(
         all_keys: keys.iter().map(|key| key.id.clone()).collect(),
         may_sign_in,
         custom_policies: policies.custom,
+        assumable: policies.assumable,
     };
     let keys = keys.into_iter().map(key_view).collect();
     snapshot.replace_principal(principal, Some((view, keys)));
@@ -322,21 +371,21 @@ async fn read_instance(
         }
         return Ok(());
     };
+    let topics = store.topics(account, id).await?.iter().map(|topic| topic.name.as_str().into()).collect();
+    let groups = store.groups(account, id).await?.into_iter().map(|group| group.id).collect();
+    put_instance(snapshot, instance, topics, groups);
+    Ok(())
+}
+
+fn put_instance(snapshot: &mut Snapshot, instance: Instance, topics: AHashSet<Arc<str>>, groups: AHashSet<GroupId>) {
     let settings = InstanceSettings {
-        account,
-        instance: instance.id,
+        account: instance.account,
+        instance: instance.id.clone(),
         compatibility: instance.compatibility,
         deny_action: instance.deny_action,
         durability: instance.durability,
         limits: Limits::of(instance.edition, instance.compatibility).keeping(instance.retention),
     };
-    let topics = store.topics(account, id).await?;
-    let groups = store.groups(account, id).await?;
-    let view = InstanceView {
-        settings: Arc::new(settings),
-        topics: topics.iter().map(|topic| topic.name.as_str().into()).collect(),
-        groups: groups.into_iter().map(|group| group.id).collect(),
-    };
-    snapshot.instances.insert(id.clone(), Arc::new(view));
-    Ok(())
+    let view = InstanceView { settings: Arc::new(settings), topics, groups };
+    snapshot.instances.insert(instance.id, Arc::new(view));
 }

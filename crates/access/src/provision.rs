@@ -1,6 +1,6 @@
 //! Accounts made by whoever holds the data folder: the first start and `sluice account …`.
 //!
-//! The one place, with `CreateAccessKey`'s reply, from which a secret leaves in the clear. DESIGN section 1.
+//! With `reset-root` (`accounts.rs`) and `CreateAccessKey`'s reply, the one place from which a secret leaves in the clear. DESIGN section 1.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use sluice_model::{
 use sluice_policy::SystemTask;
 use sluice_store::{Account, Entity, Instance, NewAccount, StoreError};
 
-use crate::{Access, Change, random};
+use crate::{Access, Change, random, rotation::SEALINGS_MAX};
 
 /// The name of the first start's instance.
 const FIRST_INSTANCE_NAME: &str = "default";
@@ -67,6 +67,9 @@ pub enum ProvisionError {
     /// The instance ID is taken.
     #[error("there is an instance of this ID already")]
     InstanceExists,
+    /// There is no such account.
+    #[error("there is no account of this ID or alias")]
+    NoAccount,
     /// The database failed.
     #[error(transparent)]
     Store(StoreError),
@@ -79,6 +82,7 @@ impl From<StoreError> for ProvisionError {
             StoreError::AlreadyExists(Entity::AccessKey) => Self::AccessKeyExists,
             StoreError::AlreadyExists(Entity::Instance) => Self::InstanceExists,
             StoreError::AlreadyExists(_) => Self::AccountExists,
+            StoreError::NotFound(Entity::Account) => Self::NoAccount,
             other => Self::Store(other),
         }
     }
@@ -107,19 +111,26 @@ impl Access {
             access_key_secret: draft.access_key_secret.unwrap_or_else(random::access_key_secret),
         };
         let password_hash = self.passwords().hash(provisioned.password.clone()).await;
-        let sealed_secret = self.seal(&provisioned.access_key_id, &provisioned.access_key_secret);
         let now = self.clock().now();
         let instance = draft.instance.map(|id| first_instance(account, id, now));
-        let new = NewAccount {
-            account,
-            alias: &provisioned.alias,
-            password_hash: &password_hash,
-            key: &provisioned.access_key_id,
-            sealed_secret: &sealed_secret,
-            instance: instance.as_ref(),
-            created: now,
-        };
-        self.store.create_account(task, &new).await?;
+        let mut made = Err(StoreError::SealedBefore);
+        for _ in 0..SEALINGS_MAX {
+            let new = NewAccount {
+                account,
+                alias: &provisioned.alias,
+                password_hash: &password_hash,
+                key: &provisioned.access_key_id,
+                sealed_secret: &self.seal(&provisioned.access_key_id, &provisioned.access_key_secret),
+                instance: instance.as_ref(),
+                created: now,
+            };
+            made = self.store.create_account(task, &new).await;
+            if !matches!(made, Err(StoreError::SealedBefore)) {
+                break;
+            }
+            self.follow_master_key().await?;
+        }
+        made?;
         self.refresh(Change::Account(account)).await;
         Ok(provisioned)
     }

@@ -24,6 +24,18 @@ pub fn access_key_secret() -> SecretString {
     text(ALPHANUMERIC, 30).into()
 }
 
+/// The public half of a temporary key: `STS.` and 20 letters or digits. Source: facts/ram.md section 2, STS.
+#[must_use]
+pub fn session_key_id() -> AccessKeyId {
+    format!("STS.{}", text(ALPHANUMERIC, 20)).parse().expect("the form is legal")
+}
+
+/// The secret half: 44 letters or digits.
+#[must_use]
+pub fn session_secret() -> SecretString {
+    text(ALPHANUMERIC, 44).into()
+}
+
 /// A password of 20 letters and digits.
 #[must_use]
 pub fn password() -> SecretString {

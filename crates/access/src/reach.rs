@@ -3,7 +3,7 @@
 use sluice_model::Principal;
 use sluice_store::{Change, StoreError};
 
-use crate::{Access, Touched, load};
+use crate::{Access, Touched};
 
 impl Access {
     /// Whom a change of this kind touches if it is made now, by what is in force now.
@@ -18,7 +18,11 @@ impl Access {
                 let members = self.store.policies_of_members(*account, group).await?;
                 touched.principals = members.into_keys().map(|user| Principal::User(*account, user)).collect();
             }
-            Change::Policy(account, name) => touched.principals = load::holders(&self.directory.read(), *account, name),
+            Change::Policy(account, name) => {
+                let snapshot = self.directory.read();
+                let held = snapshot.policies.get(&(*account, name.clone()));
+                touched.principals = held.map(|policy| policy.holders.iter().copied().collect()).unwrap_or_default();
+            }
             Change::Account(account) => touched.accounts.push(*account),
             Change::Instance(account, instance) | Change::Topic(account, instance) => {
                 touched.instances.push((*account, instance.clone()));

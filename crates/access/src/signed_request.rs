@@ -50,6 +50,9 @@ pub enum AuthError {
     /// `InvalidAccessKeyId.Inactive`.
     #[error("the AccessKey is inactive")]
     InactiveKey,
+    /// `Inactive`: an operator disabled the account.
+    #[error("the account is disabled")]
+    DisabledAccount,
     /// `SignatureDoesNotMatch`.
     #[error("the signature does not match")]
     SignatureMismatch,
@@ -68,12 +71,24 @@ pub enum AuthError {
     /// `Throttling`: no room to remember another nonce.
     #[error("too many requests to remember their nonces")]
     TooManyNonces,
-    /// `InvalidSecurityToken.Malformed`: tokens are not served yet.
-    #[error("the security token is not known")]
+    /// `MissingSecurityToken`: a temporary key is nothing without its token.
+    #[error("a temporary AccessKey needs its security token")]
+    TokenMissing,
+    /// `InvalidSecurityToken.Malformed`: this server did not make it.
+    #[error("the security token is not one of this service")]
     UnknownToken,
     /// `ServiceUnavailable`: the keys in force cannot be read at present.
     #[error("what is in force cannot be read at present")]
     Unavailable,
+    /// `InvalidSecurityToken.MismatchWithAccessKey`.
+    #[error("the security token belongs to another AccessKey")]
+    TokenMismatch,
+    /// `InvalidSecurityToken.Expired`.
+    #[error("the security token is expired")]
+    TokenExpired,
+    /// `InvalidSecurityToken.Expired` too: its role is gone.
+    #[error("the role of the security token does not exist any more")]
+    TokenOrphaned,
     /// `InternalError`: the stored secret does not open.
     #[error("the stored secret does not open")]
     SealedSecret,

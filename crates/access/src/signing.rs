@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use secrecy::SecretString;
-use sluice_model::{AccessKeyId, ClientId, InstanceId, UnixMs};
+use sluice_model::{AccessKeyId, ClientId, InstanceId, Principal, UnixMs};
 use sluice_policy::{Caller, Credential};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -12,6 +12,7 @@ use crate::{
     Access, InstanceSettings,
     directory::KeyView,
     nonce::{NONCE_BYTES_MAX, NonceUse},
+    role_session::KEY_PREFIX,
     signed_request::{AuthError, SignedRequest, check_timestamp, key_id, matches, mqtt_password},
 };
 
@@ -34,7 +35,7 @@ pub struct MqttLogin {
 }
 
 /// Why a CONNECT was refused before any permission was asked. DESIGN section 2, Order at CONNECT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthRefusal {
     /// The username is not `Mode|AccessKeyId|InstanceId`.
     #[error("the username is not of the form `Signature|AccessKeyId|InstanceId`")]
@@ -48,6 +49,9 @@ pub enum AuthRefusal {
     /// The key is inactive.
     #[error("the AccessKey is inactive")]
     InactiveKey,
+    /// An operator disabled the account.
+    #[error("the account is disabled")]
+    DisabledAccount,
     /// The password is not the signature of the client ID.
     #[error("the password is not the signature of the client ID")]
     WrongPassword,
@@ -60,9 +64,41 @@ pub enum AuthRefusal {
     /// What is in force cannot be read at present: return code 3, 0x88.
     #[error("what is in force cannot be read at present")]
     Unavailable,
+    /// The key's security token is absent, another's, expired, or its role is gone.
+    #[error("{0}")]
+    Token(AuthError),
     /// The open listener's user does not exist (yet): return code 3, 0x88.
     #[error("the user of the open listener does not exist")]
     NoListenerUser,
+}
+
+impl AuthRefusal {
+    /// As the same fault of a key is told at CONNECT.
+    fn of(cause: AuthError) -> Self {
+        match cause {
+            AuthError::UnknownKey => Self::UnknownKey,
+            AuthError::InactiveKey => Self::InactiveKey,
+            AuthError::SealedSecret => Self::SealedSecret,
+            AuthError::Unavailable => Self::Unavailable,
+            other => Self::Token(other),
+        }
+    }
+}
+
+/// Who claims to sign, with what the claim is compared.
+struct Signer {
+    principal: Principal,
+    credential: Credential,
+    secret: SecretString,
+    /// Why it may not act all the same.
+    void: Option<AuthError>,
+}
+
+impl Signer {
+    /// The caller, once the signature was right and nothing voids the key.
+    fn caller(self, peer: Peer) -> Caller {
+        Caller::authenticated(self.principal, self.credential, Some(peer.addr), peer.secure, None)
+    }
 }
 
 impl Access {
@@ -71,36 +107,32 @@ impl Access {
     /// # Errors
     /// [`AuthError`], each the API code to answer with.
     pub fn authenticate_signed(&self, request: &SignedRequest, peer: Peer, now: UnixMs) -> Result<Caller, AuthError> {
-        if request.security_token.as_deref().is_some_and(|token| !token.is_empty()) {
-            return Err(AuthError::UnknownToken);
-        }
         if request.nonce.is_empty() || request.nonce.len() > NONCE_BYTES_MAX {
             return Err(AuthError::NonceForm);
         }
         check_timestamp(&request.timestamp, now)?;
         let id = key_id(&request.access_key_id)?;
-        let key = self.key(&id);
-        if self.is_unavailable(key.as_ref().map(|key| key.owner.account())) {
-            return Err(AuthError::Unavailable);
-        }
-        let key = key.ok_or(AuthError::UnknownKey)?;
-        if !matches(request, &self.secret_of(&id, &key).ok_or(AuthError::SealedSecret)?) {
+        let token = request.security_token.as_deref().filter(|token| !token.is_empty());
+        let signer = self.signer(&id, token, now)?;
+        if !matches(request, &signer.secret) {
             return Err(AuthError::SignatureMismatch);
         }
-        if !key.active {
-            return Err(AuthError::InactiveKey);
+        if let Some(void) = signer.void {
+            return Err(void);
+        }
+        if self.is_disabled(signer.principal.account()) {
+            return Err(AuthError::DisabledAccount);
         }
         match self.nonces.use_once(&id, &request.nonce, now) {
-            NonceUse::Fresh => {
-                Ok(Caller::authenticated(key.owner, Credential::AccessKey(id), Some(peer.addr), peer.secure, None))
-            }
+            NonceUse::Fresh => Ok(signer.caller(peer)),
             NonceUse::Repeated => Err(AuthError::NonceUsed),
             NonceUse::Full => Err(AuthError::TooManyNonces),
         }
     }
 
-    /// Who a client is, by `Signature|AccessKeyId|InstanceId` and the signature of its client ID. Nothing is looked up
-    /// or changed but the key and the instance. Cost: one AES-GCM opening, one HMAC-SHA1.
+    /// Who a client is, by `Signature|AccessKeyId|InstanceId` and the signature of its client ID; in a session of a role by
+    /// `Signature|STS.…|InstanceId|SecurityToken`. Nothing is looked up or changed but the key and the instance. Cost: one
+    /// AES-GCM opening, one HMAC-SHA1.
     ///
     /// # Errors
     /// [`AuthRefusal`].
@@ -110,32 +142,68 @@ impl Access {
         password: &[u8],
         client_id: &ClientId,
         peer: Peer,
+        now: UnixMs,
     ) -> Result<MqttLogin, AuthRefusal> {
         let mut parts = username.split('|');
-        let (Some(mode), Some(key), Some(instance), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(mode), Some(key), Some(instance)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(AuthRefusal::MalformedUsername);
         };
+        let token = parts.next();
+        if parts.next().is_some() {
+            return Err(AuthRefusal::MalformedUsername);
+        }
         if mode != "Signature" {
             return Err(AuthRefusal::UnknownMode);
         }
         let id: AccessKeyId = key.parse().map_err(|_| AuthRefusal::UnknownKey)?;
-        let key = self.key(&id);
-        if self.is_unavailable(key.as_ref().map(|key| key.owner.account())) {
-            return Err(AuthRefusal::Unavailable);
-        }
-        let key = key.ok_or(AuthRefusal::UnknownKey)?;
-        let secret = self.secret_of(&id, &key).ok_or(AuthRefusal::SealedSecret)?;
-        let expected = mqtt_password(&secret, client_id.as_str());
+        let signer = self.signer(&id, token, now).map_err(AuthRefusal::of)?;
+        let expected = mqtt_password(&signer.secret, client_id.as_str());
         if !bool::from(expected.as_bytes().ct_eq(password)) {
             return Err(AuthRefusal::WrongPassword);
         }
-        if !key.active {
-            return Err(AuthRefusal::InactiveKey);
+        if let Some(void) = signer.void.clone() {
+            return Err(AuthRefusal::of(void));
         }
-        let settings = self.instance_of(key.owner.account(), instance).ok_or(AuthRefusal::NoInstance)?;
-        let caller = Caller::authenticated(key.owner, Credential::AccessKey(id), Some(peer.addr), peer.secure, None);
-        Ok(MqttLogin { caller, settings })
+        if self.is_disabled(signer.principal.account()) {
+            return Err(AuthRefusal::DisabledAccount);
+        }
+        let settings = self.instance_of(signer.principal.account(), instance).ok_or(AuthRefusal::NoInstance)?;
+        Ok(MqttLogin { caller: signer.caller(peer), settings })
+    }
+
+    /// Whose key it is, and the secret to compare with. What voids a key is told once the signature is right.
+    fn signer(&self, id: &AccessKeyId, token: Option<&str>, now: UnixMs) -> Result<Signer, AuthError> {
+        let key = self.key(id);
+        if token.is_none() && self.is_unavailable(key.as_ref().map(|key| key.owner.account())) {
+            return Err(AuthError::Unavailable);
+        }
+        match (token, key) {
+            (None, Some(key)) => Ok(Signer {
+                principal: key.owner,
+                credential: Credential::AccessKey(id.clone()),
+                secret: self.secret_of(id, &key).ok_or(AuthError::SealedSecret)?,
+                void: (!key.active).then_some(AuthError::InactiveKey),
+            }),
+            (None, None) if id.as_str().starts_with(KEY_PREFIX) => Err(AuthError::TokenMissing),
+            (None, None) => Err(AuthError::UnknownKey),
+            (Some(token), _) => {
+                let opened = self.open_token(token).ok_or(AuthError::UnknownToken)?;
+                if opened.session.key != *id {
+                    return Err(AuthError::TokenMismatch);
+                }
+                if self.is_unavailable(Some(opened.principal.account())) {
+                    return Err(AuthError::Unavailable);
+                }
+                let is_gone = !self.directory.read().principals.contains_key(&opened.principal);
+                let void = match (opened.session.expires <= now, is_gone) {
+                    (true, _) => Some(AuthError::TokenExpired),
+                    (false, true) => Some(AuthError::TokenOrphaned),
+                    (false, false) => None,
+                };
+                let (principal, credential) = (opened.principal, opened.credential());
+                Ok(Signer { principal, credential, secret: opened.secret, void })
+            }
+        }
     }
 
     fn instance_of(&self, account: sluice_model::AccountId, instance: &str) -> Option<Arc<InstanceSettings>> {
@@ -148,7 +216,7 @@ impl Access {
     }
 
     fn secret_of(&self, id: &AccessKeyId, key: &KeyView) -> Option<SecretString> {
-        match self.master_key.open(id.as_str(), &key.sealed_secret) {
+        match self.master_key.load().open(id.as_str(), &key.sealed_secret) {
             Ok(secret) => Some(secret),
             Err(error) => {
                 tracing::error!(access_key_id = %id, %error, "a stored secret does not open");

@@ -11,8 +11,8 @@ use sluice_access::{
     Access, AccountDraft, AuthRefusal, CONSOLE_SESSION_MS, Change, Clock, MasterKey, OpenError, Peer, SignInError,
     random,
 };
-use sluice_model::{AccessKeyId, AccountId, InstanceId, PolicyType, Principal, UnixMs, UserId};
-use sluice_policy::{Credential, SystemTask};
+use sluice_model::{AccessKeyId, AccountId, InstanceId, PolicyName, PolicyType, Principal, UnixMs, UserId};
+use sluice_policy::{Credential, Standing, SystemTask};
 use sluice_store::{AccessKey, By, Holder, LoginProfile, NewUser, Store, UserChange};
 
 const BY: By<'static> = By::Task(SystemTask::FirstStart);
@@ -132,8 +132,50 @@ async fn a_change_that_cannot_be_read_back_refuses_the_account_everything() {
     let touched = world.access.refresh(Change::Principal(world.user)).await;
     assert_eq!(touched.accounts, [world.account]);
     assert!(!before.epoch.is_current());
-    assert!(source.in_force(world.user, &credential).is_none());
-    assert!(world.access.instance(world.account, &world.instance).is_none());
+    let unknown = source.in_force(world.user, &credential).unwrap();
+    assert!(matches!(unknown.standing, Standing::Unknown) && unknown.valid_until < START);
+    assert!(world.access.is_unavailable(Some(world.account)));
+    // Nothing ends for it: what is stored waits until the account can be read again.
+    assert!(world.access.instance(world.account, &world.instance).is_some());
+    sqlx::query("UPDATE users SET name = 'alice'").execute(&damage).await.unwrap();
+    while world.access.is_unavailable(Some(world.account)) {
+        tokio::task::yield_now().await;
+    }
+    assert!(source.in_force(world.user, &credential).is_some_and(|now| now.epoch.is_current()));
+}
+
+#[tokio::test]
+async fn a_new_version_reaches_the_holders_of_a_policy_and_nobody_else() {
+    let world = World::new().await;
+    let source = world.access.policy_source();
+    let credential = Credential::AccessKey(world.key.clone());
+    let policy: PolicyName = "p".parse().unwrap();
+    let documents = [
+        r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#,
+        r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
+    ];
+    let texts = ("", documents[0]);
+    world.store.create_policy(BY, world.account, &policy, texts, START, 10).await.unwrap();
+    let before = source.in_force(world.user, &credential).unwrap();
+    // Nobody has it: nobody decides again.
+    assert!(world.access.refresh(Change::Policy(world.account, policy.clone())).await.is_empty());
+    assert!(before.epoch.is_current());
+    let Principal::User(account, user) = world.user else { panic!("a user") };
+    let holder = (account, &Holder::User(user), "alice");
+    world.store.attach(BY, holder, (PolicyType::Custom, &policy), START, 10).await.unwrap();
+    world.access.refresh(Change::Principal(world.user)).await;
+    let attached = source.in_force(world.user, &credential).unwrap();
+    world.store.create_policy_version(BY, account, &policy, documents[1], (true, false), START).await.unwrap();
+    let touched = world.access.refresh(Change::Policy(account, policy.clone())).await;
+    assert_eq!(touched.principals, [world.user]);
+    assert!(!attached.epoch.is_current());
+    let now = source.in_force(world.user, &credential).unwrap();
+    let Standing::Governed(set) = &now.standing else { panic!("a user is governed") };
+    assert!(now.epoch.is_current());
+    assert_eq!(set.account.iter().map(|one| one.version.0).collect::<Vec<_>>(), [2]);
+    world.store.detach(BY, holder, (PolicyType::Custom, &policy)).await.unwrap();
+    world.access.refresh(Change::Principal(world.user)).await;
+    assert!(world.access.refresh(Change::Policy(account, policy)).await.is_empty());
 }
 
 #[tokio::test]

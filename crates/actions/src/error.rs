@@ -234,7 +234,12 @@ pub enum Code {
     TooManyUserGroups,
     TooManyGroupsOfUser,
     TooManyGroupPolicies,
+    /// Ours: the vendor's code is not known.
+    TooManyTags,
     NoRole,
+    NoServiceLinkedRole,
+    IsServiceLinkedRole,
+    SuffixNotAllowed,
     NoRolePolicy,
     RoleExists,
     RolePolicyExists,
@@ -253,6 +258,11 @@ pub enum Code {
     TooManyMessages,
     /// Ours: a message that has to be stored cannot be.
     SendMessageFailed,
+    NoRefusal,
+    DiagnosticMessageNotSupported,
+    DiagnosticMessageExpired,
+    /// Ours: what was used does not fit a policy.
+    GeneratedTooLong,
     /// Ours: the database cannot be reached, or what is in force cannot be read.
     ServiceUnavailable,
 }
@@ -325,7 +335,18 @@ impl Code {
             Self::TooManyGroupPolicies => {
                 ("LimitExceeded.Group.Policy", 409, "The group has as many policies of this type as it may.")
             }
+            Self::TooManyTags => ("LimitExceeded.Tag", 409, "The policy or role has as many tags as it may."),
             Self::NoRole => ("EntityNotExist.Role", 404, "The role does not exist."),
+            Self::NoServiceLinkedRole => {
+                ("EntityNotExist.ServiceLinkedRole", 404, "The role exists and is not linked to a service.")
+            }
+            // The vendor's code is not public.
+            Self::IsServiceLinkedRole => {
+                ("NotSupport.ServiceLinkedRole", 400, "The role is its service's; only the service changes it.")
+            }
+            Self::SuffixNotAllowed => {
+                ("InvalidParameter.CustomSuffix.NotAllowed", 400, "The service has one role, without a suffix.")
+            }
             Self::NoRolePolicy => ("EntityNotExist.Role.Policy", 404, "The policy is not attached to the role."),
             Self::RoleExists => ("EntityAlreadyExists.Role", 409, "The role exists already."),
             Self::RolePolicyExists => {
@@ -344,6 +365,18 @@ impl Code {
             Self::NoTopic => ("TopicNotFound", 400, "The topic does not exist."),
             Self::SendMessageFailed => ("SendMessageFailed", 500, "The message cannot be stored now."),
             Self::ServiceUnavailable => ("ServiceUnavailable", 503, "The service is unavailable now. Try again later."),
+            Self::NoRefusal => ("EntityNotExist", 404, "No refusal of this request is kept."),
+            Self::DiagnosticMessageNotSupported => {
+                ("NotSupport", 400, "This form of a diagnostic message is not served.")
+            }
+            Self::DiagnosticMessageExpired => {
+                ("EncodedMessageExpire", 400, "The refusal is older than 7 days and is not kept any more.")
+            }
+            Self::GeneratedTooLong => (
+                "LimitExceeded.PolicyDocument",
+                409,
+                "What was used does not fit a policy document of 6,144 characters; ask for fewer days.",
+            ),
             Self::NoSession => ("SessionNotFound", 400, "The client has no session."),
             Self::TooManyTopics => ("LimitExceeded.Topic", 400, "The instance has as many topics as it may."),
             Self::TooManyGroups => ("LimitExceeded.GroupId", 400, "The instance has as many groups as it may."),

@@ -4,10 +4,14 @@
 //! account's or one without the right are one answer.
 
 use serde::Serialize;
-use sluice_model::{Action, InstanceId, Principal, RamEntity, Resource};
-use sluice_policy::{Context, Credential, Denied, Permit, Reason};
+use sluice_access::Told;
+use sluice_model::{AccountId, Action, InstanceId, Principal, RamEntity, Resource, RoleName};
+use sluice_policy::{Assumption, Context, Credential, Denied, NotAssumed, Permit, Reason, Scope};
 
 use crate::{Act, ActionContext, ActionError, Code, DeniedAs, Product, Row};
+
+/// Rows of one list that count as used, where each was granted by itself.
+const ROWS_SHOWN_MAX: usize = 100;
 
 /// On what a row's actions are asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +20,14 @@ pub enum Ask {
     Nothing,
     /// One resource.
     On(Resource),
+    /// To assume a role, of whichever account.
+    ToAssume(AccountId, RoleName),
     /// Two resources, both needed: a principal and a policy.
     Both(Resource, Resource),
+    /// Several resources, all needed.
+    Each(Vec<Resource>),
+    /// The same, in a request of which conditions may read further keys, each with its value.
+    With(Vec<(String, String)>, Box<Self>),
     /// `mq:MqttInstanceAccess` on the instance, which must be there, then the resource.
     OnInstance(InstanceId, Resource),
     /// As `OnInstance`, but the operation asks for each row that it lists, by [`rows`].
@@ -27,11 +37,17 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// The same, in a request of which conditions may read these keys too.
+    pub(crate) fn with(self, keys: Vec<(String, String)>) -> Self {
+        if keys.is_empty() { self } else { Self::With(keys, Box::new(self)) }
+    }
+
     /// The instance that must be there.
     pub(crate) fn instance(self) -> Option<InstanceId> {
         match self {
             Self::OnInstance(instance, _) | Self::RowsOfInstance(instance) => Some(instance),
-            Self::Nothing | Self::On(_) | Self::Both(..) | Self::Rows => None,
+            Self::With(_, ask) => ask.instance(),
+            Self::Nothing | Self::On(_) | Self::Both(..) | Self::Each(_) | Self::ToAssume(..) | Self::Rows => None,
         }
     }
 }
@@ -39,8 +55,8 @@ impl Ask {
 /// The yeses to what was asked, in its order.
 #[derive(Debug)]
 pub struct Granted {
-    first: Option<Permit>,
-    second: Option<Permit>,
+    permits: Vec<Permit>,
+    assumption: Option<Assumption>,
 }
 
 impl Granted {
@@ -49,7 +65,15 @@ impl Granted {
     /// # Errors
     /// [`ActionError::Internal`] when nothing was asked: an operation that takes a permit must ask.
     pub(crate) fn permit(&self) -> Result<&Permit, ActionError> {
-        self.first.as_ref().ok_or(ActionError::Internal)
+        self.permits.first().ok_or(ActionError::Internal)
+    }
+
+    /// The proof that a role may be assumed.
+    ///
+    /// # Errors
+    /// As [`Granted::permit`].
+    pub(crate) fn into_assumption(self) -> Result<Assumption, ActionError> {
+        self.assumption.ok_or(ActionError::Internal)
     }
 
     /// The permit on the second resource.
@@ -57,7 +81,12 @@ impl Granted {
     /// # Errors
     /// As [`Granted::permit`].
     pub(crate) fn second(&self) -> Result<&Permit, ActionError> {
-        self.second.as_ref().ok_or(ActionError::Internal)
+        self.permits.get(1).ok_or(ActionError::Internal)
+    }
+
+    /// The permits of [`Ask::Each`], one a resource.
+    pub(crate) fn each(&self) -> &[Permit] {
+        &self.permits
     }
 }
 
@@ -66,21 +95,52 @@ impl Granted {
 /// # Errors
 /// [`ActionError::Denied`].
 pub(crate) fn authorize(context: &ActionContext, row: &Row, ask: &Ask) -> Result<Granted, ActionError> {
-    let one = |resource: &Resource| ask_one(context, row, row.actions, resource);
-    let (first, second) = match ask {
-        Ask::Nothing | Ask::Rows => (None, None),
-        Ask::On(resource) => (Some(one(resource)?), None),
-        Ask::Both(first, second) => (Some(one(first)?), Some(one(second)?)),
+    authorize_in(context, row, ask, context.conditions())
+}
+
+fn authorize_in(
+    context: &ActionContext,
+    row: &Row,
+    ask: &Ask,
+    mut conditions: Context,
+) -> Result<Granted, ActionError> {
+    let one = |resource: &Resource| ask_one(context, row, row.actions, resource, &conditions);
+    let permits = match ask {
+        Ask::Nothing | Ask::Rows => Vec::new(),
+        Ask::On(resource) => vec![one(resource)?],
+        Ask::Both(first, second) => vec![one(first)?, one(second)?],
+        Ask::ToAssume(account, role) => return to_assume(context, row, (*account, role), &conditions),
+        Ask::Each(resources) => resources.iter().map(one).collect::<Result<_, _>>()?,
         Ask::OnInstance(instance, resource) => {
             on_instance(context, row, instance)?;
-            (Some(one(resource)?), None)
+            vec![one(resource)?]
         }
         Ask::RowsOfInstance(instance) => {
             on_instance(context, row, instance)?;
-            (None, None)
+            Vec::new()
+        }
+        Ask::With(keys, ask) => {
+            for (key, value) in keys {
+                conditions = conditions.with(key, &[value]);
+            }
+            return authorize_in(context, row, ask, conditions);
         }
     };
-    Ok(Granted { first, second })
+    Ok(Granted { permits, assumption: None })
+}
+
+fn to_assume(
+    context: &ActionContext,
+    row: &Row,
+    (account, role): (AccountId, &RoleName),
+    conditions: &Context,
+) -> Result<Granted, ActionError> {
+    let asked = context.services.authority.assume_role(&context.caller, (account, role.as_str()), conditions);
+    let assumption = asked.map_err(|not| match not {
+        NotAssumed::Denied(denied) => refuse(context, row, &denied, denied_as(row.product)),
+        NotAssumed::NoRole => Code::NoRole.into(),
+    })?;
+    Ok(Granted { permits: Vec::new(), assumption: Some(assumption) })
 }
 
 /// Asks a row's actions on each of `resources` and keeps the entries that are granted. `whole` is a resource whose grant
@@ -104,6 +164,11 @@ pub(crate) fn rows<T>(
         )
     };
     let all = ask(whole);
+    // What a list shows is used, which the questions about each of its rows do not say.
+    let show = |resource: &Resource| {
+        let earnest = context.conditions();
+        drop(context.services.authority.authorize_any(&context.caller, row.actions, resource, &earnest));
+    };
     let mut granted = Vec::new();
     for entry in entries {
         let visible = match ask(&resource(&entry)) {
@@ -111,8 +176,14 @@ pub(crate) fn rows<T>(
             Err(denied) => all.is_ok() && !matches!(denied.reason, Reason::Explicit(_)),
         };
         if visible {
+            if all.is_err() && granted.len() < ROWS_SHOWN_MAX {
+                show(&resource(&entry));
+            }
             granted.push(entry);
         }
+    }
+    if all.is_ok() || granted.is_empty() {
+        show(whole);
     }
     match all {
         Err(denied) if granted.is_empty() => Err(refuse(context, row, &denied, denied_as(row.product))),
@@ -127,21 +198,27 @@ pub(crate) fn rows<T>(
 pub fn permitted_on<A: Act>(context: &ActionContext, entity: RamEntity) -> Result<(), ActionError> {
     let asking = ActionContext { in_earnest: false, ..context.clone() };
     let resource = Resource::Ram(context.account(), entity);
-    ask_one(&asking, &A::ROW, A::ROW.actions, &resource).map(drop)
+    ask_one(&asking, &A::ROW, A::ROW.actions, &resource, &asking.conditions()).map(drop)
 }
 
 fn on_instance(context: &ActionContext, row: &Row, instance: &InstanceId) -> Result<(), ActionError> {
     const ACCESS: &[Action] = &[Action::INSTANCE_ACCESS];
     let resource = Resource::Instance(context.account(), instance.clone());
-    drop(ask_one(context, row, ACCESS, &resource)?);
+    drop(ask_one(context, row, ACCESS, &resource, &context.conditions())?);
     if context.access().instance(context.account(), instance).is_none() {
         return Err(absent_instance(context, row, instance.as_str()));
     }
     Ok(())
 }
 
-fn ask_one(context: &ActionContext, row: &Row, actions: &[Action], resource: &Resource) -> Result<Permit, ActionError> {
-    let asked = context.services.authority.authorize_any(&context.caller, actions, resource, &context.conditions());
+fn ask_one(
+    context: &ActionContext,
+    row: &Row,
+    actions: &[Action],
+    resource: &Resource,
+    conditions: &Context,
+) -> Result<Permit, ActionError> {
+    let asked = context.services.authority.authorize_any(&context.caller, actions, resource, conditions);
     asked.map_err(|denied| {
         let is_access = actions.contains(&Action::INSTANCE_ACCESS);
         let kind = if is_access { DeniedAs::Instance } else { denied_as(row.product) };
@@ -165,7 +242,18 @@ fn refuse(context: &ActionContext, row: &Row, denied: &Denied, kind: DeniedAs) -
         target: "sluice::denied", what = "API", operation = row.name, account = %denied.account, principal = %denied.principal, action = %denied.action,
         resource = %denied.resource, request_id = %context.request_id, reason = %denied, "refused"
     );
+    let conditions = context.conditions();
+    if let Some(told) = Told::of(&context.caller, denied, &conditions) {
+        tell(context, told);
+    }
     ActionError::Denied(Box::new(Denial::of(context, denied)), kind)
+}
+
+/// Keeps a refusal for the answer to "why?". A question that nobody acts on is no refusal.
+fn tell(context: &ActionContext, told: Told<'_>) {
+    if context.in_earnest {
+        context.access().refusals().tell_of_request(told, context.request_id.as_str());
+    }
 }
 
 /// The refusal for what is not there for this account, worded like a missing right.
@@ -181,8 +269,22 @@ pub(crate) fn absent(
     let reason = "it is absent or no right on it reaches you";
     tracing::warn!(target: "sluice::denied", what = "API", operation = row.name, %account, %principal, %action, resource, request_id = %context.request_id,
         reason, "refused");
+    tell(
+        context,
+        Told {
+            caller: &context.caller,
+            name: &context.access().name_of(principal).unwrap_or_default(),
+            action: action.as_str(),
+            resource: resource.clone(),
+            reason: format!("{action} on `{resource}`: {reason}"),
+            scope: Scope::Account.as_str(),
+            by: None,
+            missing_keys: &[],
+            context: &context.conditions(),
+        },
+    );
     let denial = Denial {
-        policy_type: "AccountLevelIdentityBasedPolicy",
+        policy_type: Scope::Account.as_str(),
         no_permission_type: "ImplicitDeny",
         auth_action: action.as_str().to_owned(),
         reason: format!("{action} on `{resource}`: {reason}"),

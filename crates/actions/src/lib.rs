@@ -16,6 +16,7 @@
 
 mod checker;
 mod context;
+mod diagnostic;
 mod error;
 mod gate;
 mod limits;
@@ -34,6 +35,7 @@ mod usage;
 
 pub use checker::{Verdict, check_document};
 pub use context::{ActionContext, Endpoint, RequestId, Services};
+pub use diagnostic::diagnostic_message;
 pub use error::{ActionError, Code, DeniedAs, Fault};
 pub use gate::{Ask, Denial, Granted, permitted_on};
 pub use operation::{Act, Need, Operation, Parameter, Product, Reply, Row, call, permitted};

@@ -1,8 +1,20 @@
 //! Quotas and lengths of RAM, and of texts. Sources: facts/ram.md sections 2 and 3.3. What an instance may have is
 //! `sluice_model::Limits`.
 
+use std::ops::RangeInclusive;
+
 /// Users of an account.
 pub(crate) const USERS_MAX: i64 = 5_000;
+/// Roles of an account, those of services too.
+pub(crate) const ROLES_MAX: i64 = 1_000;
+/// How long a session of a role may be made to last at most, seconds.
+pub(crate) const SESSION_S_MAX: RangeInclusive<u32> = 3_600..=43_200;
+/// How short a session may be, seconds. Source: facts/ram.md section 2, STS.
+pub(crate) const SESSION_S_MIN: u32 = 900;
+/// How long a session may last that another role's session opens, seconds: no chain outlives its first link by much.
+pub(crate) const CHAINED_SESSION_S_MAX: u32 = 3_600;
+/// How long it may last when the role does not say.
+pub(crate) const SESSION_S_DEFAULT: u32 = 3_600;
 /// Custom policies of an account.
 pub(crate) const POLICIES_MAX: i64 = 1_500;
 /// Groups of users of an account.
@@ -15,6 +27,14 @@ pub(crate) const LIST_GROUPS_ITEMS_MAX: u32 = 100;
 pub(crate) const SYSTEM_ATTACHMENTS_MAX: i64 = 20;
 /// Custom policies attached to a user, group or role.
 pub(crate) const CUSTOM_ATTACHMENTS_MAX: i64 = 10;
+/// Tags of a policy or role.
+pub(crate) const TAGS_OF_ENTITY_MAX: i64 = 20;
+/// Tags, or keys of tags, in one request.
+pub(crate) const TAGS_MAX: usize = 20;
+/// Policies or roles in one request about tags.
+pub(crate) const TAGGED_NAMES_MAX: usize = 50;
+/// Tags of a page of ListTagResources.
+pub(crate) const TAG_PAGE_ITEMS_MAX: u32 = 100;
 /// Characters of a policy document.
 pub(crate) const DOCUMENT_CHARACTERS_MAX: usize = 6_144;
 /// Characters of a display name.

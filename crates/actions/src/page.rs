@@ -26,9 +26,17 @@ impl Page {
 
     /// As [`Page::read`], of at most `most` items.
     pub(crate) fn read_of(params: &Params, most: u32) -> Result<Self, ActionError> {
-        let items_max = params.integer("MaxItems", 1..=most, MAX_ITEMS_DEFAULT)?;
-        let after =
-            params.given("Marker").map(|text| key_of(text).ok_or(ActionError::invalid("Marker"))).transpose()?;
+        Self::read_as(params, ("Marker", "MaxItems"), most)
+    }
+
+    /// As [`Page::read_of`], where the two parameters have other names.
+    pub(crate) fn read_as(
+        params: &Params,
+        (marker, size): (&'static str, &'static str),
+        most: u32,
+    ) -> Result<Self, ActionError> {
+        let items_max = params.integer(size, 1..=most, MAX_ITEMS_DEFAULT)?;
+        let after = params.given(marker).map(|text| key_of(text).ok_or(ActionError::invalid(marker))).transpose()?;
         Ok(Self { after, items_max: usize::try_from(items_max).expect("1,000 fits") })
     }
 

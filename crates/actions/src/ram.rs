@@ -4,11 +4,19 @@
 
 mod access_key;
 mod attachment;
+mod explain;
+mod generate;
 mod holder_kind;
+mod least_privilege;
 mod login_profile;
 mod membership;
 mod policy;
 mod policy_version;
+mod role;
+mod service_linked_role;
+mod simulate;
+mod subject;
+mod tag;
 mod user;
 mod user_group;
 
@@ -18,13 +26,20 @@ pub use attachment::{
     DetachPolicyFromRole, DetachPolicyFromUser, ListEntitiesForPolicy, ListPoliciesFor, ListPoliciesForGroup,
     ListPoliciesForRole, ListPoliciesForUser, Pair,
 };
+pub use explain::{DecodeDiagnosticMessage, ExplainDecision};
+pub use generate::GenerateLeastPrivilegePolicy;
 pub use holder_kind::{Kind, OfGroup, OfRole, OfUser};
 pub use login_profile::{ChangePassword, CreateLoginProfile, DeleteLoginProfile, GetLoginProfile, UpdateLoginProfile};
 pub use membership::{AddUserToGroup, ListGroupsForUser, ListUsersForGroup, RemoveUserFromGroup};
-pub use policy::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies};
+pub use policy::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies, UpdatePolicyDescription};
 pub use policy_version::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
+pub use role::{CreateRole, DeleteRole, GetRole, ListRoles, UpdateRole};
+pub use service_linked_role::{CreateServiceLinkedRole, DeleteServiceLinkedRole, GetServiceLinkedRoleTemplate};
+pub use simulate::SimulatePolicy;
+pub use subject::{Subject, SubjectType};
+pub use tag::{ListTagResources, TagResources, Tagged, UntagResources};
 pub use user::{CreateUser, DeleteUser, Done, GetUser, ListUsers, UpdateUser};
 pub use user_group::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};
 /// Replies that the console's pages hold on to.
@@ -32,6 +47,7 @@ pub use {
     attachment::{AttachedPolicy, Entities},
     membership::{JoinedGroupReply, MemberReply},
     policy::PolicyReply,
+    role::RoleReply,
     user::UserReply,
     user_group::UserGroupReply,
 };

@@ -59,8 +59,8 @@ async fn change_of(context: &ActionContext, whom: &Whom) -> Result<Option<Change
             group.map(|group| Change::UserGroup(account, group.id))
         }
         Whom::Role(name) => {
-            let role = context.store().role_by_name(account, name).await?;
-            role.map(|role| Change::Principal(Principal::Role(account, role)))
+            let role = context.store().role(account, name).await?;
+            role.map(|role| Change::Principal(Principal::Role(account, role.id)))
         }
         Whom::Policy(name) => Some(Change::Policy(account, name.clone())),
     })

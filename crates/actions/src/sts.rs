@@ -1,5 +1,7 @@
 //! STS 2015-04-01. Source: openapi/sts-2015-04-01.json.
 
+mod assume_role;
 mod caller_identity;
 
+pub use assume_role::{AssumeRole, RoleArn, SessionWish};
 pub use caller_identity::{CallerIdentity, GetCallerIdentity};

@@ -16,7 +16,7 @@ use crate::{
     held::reason_of,
     journal,
     link::Identity,
-    refusal::{Shown, log_denied, log_denied_at, log_refused},
+    refusal::{Shown, log_refused},
     takeover::Placed,
     will::{PendingWill, WillRefused},
 };
@@ -79,8 +79,8 @@ impl Broker {
         let now = self.access.clock().now();
         let live = self.instances.of(&key);
         let permit = self.ask_instance(&login.caller, &live, now).map_err(|denied| {
-            log_denied_at("CONNECT", &key, &client, &login.caller, &denied);
-            Refused { reason: not_permitted(&denied), why: denied.to_string(), logged: true }
+            let why = self.refuse_at("CONNECT", &key, &client, &login.caller, &denied);
+            Refused { reason: not_permitted(&denied), why, logged: true }
         })?;
         let identity = Identity {
             client: client.clone(),
@@ -175,7 +175,10 @@ impl Broker {
         let (Some(username), Some(password)) = (&connect.username, &connect.password) else {
             return refused(ReasonCode::BadUserNameOrPassword, "a username and a password are needed");
         };
-        let login = self.access.authenticate_mqtt(username, password, &client, arrival.peer).map_err(not_proved)?;
+        let login = self
+            .access
+            .authenticate_mqtt(username, password, &client, arrival.peer, self.access.clock().now())
+            .map_err(not_proved)?;
         Ok(Identified { client, is_assigned: false, login })
     }
 
@@ -209,8 +212,8 @@ impl Broker {
             Ok(_may_be_said) => Ok(Some(will)),
             Err(WillRefused::NoTopic) => refused(ReasonCode::NotAuthorized, WillRefused::NoTopic.to_string()),
             Err(WillRefused::Denied(denied)) => {
-                log_denied("CONNECT with a will", identity, &denied);
-                Err(Refused { reason: not_permitted(&denied), why: denied.to_string(), logged: true })
+                let why = self.refuse("CONNECT with a will", identity, &denied);
+                Err(Refused { reason: not_permitted(&denied), why, logged: true })
             }
         }
     }
@@ -233,7 +236,7 @@ fn not_permitted(denied: &Denied) -> ReasonCode {
 
 fn not_proved(refusal: AuthRefusal) -> Refused {
     let reason = match refusal {
-        AuthRefusal::NoInstance => ReasonCode::NotAuthorized,
+        AuthRefusal::NoInstance | AuthRefusal::DisabledAccount => ReasonCode::NotAuthorized,
         // DESIGN section 1: the open listener refuses until its user exists (3, 0x88).
         AuthRefusal::SealedSecret | AuthRefusal::NoListenerUser | AuthRefusal::Unavailable => {
             ReasonCode::ServerUnavailable

@@ -23,7 +23,7 @@ use crate::{
     message::{Message, Origin, Waiting},
     outbox::Pushed,
     quota::OverQuota,
-    refusal::{Shown, log_denied, log_refused},
+    refusal::{Shown, log_refused},
     storing::Wanted,
     wake::Wakes,
 };
@@ -328,8 +328,7 @@ impl Client {
                     return NotTaken::Unavailable(denied.to_string());
                 }
                 broker.meters.refused.increment(1);
-                log_denied("PUBLISH", identity, &denied);
-                NotTaken::Denied(denied.to_string())
+                NotTaken::Denied(broker.refuse("PUBLISH", identity, &denied))
             })?;
         let origin = origin.get_or_insert_with(|| Origin::of_client(link, instance_grant));
         let frame = PublishFrame::new(topic, payload, properties);

@@ -18,7 +18,6 @@ use crate::{
     journal::queue,
     live_instance::LiveInstance,
     message::{Message, Waiting},
-    refusal::log_denied,
     retained::Slice,
 };
 
@@ -384,7 +383,7 @@ impl Client {
         self.broker.meters.held_back.increment(1);
         // Once for each run of messages on a topic: a wildcard over a forbidden branch would flood the log.
         if self.last_held_back.as_ref() != Some(topic) {
-            log_denied("delivery", &self.link.identity, denied);
+            let _nobody_is_told = self.broker.refuse("delivery", &self.link.identity, denied);
             self.last_held_back = Some(Arc::clone(topic));
         }
     }
@@ -404,7 +403,10 @@ impl Client {
             }
             Err(denied) => {
                 self.broker.meters.held_back.increment(1);
-                log_denied("replay", &self.link.identity, &denied);
+                // The publisher's refusal, at the receiver's session.
+                let (identity, caller) = (&self.link.identity, &message.origin.caller);
+                let _nobody_is_told =
+                    self.broker.refuse_at("replay", &identity.instance.key, &identity.client, caller, &denied);
                 if waiting.way == Way::Retained {
                     // What its publisher may not say any more is not said to anybody.
                     self.broker.forget_retained(&self.link.identity.instance, &waiting.message);

@@ -4,13 +4,7 @@ use sluice_codec::ReasonCode;
 use sluice_model::{Action, GroupId, Resource, TopicFilter, UnixMs};
 use sluice_policy::{Caller, Context, Denied, Grant, Permit, Reason};
 
-use crate::{
-    Broker, Client,
-    link::Identity,
-    live_instance::LiveInstance,
-    outbox::Bounds,
-    refusal::{log_denied, log_refused},
-};
+use crate::{Broker, Client, link::Identity, live_instance::LiveInstance, outbox::Bounds, refusal::log_refused};
 
 /// Coverings of a client: they are looked through at each delivery.
 const COVERINGS_MAX: usize = 8;
@@ -43,7 +37,7 @@ impl Client {
             Err(denied) if denied.reason == Reason::Unavailable => return Err(ReasonCode::ServerBusy),
             Err(denied) => {
                 self.broker.meters.refused.increment(1);
-                log_denied("connection", identity, &denied);
+                let _closes_without_a_word = self.broker.refuse("connection", identity, &denied);
                 return Err(ReasonCode::NotAuthorized);
             }
         }
@@ -70,7 +64,7 @@ impl Client {
                 Err(refused) if refused.is_unavailable() => return Err(ReasonCode::ServerBusy),
                 Err(refused) => {
                     self.broker.meters.refused.increment(1);
-                    refused.log("subscription", &self.link.identity);
+                    let _nobody_is_told = refused.tell("subscription", &self.broker, &self.link.identity);
                     self.take_subscription(&filter);
                     self.broker.journal.unsubscribed(self.link.id, &filter);
                 }
@@ -172,10 +166,14 @@ impl NotSubscribed {
         matches!(self, Self::Denied(denied) if denied.reason == Reason::Unavailable)
     }
 
-    pub(crate) fn log(&self, what: &'static str, identity: &Identity) {
+    /// Logs it, and gives the sentence for the client.
+    pub(crate) fn tell(&self, what: &'static str, broker: &Broker, identity: &Identity) -> String {
         match self {
-            Self::NoTopic => log_refused(what, identity, self),
-            Self::Denied(denied) => log_denied(what, identity, denied),
+            Self::NoTopic => {
+                log_refused(what, identity, self);
+                self.to_string()
+            }
+            Self::Denied(denied) => broker.refuse(what, identity, denied),
         }
     }
 }

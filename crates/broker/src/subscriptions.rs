@@ -92,8 +92,8 @@ impl Client {
                 return Refused { reason: ReasonCode::ServerBusy, why: not.to_string(), is_denied: true };
             }
             self.broker.meters.refused.increment(1);
-            not.log("SUBSCRIBE", &self.link.identity);
-            Refused { reason: ReasonCode::NotAuthorized, why: not.to_string(), is_denied: true }
+            let why = not.tell("SUBSCRIBE", &self.broker, &self.link.identity);
+            Refused { reason: ReasonCode::NotAuthorized, why, is_denied: true }
         })
     }
 

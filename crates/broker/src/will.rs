@@ -13,7 +13,7 @@ use crate::{
     link::Link,
     live_instance::LiveInstance,
     message::{Message, Origin},
-    refusal::{log_denied, log_refused},
+    refusal::log_refused,
     wake::Wakes,
 };
 
@@ -86,7 +86,7 @@ impl Broker {
             Ok(permit) => permit,
             Err(refused) => {
                 self.meters.refused.increment(1);
-                refused.log(link);
+                refused.log(self, link);
                 return;
             }
         };
@@ -109,10 +109,10 @@ impl Broker {
 }
 
 impl WillRefused {
-    fn log(&self, link: &Link) {
+    fn log(&self, broker: &Broker, link: &Link) {
         match self {
             Self::NoTopic => log_refused("will", &link.identity, self),
-            Self::Denied(denied) => log_denied("will", &link.identity, denied),
+            Self::Denied(denied) => drop(broker.refuse("will", &link.identity, denied)),
         }
     }
 }

@@ -89,6 +89,48 @@ impl PolicyName {
 }
 text_name!(PolicyName);
 
+/// A tag's key: 1 to 128 characters, without control characters. Source: facts/ram.md section 3.2.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TagKey(Arc<str>);
+
+impl TagKey {
+    fn check(text: &str) -> Result<(), NameError> {
+        tag_text("Key", text, 1, 128)
+    }
+}
+text_name!(TagKey);
+
+/// A tag's value: up to 256 characters, without control characters. Source: facts/ram.md section 3.2.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TagValue(Arc<str>);
+
+impl TagValue {
+    fn check(text: &str) -> Result<(), NameError> {
+        tag_text("Value", text, 0, 256)
+    }
+}
+text_name!(TagValue);
+
+fn tag_text(what: &'static str, text: &str, least: usize, most: usize) -> Result<(), NameError> {
+    let characters = text.chars().count();
+    if characters < least || characters > most {
+        return Err(NameError::Length { what, least, most, unit: "characters" });
+    }
+    if text.chars().any(char::is_control) {
+        return Err(NameError::InvalidChars { what });
+    }
+    Ok(())
+}
+
+/// A tag of a policy or role.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Tag {
+    /// Once an entity; compared with case.
+    pub key: TagKey,
+    /// May be empty.
+    pub value: TagValue,
+}
+
 /// Whose policy it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum PolicyType {

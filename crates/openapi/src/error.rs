@@ -77,14 +77,19 @@ fn auth_code(cause: &AuthError) -> (&'static str, StatusCode) {
     match cause {
         AuthError::UnknownKey => ("InvalidAccessKeyId.NotFound", StatusCode::NOT_FOUND),
         AuthError::InactiveKey => ("InvalidAccessKeyId.Inactive", bad),
+        // The code of RAM's pages for a service that is not active. errors.json, ram_pages.
+        AuthError::DisabledAccount => ("Inactive", StatusCode::FORBIDDEN),
         AuthError::SignatureMismatch => ("SignatureDoesNotMatch", bad),
         AuthError::TimestampFormat => ("InvalidTimeStamp.Format", bad),
         AuthError::TimestampExpired => ("InvalidTimeStamp.Expired", bad),
         AuthError::NonceUsed => ("SignatureNonceUsed", bad),
         AuthError::NonceForm => ("IncompleteSignature", bad),
         AuthError::TooManyNonces => ("Throttling", bad),
+        AuthError::TokenMissing => ("MissingSecurityToken", bad),
         AuthError::UnknownToken => ("InvalidSecurityToken.Malformed", bad),
         AuthError::Unavailable => ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE),
+        AuthError::TokenMismatch => ("InvalidSecurityToken.MismatchWithAccessKey", bad),
+        AuthError::TokenExpired | AuthError::TokenOrphaned => ("InvalidSecurityToken.Expired", bad),
         AuthError::SealedSecret => ("InternalError", StatusCode::INTERNAL_SERVER_ERROR),
     }
 }

@@ -8,10 +8,9 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sluice_actions::{ActionError, Denial, Reply, RequestId};
+use sluice_actions::{ActionError, Denial, Reply, RequestId, diagnostic_message};
 use sluice_model::UnixMs;
 
 use crate::{error::DoorError, wire::Format, xml};
@@ -102,27 +101,5 @@ impl ReplyTo {
         let id = HeaderValue::from_str(self.request_id.as_str()).expect("a UUID is a legal header value");
         headers.insert("x-acs-request-id", id);
         response
-    }
-}
-
-/// The short form: version 1, kind 1, Unix seconds as a big-endian u64, the request ID; base64.
-/// Source: facts/ram.md section 6.
-fn diagnostic_message(now: UnixMs, request_id: &RequestId) -> String {
-    let seconds = u64::try_from(now.0 / 1000).unwrap_or_default();
-    let mut bytes = vec![1, 1];
-    bytes.extend(seconds.to_be_bytes());
-    bytes.extend(request_id.as_str().bytes());
-    STANDARD.encode(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn diagnostic_message_has_the_vendors_short_form() {
-        let id: RequestId = "6433284F-FBBD-505E-81E1-79593896 1B32".replace(' ', "").parse().unwrap();
-        let message = diagnostic_message(UnixMs(1_755_570_114_000), &id);
-        assert_eq!(message, "AQEAAAAAaKPfwjY0MzMyODRGLUZCQkQtNTA1RS04MUUxLTc5NTkzODk2MUIzMg==");
     }
 }

@@ -1,13 +1,19 @@
 //! The one authority: the only place where a yes is made.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use smallvec::SmallVec;
 
 use sluice_model::{AccountId, Action, InstanceId, Principal, Resource, TopicFilter, UnixMs};
 
 use crate::{
-    Caller, Context, Covering, Credential, Denied, Effect, Epoch, InForce, Reason, Request, Standing,
+    AssumableRole, Caller, Context, Covering, Credential, Denied, Effect, Epoch, InForce, Reason, Request, Standing,
     covering::Reach,
     decide::{Decision, decide, facts, principal_arn},
 };
@@ -17,10 +23,16 @@ pub trait PolicySource: Send + Sync + 'static {
     /// What is in force for a principal that came with a credential; `None` when one of the two is gone, disabled or
     /// inactive. Called without a lock held and on every fresh decision: it must be cheap.
     fn in_force(&self, principal: Principal, credential: &Credential) -> Option<Arc<InForce>>;
+
+    /// The role of a name, as it can be assumed; `None` when there is none.
+    fn role(&self, _account: AccountId, _name: &str) -> Option<Arc<AssumableRole>> {
+        None
+    }
 }
 
 /// Who is shown each decision as it is made: what was asked for, and what came of it. A remembered yes or no is not a decision;
-/// with an observer it is remembered for [`OBSERVED_MS_MAX`] at most, so that what is in use shows itself again and again.
+/// with an observer it is remembered for [`OBSERVED_MS_MAX`] at most, so that what is in use shows itself again and again,
+/// and for [`OBSERVED_MS_MIN`] at least: what was decided in one second is not decided again in one.
 pub trait DecisionObserver: Send + Sync + 'static {
     /// Called with every fresh decision, on the path of the request: it must be cheap and may not block.
     fn decided(&self, seen: &Seen<'_>);
@@ -46,11 +58,31 @@ pub struct Seen<'a> {
 /// How long an answer is remembered at most under an observer: an hour.
 pub const OBSERVED_MS_MAX: i64 = 60 * 60 * 1000;
 
+/// How long it is remembered at least, as far as nothing else ends it: three quarters of an hour.
+pub const OBSERVED_MS_MIN: i64 = 45 * 60 * 1000;
+
+/// An observer, and the turn by which the ends of answers are spread.
+pub(crate) struct Watch {
+    pub(crate) observer: Arc<dyn DecisionObserver>,
+    turn: AtomicU32,
+}
+
+impl Watch {
+    /// Until when an answer of now is remembered. Each turn goes on by the golden section, which spreads any number of turns
+    /// in a row evenly over the last quarter of the hour.
+    fn until(&self, now: UnixMs) -> UnixMs {
+        const GOLDEN: u32 = 0x9E37_79B9;
+        let turn = self.turn.fetch_add(GOLDEN, Ordering::Relaxed);
+        let spread = (i64::from(turn) * (OBSERVED_MS_MAX - OBSERVED_MS_MIN)) >> 32;
+        UnixMs(now.0.saturating_add(OBSERVED_MS_MIN + spread))
+    }
+}
+
 /// Asks the policies and makes [`Permit`]s. Made by `server` alone (checked by xtask).
 #[derive(Clone)]
 pub struct Authority {
-    source: Arc<dyn PolicySource>,
-    observer: Option<Arc<dyn DecisionObserver>>,
+    pub(crate) source: Arc<dyn PolicySource>,
+    pub(crate) watch: Option<Arc<Watch>>,
 }
 
 impl fmt::Debug for Authority {
@@ -63,13 +95,13 @@ impl Authority {
     /// An authority over the policies of `source`.
     #[must_use]
     pub fn new(source: Arc<dyn PolicySource>) -> Self {
-        Self { source, observer: None }
+        Self { source, watch: None }
     }
 
     /// An authority over the policies of `source` that shows its decisions.
     #[must_use]
     pub fn observed(source: Arc<dyn PolicySource>, observer: Arc<dyn DecisionObserver>) -> Self {
-        Self { source, observer: Some(observer) }
+        Self { source, watch: Some(Arc::new(Watch { observer, turn: AtomicU32::new(0) })) }
     }
 
     /// Asks whether a caller may do an action on a resource now.
@@ -103,10 +135,10 @@ impl Authority {
     ) -> Result<Permit, Denied> {
         let in_force = self.source.in_force(caller.principal(), caller.credential());
         let outcome = self.decide(in_force.as_deref(), caller, actions, resource, context);
-        if let Some(observer) = self.observer.as_ref().filter(|_| context.in_earnest) {
+        if let Some(watch) = self.watch.as_ref().filter(|_| context.in_earnest) {
             let name = in_force.as_ref().map_or("", |in_force| &in_force.name);
             let outcome = outcome.as_ref().map(|_| ());
-            observer.decided(&Seen { caller, name, actions, resource, context, outcome });
+            watch.observer.decided(&Seen { caller, name, actions, resource, context, outcome });
         }
         outcome
     }
@@ -143,8 +175,8 @@ impl Authority {
             return Err(denied(&in_force.name, Reason::NoPrincipal, None));
         }
         let mut valid_until = in_force.valid_until;
-        if self.observer.is_some() {
-            valid_until = valid_until.min(UnixMs(context.now.0.saturating_add(OBSERVED_MS_MAX)));
+        if let Some(watch) = &self.watch {
+            valid_until = valid_until.min(watch.until(context.now));
         }
         if let Standing::Governed(policies) = &in_force.standing {
             let request = Request { caller, name: &in_force.name, actions, resource, context, trust: None };
@@ -222,7 +254,7 @@ impl Authority {
     }
 }
 
-fn reason_of(decision: Decision) -> Reason {
+pub(crate) fn reason_of(decision: Decision) -> Reason {
     match decision.statement {
         Some(statement) => Reason::Explicit(Box::new(statement)),
         None => Reason::NoAllow {

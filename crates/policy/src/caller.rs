@@ -56,6 +56,8 @@ pub struct RoleSession {
     pub policy: Option<Arc<Policy>>,
     /// When it ends.
     pub expires: UnixMs,
+    /// Whom its assumer acts for, as it says; kept through a chain of roles. Not in the log: nothing is decided by it.
+    pub source_identity: Option<Arc<str>>,
 }
 
 impl PartialEq for RoleSession {

@@ -21,6 +21,7 @@ use crate::{
     Grant, Policy, PolicySet,
     candidates::{Candidates, below, candidates},
     condition::Condition,
+    decide::{Request, facts, principal_arn},
     facts::Facts,
     statement::{Asked, Statement},
 };
@@ -56,6 +57,19 @@ impl Covering {
     pub fn filter(&self) -> &TopicFilter {
         &self.filter
     }
+}
+
+/// Whether these policies allow everything that a filter can match, for as long as they and the request's marks last. For
+/// simulation; it gives no proof. `None` of a [`Covering`] and `false` here are one.
+#[must_use]
+pub fn covers(request: &Request<'_>, instance: &InstanceId, filter: &TopicFilter, policies: &PolicySet) -> bool {
+    let Request { caller, name, actions, resource, context, .. } = *request;
+    let arn = principal_arn(caller, name);
+    let all = |action| {
+        let reach = Reach::new(action, (resource.account(), instance), filter, facts(caller, &arn, context));
+        reach.is_covered(policies, true)
+    };
+    actions.iter().any(all)
 }
 
 /// A filter, ready to be held against statements.

@@ -6,7 +6,7 @@ use sluice_model::{Action, Principal, Resource, UnixMs};
 use smallvec::SmallVec;
 
 use crate::{
-    Caller, Context, Policy, PolicySet, Scope, StatementRef,
+    Caller, Context, Policy, PolicySet, Scope, Standing, StatementRef,
     candidates::{Candidates, candidates},
     condition::Condition,
     facts::{Facts, Key},
@@ -87,6 +87,28 @@ pub fn decide(request: &Request<'_>, policies: &PolicySet) -> Decision {
         trust,
     };
     question.decide(policies)
+}
+
+/// Decides one request as an [`crate::Authority`] does, for whoever stands so in its account: the account wall, then the
+/// owner's right to everything, then the policies. For simulation; it gives no proof.
+#[must_use]
+pub fn decide_standing(request: &Request<'_>, standing: &Standing) -> Decision {
+    let plain = |effect| Decision {
+        effect,
+        scope: Scope::Account,
+        statement: None,
+        policies_read: 0,
+        missing_context_keys: Vec::new(),
+        valid_until: UnixMs::NEVER,
+    };
+    if request.resource.account() != request.caller.principal().account() {
+        return plain(Effect::ImplicitDeny);
+    }
+    match standing {
+        Standing::Owner => plain(Effect::Allow),
+        Standing::Governed(policies) => decide(request, policies),
+        Standing::Unknown => plain(Effect::ImplicitDeny),
+    }
 }
 
 /// `acs:PrincipalARN` of a caller.
@@ -177,7 +199,7 @@ impl Question<'_> {
         tally.decision(scope, policies.len(), *valid_until)
     }
 
-    fn trust_stage(&self, policy: &Policy, valid_until: &mut UnixMs) -> Decision {
+    pub(crate) fn trust_stage(&self, policy: &Policy, valid_until: &mut UnixMs) -> Decision {
         let mut tally = Tally::default();
         for (index, statement) in policy.document.trust.iter().enumerate() {
             if statement.speaks_of(&self.asked, self.account, self.arn) {

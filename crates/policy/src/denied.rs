@@ -30,6 +30,8 @@ pub enum Reason {
     /// Nobody can say at present: what is in force is kept elsewhere and cannot be read. Nothing is known to be gone, so
     /// nothing ends for it.
     Unavailable,
+    /// An account itself assumes no role. Source: facts/ram.md section 1.6.
+    OwnerAssumes,
 }
 
 /// A refusal. Displays as one sentence for logs and reason strings.
@@ -57,7 +59,11 @@ impl Denied {
     pub fn no_permission_type(&self) -> &'static str {
         match self.reason {
             Reason::Explicit(_) => "ExplicitDeny",
-            Reason::NoAllow { .. } | Reason::AccountWall | Reason::NoPrincipal | Reason::Unavailable => "ImplicitDeny",
+            Reason::NoAllow { .. }
+            | Reason::AccountWall
+            | Reason::NoPrincipal
+            | Reason::Unavailable
+            | Reason::OwnerAssumes => "ImplicitDeny",
         }
     }
 
@@ -67,7 +73,9 @@ impl Denied {
         match &self.reason {
             Reason::Explicit(statement) => statement.scope.as_str(),
             Reason::NoAllow { scope, .. } => scope.as_str(),
-            Reason::AccountWall | Reason::NoPrincipal | Reason::Unavailable => Scope::Account.as_str(),
+            Reason::AccountWall | Reason::NoPrincipal | Reason::Unavailable | Reason::OwnerAssumes => {
+                Scope::Account.as_str()
+            }
         }
     }
 
@@ -131,6 +139,7 @@ impl fmt::Display for Denied {
                 Ok(())
             }
             Reason::AccountWall => f.write_str("it belongs to another account"),
+            Reason::OwnerAssumes => f.write_str("an account itself cannot assume a role; a user or a role of it can"),
             Reason::NoPrincipal => f.write_str("the user or the credential is gone or inactive"),
             Reason::Unavailable => f.write_str("what is in force cannot be read at present"),
         }

@@ -3,7 +3,7 @@
 use crate::{
     Fault, FaultKind, fault, json, parse,
     sieve::{self, Sieve},
-    statement::{Statement, TrustStatement},
+    statement::{Statement, TrustStatement, TrustedPrincipal},
 };
 
 /// What a document is for; decides its elements, its limit and how a fault of it is called.
@@ -96,6 +96,19 @@ impl Document {
         } else {
             Err(fault::locate(text, faults))
         }
+    }
+
+    /// The users, roles and identity providers that a trust policy names, as `acs:ram::{AccountId}:{kind}/{name}`.
+    pub fn trusted_arns(&self) -> impl Iterator<Item = &str> {
+        self.trust.iter().flat_map(|statement| &statement.principals).filter_map(|principal| match principal {
+            TrustedPrincipal::Arn(arn) | TrustedPrincipal::Provider(arn) => Some(&**arn),
+            TrustedPrincipal::Account(_) | TrustedPrincipal::Foreign => None,
+        })
+    }
+
+    /// The places of the statements that allow.
+    pub fn allows(&self) -> impl Iterator<Item = usize> {
+        self.statements.iter().enumerate().filter(|(_, statement)| !statement.deny).map(|(place, _)| place)
     }
 
     /// The text, byte for byte as given.

@@ -29,10 +29,16 @@
 //! let _ = sluice_policy::Grant { epoch: unreachable!(), valid_until: unreachable!() };
 //! ```
 //! ```compile_fail
+//! // An Assumption comes from the Authority only.
+//! let _ = sluice_policy::Assumption { role: unreachable!(), chained_from: None };
+//! ```
+//! ```compile_fail
 //! // A Covering comes from the Authority only.
 //! let _ = sluice_policy::Covering { filter: unreachable!(), grant: unreachable!() };
 //! ```
 
+mod arn;
+mod assume;
 mod authority;
 mod caller;
 mod candidates;
@@ -60,12 +66,14 @@ mod system;
 mod task;
 pub mod vectors;
 
-pub use authority::{Authority, DecisionObserver, Grant, OBSERVED_MS_MAX, Permit, PolicySource, Seen};
+pub use arn::resource_of_arn;
+pub use assume::{AssumableRole, Assumption, Federated, NotAssumed};
+pub use authority::{Authority, DecisionObserver, Grant, OBSERVED_MS_MAX, OBSERVED_MS_MIN, Permit, PolicySource, Seen};
 pub use caller::{Caller, Credential, RoleSession};
 pub use catalogue::{Catalogue, Existing, NamedThing};
 pub use context::Context;
-pub use covering::Covering;
-pub use decide::{Decision, Effect, Request, decide};
+pub use covering::{Covering, covers};
+pub use decide::{Decision, Effect, Request, decide, decide_standing};
 pub use denied::{Denied, Reason};
 pub use document::{Document, DocumentKind, check};
 pub use epoch::Epoch;

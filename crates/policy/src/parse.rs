@@ -149,6 +149,7 @@ impl Reader<'_> {
                     ("RAM", None) => {
                         self.fault(&pointer, FaultKind::Value("an ARN such as `acs:ram::{AccountId}:root`"))
                     }
+                    ("Federated", _) => principals.push(provider(name).unwrap_or(TrustedPrincipal::Foreign)),
                     _ => principals.push(TrustedPrincipal::Foreign),
                 }
             }
@@ -267,4 +268,12 @@ fn trusted(arn: &str) -> Option<TrustedPrincipal> {
         }
         _ => None,
     }
+}
+
+/// `acs:ram::{AccountId}:saml-provider/{name}` or `:oidc-provider/{name}`. No user or role has such an ARN.
+fn provider(arn: &str) -> Option<TrustedPrincipal> {
+    let (account, name) = arn.strip_prefix("acs:ram::").or_else(|| arn.strip_prefix("acs:ram:*:"))?.split_once(':')?;
+    let named = name.strip_prefix("saml-provider/").or_else(|| name.strip_prefix("oidc-provider/"))?;
+    let legal = !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit()) && !named.is_empty();
+    legal.then(|| TrustedPrincipal::Provider(format!("acs:ram::{account}:{name}").into()))
 }

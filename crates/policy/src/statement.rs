@@ -110,17 +110,20 @@ pub(crate) enum TrustedPrincipal {
     Account(Box<str>),
     /// One user or role, by its ARN.
     Arn(Box<str>),
-    /// A cloud service or an identity provider: never one of our callers.
+    /// Whoever an identity provider vouches for, by the provider's ARN.
+    Provider(Box<str>),
+    /// A cloud service, or what no provider is called: never one of our callers.
     Foreign,
 }
 
 impl TrustStatement {
-    /// Whether it speaks of these actions by this principal.
+    /// Whether it speaks of these actions by this principal, or by somebody for whom the provider of this ARN vouches; then
+    /// `account` is empty.
     pub(crate) fn speaks_of(&self, asked: &[Asked], account: &str, arn: &str) -> bool {
         self.actions.matches(asked)
             && self.principals.iter().any(|principal| match principal {
                 TrustedPrincipal::Account(named) => **named == *account,
-                TrustedPrincipal::Arn(named) => **named == *arn,
+                TrustedPrincipal::Arn(named) | TrustedPrincipal::Provider(named) => **named == *arn,
                 TrustedPrincipal::Foreign => false,
             })
     }

@@ -16,6 +16,10 @@ pub enum SystemTask {
     SessionEnd,
     /// Adds up what is used, and forgets it when it is old.
     Usage,
+    /// Knows which master key is in use, and seals everything anew under another.
+    MasterKey,
+    /// Keeps what was decided, for the answer to "why?", and forgets it when it is old.
+    Decisions,
 }
 
 impl SystemTask {
@@ -28,6 +32,8 @@ impl SystemTask {
             Self::ConsoleSessions => "console-sessions",
             Self::SessionEnd => "session-end",
             Self::Usage => "usage",
+            Self::MasterKey => "master-key",
+            Self::Decisions => "decisions",
         }
     }
 }

@@ -115,6 +115,10 @@ fn signed_headers(args: &ApiArgs, host: &str, query: &str, now: jiff::Timestamp)
         ("x-acs-signature-nonce", sluice_access::random::token()),
         ("x-acs-version", args.product.version().to_owned()),
     ];
+    if let Some(token) = args.security_token.as_deref().filter(|token| !token.is_empty()) {
+        // The headers are signed in the order of their names.
+        headers.insert(headers.len() - 2, ("x-acs-security-token", token.to_owned()));
+    }
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let mut canonical = format!("POST\n/\n{query}\n");

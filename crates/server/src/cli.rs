@@ -9,9 +9,12 @@ use crate::{
     database_url::{DatabaseUrl, NotADatabase},
 };
 
+/// The version, and the commit where the build knew it.
+const VERSION: &str = env!("SLUICE_VERSION");
+
 /// A self-hosted ApsaraMQ for MQTT with RAM.
 #[derive(Debug, Parser)]
-#[command(name = "sluice", version, about, disable_help_subcommand = true)]
+#[command(name = "sluice", version = VERSION, about, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -24,6 +27,9 @@ pub(crate) enum Command {
     /// Operator: tenant accounts, also while the server runs
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Operator: the key that seals secrets at rest
+    #[command(subcommand)]
+    MasterKey(MasterKeyCommand),
     /// Operator: a consistent copy of the data, also while the server runs; the master key is not in it
     Backup {
         /// Where to: a folder that is empty or not there yet
@@ -48,6 +54,20 @@ pub(crate) enum Command {
     /// Load generator: connections, fan-in, fan-out and point-to-point, with latency percentiles
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Prints a shell's completions of these commands
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// The shells that are completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 /// The settings of `serve`. A flag beats the environment, which beats the file.
@@ -122,13 +142,75 @@ pub(crate) enum AccountCommand {
         #[arg(long)]
         id: Option<String>,
         #[command(flatten)]
-        place: Place,
+        place: KeyPlace,
     },
-    /// Lists the accounts: `AccountId=` and `Alias=` of each, one a line
+    /// Lists the accounts: `AccountId=`, `Alias=` and `Status=` of each, one a line
     List {
         #[command(flatten)]
-        place: Place,
+        place: KeyPlace,
     },
+    /// Puts an account out of force: calls are refused, connections and console sessions end, what it has stays
+    Disable {
+        #[command(flatten)]
+        account: Which,
+        #[command(flatten)]
+        place: KeyPlace,
+    },
+    /// Puts a disabled account in force again
+    Enable {
+        #[command(flatten)]
+        account: Which,
+        #[command(flatten)]
+        place: KeyPlace,
+    },
+    /// Deletes an account with everything that it has
+    Delete {
+        #[command(flatten)]
+        account: Which,
+        /// The account's ID again
+        #[arg(long, value_name = "ID")]
+        yes: Option<String>,
+        #[command(flatten)]
+        place: KeyPlace,
+    },
+    /// Gives an account a new password and a new root AccessKey, prints them, and ends those of before
+    ResetRoot {
+        #[command(flatten)]
+        account: Which,
+        #[command(flatten)]
+        place: KeyPlace,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MasterKeyCommand {
+    /// Seals everything under a new key and puts it in the place of the one of before, also while the server runs
+    Rotate {
+        #[command(flatten)]
+        place: KeyPlace,
+    },
+}
+
+/// One account.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// The account's ID, 16 digits
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// The account's alias
+    #[arg(long)]
+    pub(crate) alias: Option<String>,
+}
+
+/// Where the data is, and the key of what is sealed in it.
+#[derive(Debug, Args)]
+pub(crate) struct KeyPlace {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The server's master key file, for when none runs [default: master.key in the data folder]
+    #[arg(long, env = "SLUICE_MASTER_KEY_FILE", value_name = "FILE")]
+    pub(crate) master_key_file: Option<PathBuf>,
 }
 
 /// Where the data is.
@@ -179,6 +261,9 @@ pub(crate) struct ApiArgs {
     /// The secret that signs
     #[arg(long, env = "SLUICE_ACCESS_KEY_SECRET", hide_env_values = true)]
     pub(crate) access_key_secret: String,
+    /// The token of a temporary key
+    #[arg(long, env = "SLUICE_SECURITY_TOKEN", hide_env_values = true)]
+    pub(crate) security_token: Option<String>,
 }
 
 /// The products of the API.
@@ -200,6 +285,9 @@ pub(crate) struct MqttLoginArgs {
     /// The secret that signs
     #[arg(long, env = "SLUICE_ACCESS_KEY_SECRET", hide_env_values = true)]
     pub(crate) access_key_secret: String,
+    /// The token of a temporary key
+    #[arg(long, env = "SLUICE_SECURITY_TOKEN", hide_env_values = true)]
+    pub(crate) security_token: Option<String>,
     /// The instance
     #[arg(long)]
     pub(crate) instance: String,

@@ -2,15 +2,16 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-use secrecy::{ExposeSecret, SecretString};
-use sluice_access::{MasterKey, SealError};
+use secrecy::ExposeSecret;
+use sluice_access::MasterKey;
 
 use crate::{
     manifest::{DATABASE, LOG},
+    master_key::{self, KeyFileError},
     private,
 };
 
@@ -21,10 +22,8 @@ pub(crate) enum FolderError {
     InUse(PathBuf),
     #[error("cannot use `{path}`: {source}")]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("the master key file `{0}` may be read by others; give it mode 0600")]
-    KeyOpenToOthers(PathBuf),
-    #[error("the master key file `{path}` is wrong: {source}")]
-    Key { path: PathBuf, source: SealError },
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     #[error(
         "the master key file `{0}` is missing, and the data was sealed under it; put it back (a backup does not contain it) \
          or name it with --master-key-file; servers that share a database share the key"
@@ -75,7 +74,12 @@ impl DataFolder {
 
     /// Whether the folder has a database of its own.
     pub(crate) fn has_database(&self) -> bool {
-        self.path.join(DATABASE).exists()
+        Self::holds_database(&self.path)
+    }
+
+    /// Whether there is a database of its own in a folder that may not be there at all.
+    pub(crate) fn holds_database(path: &Path) -> bool {
+        path.join(DATABASE).exists()
     }
 
     /// Where the message log is.
@@ -113,12 +117,7 @@ impl DataFolder {
             }
             write_private(&path, MasterKey::generate_hex().expose_secret())?;
         }
-        let mode = std::fs::metadata(&path).map_err(io(&path))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(FolderError::KeyOpenToOthers(path));
-        }
-        let text: SecretString = std::fs::read_to_string(&path).map_err(io(&path))?.into();
-        MasterKey::from_hex(&text).map_err(|source| FolderError::Key { path, source })
+        Ok(master_key::parse(&path, &master_key::read(&path)?)?)
     }
 
     /// Writes `first-start.txt`, mode 0600, and gives its path.
@@ -138,6 +137,8 @@ fn write_private(path: &Path, text: &str) -> Result<(), FolderError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -156,7 +157,8 @@ mod tests {
         assert_eq!(folder.master_key(None, false).unwrap().open("row", &sealed).unwrap().expose_secret(), "secret");
         let path = temp.path().join("master.key");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(folder.master_key(None, false), Err(FolderError::KeyOpenToOthers(_))));
+        let refused = folder.master_key(None, false);
+        assert!(matches!(refused, Err(FolderError::Key(KeyFileError::OpenToOthers(_)))));
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(folder.master_key(None, true), Err(FolderError::KeyMissing(_))));
     }

@@ -78,7 +78,7 @@ pub(crate) async fn run(access: &Arc<Access>) -> Result<Option<FirstStart>, Firs
 impl FirstStart {
     /// Prints the secrets once on a terminal, else writes them to the folder and prints where.
     pub(crate) fn tell(&self, folder: &DataFolder, mqtt: &str, http: &str) -> Result<(), FirstStartError> {
-        let mut lines = crate::operator::lines_of(&self.account);
+        let mut lines = crate::account_command::lines_of(&self.account);
         lines.push(format!("InstanceId={}", self.instance));
         lines.push(format!("Console=http://{http}/console/"));
         let mut out = std::io::stdout().lock();

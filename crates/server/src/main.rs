@@ -4,6 +4,7 @@
 //! Never here: a rule, a query or a check of permission. This is the one place that reads the system's clock and makes
 //! the `Authority`.
 
+mod account_command;
 mod api_command;
 mod backup;
 mod bench;
@@ -12,12 +13,14 @@ mod cli;
 mod config;
 mod data_folder;
 mod database_url;
+mod decisions;
 mod first_start;
 mod health;
 mod http_listener;
 mod listeners;
 mod log;
 mod manifest;
+mod master_key;
 mod open_files;
 mod operator;
 mod policy_command;
@@ -29,9 +32,10 @@ mod wiring;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use cli::{AccountCommand, Cli, Command, PolicyCommand};
+use account_command::{AccountRequest, Named};
+use cli::{AccountCommand, Cli, Command, MasterKeyCommand, PolicyCommand, Shell};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -80,12 +84,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             runtime()?.block_on(serve::run(config)).map_err(Failure::of)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Account(command) => {
-            let (place, request) = match command {
-                AccountCommand::Create { alias, id, place } => (place, operator::AccountRequest::Create { alias, id }),
-                AccountCommand::List { place } => (place, operator::AccountRequest::List),
-            };
-            runtime()?.block_on(operator::run(&place, request, &mut out)).map_err(Failure::of)?;
+        Command::Account(command) => account(command, &mut out),
+        Command::MasterKey(MasterKeyCommand::Rotate { place }) => {
+            runtime()?.block_on(operator::rotate_master_key(&place, &mut out)).map_err(Failure::of)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Backup { dir, place } => {
@@ -102,7 +103,36 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Policy(PolicyCommand::Check { file }) => policy_command::check(&file, &mut out).map_err(Failure::of),
         Command::Policy(PolicyCommand::Test { file }) => policy_command::test(&file, &mut out).map_err(Failure::of),
         Command::Bench(command) => bench::run(&command, &mut out).map_err(Failure::of),
+        Command::Completions { shell } => {
+            completions(shell, &mut out);
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
+
+fn account(command: AccountCommand, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let named = |which: cli::Which| Named { id: which.id, alias: which.alias };
+    let (place, request) = match command {
+        AccountCommand::Create { alias, id, place } => (place, AccountRequest::Create { alias, id }),
+        AccountCommand::List { place } => (place, AccountRequest::List),
+        AccountCommand::Disable { account, place } => (place, AccountRequest::Disable(named(account))),
+        AccountCommand::Enable { account, place } => (place, AccountRequest::Enable(named(account))),
+        AccountCommand::Delete { account, yes, place } => {
+            (place, AccountRequest::Delete { account: named(account), yes })
+        }
+        AccountCommand::ResetRoot { account, place } => (place, AccountRequest::ResetRoot(named(account))),
+    };
+    runtime()?.block_on(operator::run(&place, request, out)).map_err(Failure::of)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn completions(shell: Shell, out: &mut impl Write) {
+    let shell = match shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    clap_complete::generate(shell, &mut Cli::command(), "sluice", out);
 }
 
 fn print(lines: &[String], out: &mut impl Write) -> std::io::Result<ExitCode> {
@@ -118,7 +148,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 fn mqtt_login(args: &cli::MqttLoginArgs, out: &mut impl Write) -> std::io::Result<ExitCode> {
     let secret = args.access_key_secret.as_str().into();
-    writeln!(out, "Username=Signature|{}|{}", args.access_key_id, args.instance)?;
+    let token = args.security_token.as_deref().filter(|token| !token.is_empty());
+    let token = token.map(|token| format!("|{token}")).unwrap_or_default();
+    writeln!(out, "Username=Signature|{}|{}{token}", args.access_key_id, args.instance)?;
     writeln!(out, "Password={}", sluice_access::mqtt_password(&secret, &args.client_id))?;
     Ok(ExitCode::SUCCESS)
 }

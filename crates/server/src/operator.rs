@@ -1,4 +1,4 @@
-//! `sluice account …` and `sluice backup`: beside a running server over its socket, else on the locked folder itself.
+//! `sluice account …`, `backup` and `master-key`: beside a running server over its socket, else on the locked folder itself.
 //!
 //! The socket has mode 0600 in a folder of mode 0700: who can open it could read the data as well.
 //! One JSON line each way.
@@ -10,21 +10,22 @@ use std::{
     sync::Arc,
 };
 
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use sluice_access::{Access, AccountDraft, ProvisionError, Provisioned};
-use sluice_model::{AccountAlias, AccountId, NameError};
-use sluice_policy::SystemTask;
+use sluice_access::Access;
+use sluice_store::log::Log;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
 };
 
 use crate::{
+    account_command::{self, AccountRequest, Live},
     backup::{self, BackupError},
-    cli::Place,
+    cli::{KeyPlace, Place},
     data_folder::{DataFolder, FolderError},
     database_url::NotADatabase,
+    master_key::{self, KeyFileError, Sharing},
+    wiring,
 };
 
 /// Longest line either way.
@@ -32,19 +33,13 @@ const LINE_BYTES_MAX: u64 = 1024 * 1024;
 /// Connections served at once.
 const CONNECTIONS_MAX: usize = 4;
 
-/// What an operator asks of accounts.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum AccountRequest {
-    Create { alias: String, id: Option<String> },
-    List,
-}
-
 /// What an operator asks.
 #[derive(Debug, Serialize, Deserialize)]
 enum Request {
     Account(AccountRequest),
     /// A copy of the data; the path is absolute.
     Backup(PathBuf),
+    RotateMasterKey,
 }
 
 /// What an operator is answered. Not `Debug`: it holds secrets.
@@ -68,66 +63,43 @@ pub(crate) enum OperatorError {
     #[error("{0}")]
     Refused(String),
     #[error(transparent)]
-    Wiring(#[from] crate::wiring::WiringError),
+    Wiring(#[from] wiring::WiringError),
+    #[error("the command ended before its time: {0}")]
+    Ended(#[from] tokio::task::JoinError),
     #[error(transparent)]
     Backup(#[from] BackupError),
     #[error(transparent)]
     Database(#[from] NotADatabase),
 }
 
-/// The lines of DESIGN section 1: one `Name=value` each.
-pub(crate) fn lines_of(account: &Provisioned) -> Vec<String> {
-    vec![
-        format!("AccountId={}", account.account),
-        format!("Alias={}", account.alias),
-        format!("LogonName={}", account.alias),
-        format!("Password={}", account.password.expose_secret()),
-        format!("AccessKeyId={}", account.access_key_id),
-        format!("AccessKeySecret={}", account.access_key_secret.expose_secret()),
-    ]
-}
-
 /// What a running server serves its operator with.
 pub(crate) struct Operator {
     pub(crate) access: Arc<Access>,
+    pub(crate) live: Live,
+    pub(crate) master_key: PathBuf,
+    pub(crate) sharing: Sharing,
     pub(crate) backup: backup::Source,
+    pub(crate) rotation: tokio::sync::Mutex<()>,
 }
 
 impl Operator {
     async fn answer(&self, request: Request) -> Reply {
         match request {
-            Request::Account(request) => answer(&self.access, request).await,
+            Request::Account(request) => reply(account_command::answer(&self.access, &self.live, request).await),
             Request::Backup(copy) => reply(backup::make(&self.backup, &copy).await),
+            Request::RotateMasterKey => reply(self.rotate().await),
         }
     }
-}
 
-async fn answer(access: &Arc<Access>, request: AccountRequest) -> Reply {
-    reply(match request {
-        AccountRequest::Create { alias, id } => create(access, &alias, id.as_deref()).await,
-        AccountRequest::List => list(access).await,
-    })
+    async fn rotate(&self) -> Result<Vec<String>, KeyFileError> {
+        // Two at once would each write the file.
+        let _turn = self.rotation.lock().await;
+        master_key::rotate(&self.access, &self.master_key, self.sharing).await
+    }
 }
 
 fn reply<E: std::fmt::Display>(result: Result<Vec<String>, E>) -> Reply {
     result.map_or_else(|error| Reply::Refused(error.to_string()), Reply::Lines)
-}
-
-async fn create(access: &Arc<Access>, alias: &str, id: Option<&str>) -> Result<Vec<String>, ProvisionError> {
-    let name = |error: NameError| ProvisionError::Name(error);
-    let alias: AccountAlias = alias.parse().map_err(name)?;
-    let account: Option<AccountId> = id.map(str::parse).transpose().map_err(name)?;
-    let draft = AccountDraft { account, alias: Some(alias), ..AccountDraft::default() };
-    let provisioned = access.create_account(SystemTask::OperatorCommand, draft).await?;
-    Ok(lines_of(&provisioned))
-}
-
-async fn list(access: &Access) -> Result<Vec<String>, ProvisionError> {
-    let accounts = access.list_accounts().await?;
-    let lines = |account: &sluice_store::Account| {
-        [format!("AccountId={}", account.account), format!("Alias={}", account.alias)]
-    };
-    Ok(accounts.iter().flat_map(lines).collect())
 }
 
 /// Serves the socket until the listener fails.
@@ -178,15 +150,45 @@ async fn serve_one(stream: UnixStream, operator: &Operator) -> std::io::Result<(
 }
 
 /// Runs a command on accounts: through the server when one runs, else with the folder's lock. Prints the lines.
-pub(crate) async fn run(place: &Place, request: AccountRequest, out: &mut impl Write) -> Result<(), OperatorError> {
-    let reply = match UnixStream::connect(DataFolder::socket_path(&place.data_dir)).await {
+pub(crate) async fn run(place: &KeyPlace, request: AccountRequest, out: &mut impl Write) -> Result<(), OperatorError> {
+    let data_dir = &place.place.data_dir;
+    let reply = match UnixStream::connect(DataFolder::socket_path(data_dir)).await {
         Ok(stream) => ask(stream, &Request::Account(request)).await?,
         Err(_) => {
-            let folder = DataFolder::open(&place.data_dir)?;
-            let opened = crate::wiring::open(&folder, place.database()?.as_ref(), None).await?;
+            let folder = DataFolder::open(data_dir)?;
+            // What waits in the log is not looked at: it is found without its account at the next start.
+            let log = if request.ends_messages() { Some(wiring::open_log(&folder).await?.0) } else { None };
+            let database = place.place.database()?;
+            let opened = wiring::open(&folder, database.as_ref(), place.master_key_file.as_deref()).await?;
             // Closing waits for whatever still has a connection.
             drop(opened.turn);
-            let reply = answer(&opened.access, request).await;
+            let reply = reply(account_command::answer(&opened.access, &Live::Resting(log.clone()), request).await);
+            opened.store.close().await;
+            if let Some(log) = log {
+                tokio::task::spawn_blocking(move || log.close()).await?;
+            }
+            reply
+        }
+    };
+    tell(reply, out)
+}
+
+/// Changes the master key: by the server when one runs, else with the folder's lock. Prints the lines.
+pub(crate) async fn rotate_master_key(place: &KeyPlace, out: &mut impl Write) -> Result<(), OperatorError> {
+    let data_dir = &place.place.data_dir;
+    let reply = match UnixStream::connect(DataFolder::socket_path(data_dir)).await {
+        Ok(stream) => ask(stream, &Request::RotateMasterKey).await?,
+        Err(_) => {
+            let (database, key_file) = (place.place.database()?, place.master_key_file.as_deref());
+            let sharing = Sharing::of(database.is_some());
+            if sharing == Sharing::Alone && !DataFolder::holds_database(data_dir) {
+                return Err(BackupError::NoData(data_dir.clone()).into());
+            }
+            let folder = DataFolder::open(data_dir)?;
+            let opened = wiring::open(&folder, database.as_ref(), key_file).await?;
+            drop(opened.turn);
+            let key_file = folder.master_key_path(key_file);
+            let reply = reply(master_key::rotate(&opened.access, &key_file, sharing).await);
             opened.store.close().await;
             reply
         }
@@ -202,7 +204,7 @@ pub(crate) async fn backup(place: &Place, copy: &Path, out: &mut impl Write) -> 
     let copy = std::path::absolute(copy)?;
     let reply = match UnixStream::connect(DataFolder::socket_path(data_dir)).await {
         Ok(stream) => ask(stream, &Request::Backup(copy)).await?,
-        Err(_) => Reply::Lines(backup::without_server(data_dir, &copy, crate::wiring::system_clock()).await?),
+        Err(_) => Reply::Lines(backup::without_server(data_dir, &copy, wiring::system_clock()).await?),
     };
     tell(reply, out)
 }

@@ -15,17 +15,20 @@ use sluice_actions::{Services, Usage};
 use sluice_broker::{Arrival, Broker};
 use sluice_mqtt::Intake;
 use sluice_openapi::OpenApi;
-use sluice_policy::Authority;
+use sluice_policy::{Authority, DecisionObserver};
 use sluice_store::log::{EmbeddedLog, Log};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    account_command::Live,
     backup, certificate_watch,
     config::Config,
     data_folder::{DataFolder, FolderError},
+    decisions::DecisionsWriter,
     first_start::{self, FirstStartError},
     health::{self, Readiness},
     listeners::{Listeners, ListenersError},
+    master_key::Sharing,
     open_files,
     operator::{self, Operator},
     usage::Writer,
@@ -69,7 +72,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     drop(opened.turn);
     let addresses = listeners.addresses()?;
     let access = Arc::clone(&opened.access);
-    let authority = Authority::new(access.policy_source());
+    let authority = Authority::observed(access.policy_source(), Arc::clone(access.seen()) as Arc<dyn DecisionObserver>);
     let broker = Broker::new(Arc::clone(&access), authority.clone(), Arc::clone(&log) as Arc<dyn Log>, recovered);
     sweep_for_others(&access, &broker);
     let usage = Usage::new(opened.store.clone(), Arc::clone(&broker), access.clock().now());
@@ -84,10 +87,8 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let readiness = Readiness::default();
     let health = health::routes(readiness.clone(), Arc::clone(&log) as Arc<dyn Log>, Arc::clone(&access), metrics);
     let router = routes(&access, services, listeners.intake()).merge(health);
-    let backup =
-        backup::Source::new(&folder, config.master_key_file.as_deref(), Some(Arc::clone(&log)), access.clock().clone())
-            .with_database(config.database.is_some());
-    operator::serve(folder.path(), Operator { access: Arc::clone(&access), backup }).await?;
+    let live = Live::Server { broker: Arc::clone(&broker), usage: Arc::clone(&usage) };
+    operator::serve(folder.path(), operator(&config, &folder, &access, live, &log)).await?;
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let watch = certificate_watch::run(listeners.certificates(), signal(SignalKind::hangup())?);
@@ -98,6 +99,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     }
     doors.http.spawn(Arc::clone(&broker).keep_time());
     let usage_writer = Writer::start(usage, access.clock().clone());
+    let decisions_writer = DecisionsWriter::start(Arc::clone(&access));
     if let Some(first_start) = first_start {
         first_start.tell(&folder, &addresses.mqtt.to_string(), &addresses.http.to_string())?;
     }
@@ -114,9 +116,31 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     drain(&broker).await;
     doors.http.abort_all();
     usage_writer.finish().await;
+    decisions_writer.finish().await;
     close(log).await;
     opened.store.close().await;
     Ok(())
+}
+
+/// What the operator's socket is served with.
+fn operator(
+    config: &Config,
+    folder: &DataFolder,
+    access: &Arc<Access>,
+    live: Live,
+    log: &Arc<EmbeddedLog>,
+) -> Operator {
+    let key_file = config.master_key_file.as_deref();
+    let is_shared = config.database.is_some();
+    let backup = backup::Source::new(folder, key_file, Some(Arc::clone(log)), access.clock().clone());
+    Operator {
+        access: Arc::clone(access),
+        live,
+        master_key: folder.master_key_path(key_file),
+        sharing: Sharing::of(is_shared),
+        backup: backup.with_database(is_shared),
+        rotation: tokio::sync::Mutex::new(()),
+    }
 }
 
 /// What other processes changed, the live side decides again.

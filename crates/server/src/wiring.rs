@@ -17,6 +17,7 @@ use sluice_store::{
 use crate::{
     data_folder::{DataFolder, FolderError},
     database_url::DatabaseUrl,
+    master_key,
 };
 
 /// Why the rooms could not be opened.
@@ -63,7 +64,8 @@ pub(crate) struct Opened {
     pub(crate) turn: StartingTurn,
 }
 
-/// Opens the database, the folder's own or the one named, and reads the accounts.
+/// Opens the database, the folder's own or the one named, and reads the accounts. A change of the master key that was interrupted
+/// is finished, unless others share the database: their key files may not hold the new key yet.
 pub(crate) async fn open(
     folder: &DataFolder,
     database: Option<&DatabaseUrl>,
@@ -84,6 +86,9 @@ pub(crate) async fn open(
     let master_key = folder.master_key(master_key_file, is_sealed)?;
     let others = store.shared_changes(url).await?;
     let access = Access::open(store.clone(), master_key, system_clock()).await?;
+    if database.is_none() {
+        master_key::finish_at_start(&access, &folder.master_key_path(master_key_file)).await;
+    }
     Ok(Opened { store, access: Arc::new(access), others, turn })
 }
 

@@ -1,6 +1,6 @@
 //! Tenant accounts and their own sign-in.
 
-use sluice_model::{AccessKeyId, AccountAlias, AccountId, UnixMs};
+use sluice_model::{AccessKeyId, AccountAlias, AccountId, Principal, UnixMs};
 use sluice_policy::SystemTask;
 
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     instances,
     login_profiles::LoginState,
     row::{Columns, account_number},
+    write::Write,
 };
 
 /// A tenant.
@@ -18,6 +19,8 @@ pub struct Account {
     pub account: AccountId,
     /// Its alias; the ID's digits cannot be one, so an account without alias has `account-{ID}`.
     pub alias: AccountAlias,
+    /// Whether anything of it is in force; an operator disables and enables it.
+    pub active: bool,
     /// When it was made.
     pub created: UnixMs,
 }
@@ -40,8 +43,29 @@ pub struct NewAccount<'a> {
     pub created: UnixMs,
 }
 
-fn account(columns: &Columns<'_>) -> Result<Account, StoreError> {
-    Ok(Account { account: columns.account()?, alias: columns.parsed("alias")?, created: columns.time("created")? })
+/// The account's own way in, anew. Not `Debug`: the hash stays out of logs.
+pub struct NewRoot<'a> {
+    /// Which account.
+    pub account: AccountId,
+    /// argon2 hash of its own password.
+    pub password_hash: &'a str,
+    /// Its only AccessKey from now on.
+    pub key: &'a AccessKeyId,
+    /// That key's secret, sealed.
+    pub sealed_secret: &'a str,
+    /// Now.
+    pub created: UnixMs,
+}
+
+pub(crate) const COLUMNS: &str = "account_id, alias, active, created";
+
+pub(crate) fn account(columns: &Columns<'_>) -> Result<Account, StoreError> {
+    Ok(Account {
+        account: columns.account()?,
+        alias: columns.parsed("alias")?,
+        active: columns.flag("active")?,
+        created: columns.time("created")?,
+    })
 }
 
 impl Store {
@@ -56,26 +80,51 @@ impl Store {
         if write.count(same_id, &[new.account.into()]).await? > 0 {
             return Err(StoreError::AlreadyExists(Entity::Account));
         }
-        write
-            .insert(
-                "INSERT INTO accounts (account_id, alias, password_hash, failures, locked_until, created, revision) \
-                 VALUES ($1, $2, $3, 0, 0, $4, 0)",
-                &[new.account.into(), new.alias.as_str().into(), new.password_hash.into(), new.created.into()],
-                Entity::AccountAlias,
-            )
-            .await?;
-        write
-            .insert(
-                "INSERT INTO access_keys (key_id, account_id, user_id, sealed_secret, active, created) \
-                 VALUES ($1, $2, 0, $3, 1, $4)",
-                &[new.key.as_str().into(), new.account.into(), new.sealed_secret.into(), new.created.into()],
-                Entity::AccessKey,
-            )
-            .await?;
+        write.expect_sealed_now(new.sealed_secret).await?;
+        // Behind the changes of a deleted account of this ID: whoever reads them tells changes apart by their numbers.
+        let behind = "SELECT COALESCE(MAX(revision) + 1, 0) AS n FROM changes WHERE account_id = $1";
+        write.revision = write.count(behind, &[new.account.into()]).await?;
+        let revision = write.revision;
+        let sql = "INSERT INTO accounts (account_id, alias, password_hash, failures, locked_until, created, revision) \
+                   VALUES ($1, $2, $3, 0, 0, $4, $5)";
+        let (alias, hash) = (new.alias.as_str().into(), new.password_hash.into());
+        let binds = [new.account.into(), alias, hash, new.created.into(), revision.into()];
+        write.insert(sql, &binds, Entity::AccountAlias).await?;
+        insert_root_key(&mut write, (new.account, new.key, new.sealed_secret), new.created).await?;
         if let Some(instance) = new.instance {
             instances::insert(&mut write, instance).await?;
         }
         write.commit(Change::Account(new.account)).await
+    }
+
+    /// Puts an account out of force, or in force again.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn set_account_active(&self, task: SystemTask, id: AccountId, active: bool) -> Result<(), StoreError> {
+        tracing::info!(task = task.as_str(), account = %id, active, "a system task disables or enables an account");
+        let mut write = self.write(id).await?;
+        write.run("UPDATE accounts SET active = $2 WHERE account_id = $1", &[id.into(), active.into()]).await?;
+        write.commit(Change::Account(id)).await
+    }
+
+    /// Replaces the account's own password and AccessKeys; its lock and its own console sessions end. Users keep theirs.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] of the account, [`StoreError::AlreadyExists`] of the key.
+    pub async fn reset_root(&self, task: SystemTask, new: &NewRoot<'_>) -> Result<(), StoreError> {
+        tracing::info!(task = task.as_str(), account = %new.account, "a system task resets an account's own sign-in");
+        let mut write = self.write(new.account).await?;
+        // Before the keys, which whoever changes the master key locks after this.
+        write.expect_sealed_now(new.sealed_secret).await?;
+        let sql = "UPDATE accounts SET password_hash = $2, failures = 0, locked_until = 0 WHERE account_id = $1";
+        write.run(sql, &[new.account.into(), new.password_hash.into()]).await?;
+        for table in ["access_keys", "console_sessions"] {
+            let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND user_id = 0");
+            write.run(&sql, &[new.account.into()]).await?;
+        }
+        insert_root_key(&mut write, (new.account, new.key, new.sealed_secret), new.created).await?;
+        write.commit(Change::Principal(Principal::Account(new.account))).await
     }
 
     /// All accounts, by ID.
@@ -83,7 +132,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        let rows = self.all("SELECT account_id, alias, created FROM accounts ORDER BY account_id", &[]).await?;
+        let rows = self.all(&format!("SELECT {COLUMNS} FROM accounts ORDER BY account_id"), &[]).await?;
         rows.iter().map(|row| account(&Columns { row, table: "accounts" })).collect()
     }
 
@@ -92,7 +141,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        self.account_where("SELECT account_id, alias, created FROM accounts WHERE account_id = $1", id.into()).await
+        self.account_where(&format!("SELECT {COLUMNS} FROM accounts WHERE account_id = $1"), id.into()).await
     }
 
     /// The account with this alias.
@@ -100,8 +149,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn account_by_alias(&self, alias: &AccountAlias) -> Result<Option<Account>, StoreError> {
-        let sql = "SELECT account_id, alias, created FROM accounts WHERE alias = $1";
-        self.account_where(sql, alias.as_str().into()).await
+        let sql = format!("SELECT {COLUMNS} FROM accounts WHERE alias = $1");
+        self.account_where(&sql, alias.as_str().into()).await
     }
 
     async fn account_where(&self, sql: &str, bind: Bind<'_>) -> Result<Option<Account>, StoreError> {
@@ -119,4 +168,15 @@ impl Store {
         let row = self.one(sql, &[Bind::Integer(account_number(id))]).await?;
         row.as_ref().map(|row| LoginState::of(&Columns { row, table: "accounts" })).transpose()
     }
+}
+
+async fn insert_root_key(
+    write: &mut Write,
+    (account, key, sealed_secret): (AccountId, &AccessKeyId, &str),
+    created: UnixMs,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO access_keys (key_id, account_id, user_id, sealed_secret, active, created) \
+               VALUES ($1, $2, 0, $3, 1, $4)";
+    let binds = [key.as_str().into(), account.into(), sealed_secret.into(), created.into()];
+    write.insert(sql, &binds, Entity::AccessKey).await
 }

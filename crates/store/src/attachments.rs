@@ -73,7 +73,7 @@ impl Holder {
         }
     }
 
-    fn read(columns: &Columns<'_>) -> Result<Self, StoreError> {
+    pub(crate) fn read(columns: &Columns<'_>) -> Result<Self, StoreError> {
         let number = || columns.parsed::<u64>("holder_id");
         let damaged = |error| columns.damaged(error);
         match columns.text("holder_kind")?.as_str() {
@@ -187,6 +187,7 @@ impl Store {
         by.check(account, &holder.target(holder_name))?;
         let mut write = self.write(account).await?;
         write.expect_holder(account, holder, holder_name).await?;
+        write.expect_own_policies(account, holder).await?;
         let sql = "SELECT COUNT(*) AS n FROM policies WHERE account_id = $1 AND name = $2";
         if policy_type == PolicyType::Custom
             && write.count(sql, &[account.into(), policy_name.as_str().into()]).await? == 0
@@ -227,6 +228,7 @@ impl Store {
         by.check(account, &holder.target(holder_name))?;
         let mut write = self.write(account).await?;
         write.expect_holder(account, holder, holder_name).await?;
+        write.expect_own_policies(account, holder).await?;
         let sql = "DELETE FROM policy_attachments WHERE account_id = $1 AND holder_kind = $2 AND holder_id = $3 \
                    AND policy_type = $4 AND policy_name = $5";
         let id = holder.id();

@@ -21,7 +21,9 @@ const POSTGRES_CONNECTIONS_MAX: u32 = 8;
 /// How long PostgreSQL may take to give a connection; several requests may wait for one that is in use.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
 /// How long one statement may take on PostgreSQL before it counts as lost.
-const STATEMENT_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const STATEMENT_WAIT: Duration = Duration::from_secs(5);
+/// How long one statement may take that reads a table of all accounts.
+const WHOLE_WAIT: Duration = Duration::from_secs(61);
 /// What each connection to PostgreSQL is told. A statement ends before we stop waiting for it, and a process that stands
 /// still in the middle of a transaction keeps nobody else from an account.
 const POSTGRES_SESSION: [&str; 3] =
@@ -42,6 +44,17 @@ pub struct Store {
     instant: Option<Arc<tokio::sync::Mutex<Transaction<'static, Any>>>>,
     /// What this process wrote; none where nobody else writes.
     pub(crate) own: Option<Arc<OwnChanges>>,
+    /// How long one statement may take where the database is elsewhere.
+    wait: Duration,
+}
+
+/// How much is read at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What a change touched.
+    Part,
+    /// Every account: it may take longer.
+    Whole,
 }
 
 impl fmt::Debug for Store {
@@ -126,7 +139,7 @@ impl Store {
             .connect(&url)
             .await?;
         let own = is_shared.then(OwnChanges::default).map(Arc::new);
-        let store = Self { pool, instant: None, own };
+        let store = Self { pool, instant: None, own, wait: STATEMENT_WAIT };
         store.migrate(!is_shared).await?;
         Ok(store)
     }
@@ -172,14 +185,19 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn at_one_instant(&self) -> Result<Self, StoreError> {
+    pub async fn at_one_instant(&self, extent: Extent) -> Result<Self, StoreError> {
         let mut transaction = self.begin().await?;
+        let is_whole = extent == Extent::Whole;
         if self.own.is_some() {
             // SQLite's transactions are so anyway.
-            let sql = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
-            self.bounded(sqlx::query(sql).execute(&mut *transaction)).await?;
+            let is_one = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            let may_take_long = is_whole.then_some("SET LOCAL statement_timeout = '60s'");
+            for statement in [is_one].into_iter().chain(may_take_long) {
+                self.bounded(sqlx::query(statement).execute(&mut *transaction)).await?;
+            }
         }
-        Ok(Self { instant: Some(Arc::new(tokio::sync::Mutex::new(transaction))), ..self.clone() })
+        let wait = if is_whole { WHOLE_WAIT } else { self.wait };
+        Ok(Self { instant: Some(Arc::new(tokio::sync::Mutex::new(transaction))), wait, ..self.clone() })
     }
 
     /// Waits for its turn to be the one process that starts on this database; the turn ends when the value is dropped.
@@ -245,7 +263,7 @@ impl Store {
     }
 
     async fn bounded<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
-        bounded(self.own.is_some(), work).await
+        bounded(self.own.as_ref().map(|_| self.wait), work).await
     }
 }
 
@@ -256,15 +274,13 @@ pub struct StartingTurn {
     _transaction: Option<Transaction<'static, Any>>,
 }
 
-/// Waits for a database, not longer than a statement may take where it is elsewhere.
+/// Waits for a database; not longer than `wait`, where there is one.
 pub(crate) async fn bounded<T>(
-    is_elsewhere: bool,
+    wait: Option<Duration>,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {
-    if !is_elsewhere {
-        return Ok(work.await?);
-    }
-    match tokio::time::timeout(STATEMENT_WAIT, work).await {
+    let Some(wait) = wait else { return Ok(work.await?) };
+    match tokio::time::timeout(wait, work).await {
         Ok(done) => Ok(done?),
         Err(_) => Err(StoreError::Unavailable("it did not answer in time".to_owned())),
     }

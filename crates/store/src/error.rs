@@ -31,8 +31,12 @@ pub enum Entity {
     GroupAttachment,
     /// A role.
     Role,
+    /// A role that is linked to a cloud service.
+    ServiceLinkedRole,
     /// A policy attached to a role.
     RoleAttachment,
+    /// A tag of a policy or role.
+    Tag,
     /// An instance.
     Instance,
     /// A parent topic.
@@ -62,6 +66,9 @@ pub enum StoreError {
         /// The resource that the permit names.
         permitted: String,
     },
+    /// What was to be written is sealed under a master key that is not in use any more: seal it again.
+    #[error("the master key was changed; seal again")]
+    SealedBefore,
     /// A row holds what no version of this program writes.
     #[error("a row of `{table}` cannot be read: {fault}")]
     Damaged {

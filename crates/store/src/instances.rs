@@ -80,10 +80,10 @@ pub struct Counts {
     pub groups: i64,
 }
 
-const COLUMNS: &str = "instance_id, account_id, name, edition, compatibility, deny_action, durability, \
+pub(crate) const COLUMNS: &str = "instance_id, account_id, name, edition, compatibility, deny_action, durability, \
                        offline_retention_s, offline_messages_max, created";
 
-fn instance(columns: &Columns<'_>) -> Result<Instance, StoreError> {
+pub(crate) fn instance(columns: &Columns<'_>) -> Result<Instance, StoreError> {
     Ok(Instance {
         id: columns.parsed("instance_id")?,
         account: columns.account()?,

@@ -27,9 +27,9 @@ pub struct AccessKey {
     pub created: UnixMs,
 }
 
-const COLUMNS: &str = "key_id, account_id, user_id, sealed_secret, active, created";
+pub(crate) const COLUMNS: &str = "key_id, account_id, user_id, sealed_secret, active, created";
 
-fn key(columns: &Columns<'_>) -> Result<AccessKey, StoreError> {
+pub(crate) fn key(columns: &Columns<'_>) -> Result<AccessKey, StoreError> {
     Ok(AccessKey {
         id: columns.parsed("key_id")?,
         owner: columns.principal()?,
@@ -58,7 +58,8 @@ impl Store {
     /// Makes a key. `owner_name` is the user's name that the permit speaks of; `None` for the account's own.
     ///
     /// # Errors
-    /// [`StoreError::Limit`] at [`KEYS_PER_OWNER_MAX`], [`StoreError::AlreadyExists`], [`StoreError::NotFound`].
+    /// [`StoreError::Limit`] at [`KEYS_PER_OWNER_MAX`], [`StoreError::AlreadyExists`], [`StoreError::NotFound`],
+    /// [`StoreError::SealedBefore`].
     pub async fn create_key(&self, by: By<'_>, owner_name: Option<&str>, new: &AccessKey) -> Result<(), StoreError> {
         let (account, user) = (new.owner.account(), user_number(new.owner));
         let mut write = self.write_keys(by, new.owner, owner_name).await?;
@@ -66,6 +67,7 @@ impl Store {
         if write.count(sql, &[account.into(), user.into()]).await? >= KEYS_PER_OWNER_MAX {
             return Err(StoreError::Limit(Entity::AccessKey));
         }
+        write.expect_sealed_now(&new.sealed_secret).await?;
         write
             .insert(
                 "INSERT INTO access_keys (key_id, account_id, user_id, sealed_secret, active, created) \

@@ -13,10 +13,12 @@
 //! Invariant: a write whose [`Permit`](sluice_policy::Permit) is for another account or another row writes nothing.
 //! Checked by this room's tests.
 
+mod account_end;
 mod accounts;
 mod attachments;
 mod by;
 mod change;
+mod conditions;
 mod console_sessions;
 mod copy;
 mod database;
@@ -28,27 +30,39 @@ mod login_profiles;
 mod migrations;
 mod own_changes;
 mod policies;
+mod refusals;
 mod roles;
 mod row;
+mod sealed;
+mod seen;
 mod shared;
+mod tags;
 mod usage;
 mod user_groups;
 mod users;
+mod whole;
 mod write;
 
-pub use accounts::{Account, NewAccount};
+pub use accounts::{Account, NewAccount, NewRoot};
 pub use attachments::{AttachedPolicies, Attachment, Holder, PolicyGroup, PolicyRole, PolicyUser};
 pub use by::By;
 pub use change::Change;
+pub use conditions::Conditions;
 pub use console_sessions::ConsoleSession;
 pub use copy::{copy_database, schema_known};
-pub use database::{StartingTurn, Store, is_shared};
+pub use database::{Extent, StartingTurn, Store, is_shared};
 pub use error::{Entity, StoreError};
 pub use instances::{Counts, Group, Instance, InstanceChange, Topic};
 pub use keys::{AccessKey, KEYS_PER_OWNER_MAX};
 pub use login_profiles::{LoginProfile, LoginState};
 pub use policies::{CustomPolicy, PolicyVersionRow, VERSIONS_PER_POLICY_MAX};
+pub use refusals::{HeldBy, Refusal, RefusedBy};
+pub use roles::{Role, RoleChange, RoleKind};
+pub use sealed::{Resealed, Resealing, SEALED_COLUMNS, SealedColumn};
+pub use seen::{SEEN_PER_HOUR_MAX, SeenDecision, SeenOutcome};
 pub use shared::{Listener, News, SharedChanges, Written};
+pub use tags::{TagFilter, TagOfEntity, TaggedKind};
 pub use usage::{Peak, PeakKey, UsageBy, UsageCounts, UsageItem, UsageKey, UsageQuery};
-pub use user_groups::{JoinedGroup, Member, Memberships, UserGroup, UserGroupChange};
+pub use user_groups::{JoinedGroup, Member, PoliciesOfMembers, UserGroup, UserGroupChange};
 pub use users::{NewUser, User, UserChange};
+pub use whole::Whole;

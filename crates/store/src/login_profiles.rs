@@ -102,15 +102,6 @@ impl Store {
         }))
     }
 
-    /// The users of an account who have a console sign-in, for the in-memory view.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn users_who_sign_in(&self, account: AccountId) -> Result<Vec<UserId>, StoreError> {
-        let rows = self.all("SELECT user_id FROM login_profiles WHERE account_id = $1", &[account.into()]).await?;
-        rows.iter().map(|row| Columns { row, table: "login_profiles" }.user("user_id")).collect()
-    }
-
     /// What a user's sign-in is checked against.
     ///
     /// # Errors

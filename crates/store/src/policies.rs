@@ -1,8 +1,11 @@
 //! Custom policies and their versions. System policies are constants of `policy`.
 
-use sluice_model::{AccountId, PolicyName, PolicyVersion, UnixMs};
+use sluice_model::{AccountId, PolicyName, PolicyVersion, Tag, UnixMs};
 
-use crate::{By, Change, Entity, Store, StoreError, by::Target, row::Columns, write::Write};
+use crate::{
+    By, Change, Entity, Store, StoreError, TagFilter, TaggedKind, by::Target, database::Bind, row::Columns,
+    tags::having, write::Write,
+};
 
 /// Versions that a policy may have.
 pub const VERSIONS_PER_POLICY_MAX: i64 = 5;
@@ -22,7 +25,7 @@ pub struct CustomPolicy {
     pub created: UnixMs,
     /// When its versions were changed last.
     pub updated: UnixMs,
-    /// To how many users it is attached.
+    /// To how many users, groups and roles it is attached.
     pub attachments: i64,
 }
 
@@ -98,7 +101,22 @@ impl Store {
         now: UnixMs,
         most: i64,
     ) -> Result<(), StoreError> {
-        let (description, document) = texts;
+        self.create_tagged_policy(by, account, name, (texts.0, texts.1, &[]), now, (most, 0)).await
+    }
+
+    /// As [`Store::create_policy`], with tags; the second of `most` is how many it may have.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`], [`StoreError::Limit`] of policies or of tags.
+    pub async fn create_tagged_policy(
+        &self,
+        by: By<'_>,
+        account: AccountId,
+        name: &PolicyName,
+        (description, document, tags): (&str, &str, &[Tag]),
+        now: UnixMs,
+        (most, tags_most): (i64, i64),
+    ) -> Result<(), StoreError> {
         by.check(account, &Target::Policy(name.as_str()))?;
         let mut write = self.write(account).await?;
         write
@@ -113,6 +131,7 @@ impl Store {
             return Err(StoreError::Limit(Entity::Policy));
         }
         insert_version(&mut write, account, name, 1, document, now).await?;
+        write.put_tags(account, (TaggedKind::Policy, name.as_str()), tags, tags_most).await?;
         write.commit(Change::Policy(account, name.clone())).await
     }
 
@@ -131,8 +150,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn policies(&self, account: AccountId, after: &str, most: i64) -> Result<Vec<CustomPolicy>, StoreError> {
-        let sql = format!("{SELECT} WHERE p.account_id = $1 AND p.name > $2 ORDER BY p.name LIMIT $3");
-        let rows = self.all(&sql, &[account.into(), after.into(), most.into()]).await?;
+        self.policies_with(account, &[], after, most).await
+    }
+
+    /// As [`Store::policies`], of those alone that have every tag of the filter.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn policies_with(
+        &self,
+        account: AccountId,
+        filter: &[TagFilter],
+        after: &str,
+        most: i64,
+    ) -> Result<Vec<CustomPolicy>, StoreError> {
+        let mut binds = vec![account.into(), after.into(), Bind::Integer(most)];
+        let tagged = having(TaggedKind::Policy, filter, "p.name", &mut binds);
+        let sql = format!("{SELECT} WHERE p.account_id = $1 AND p.name > $2{tagged} ORDER BY p.name LIMIT $3");
+        let rows = self.all(&sql, &binds).await?;
         rows.iter().map(|row| policy(&Columns { row, table: "policies" })).collect()
     }
 
@@ -199,6 +234,29 @@ impl Store {
         write.run(sql, &binds).await?;
         write.commit(Change::Policy(account, name.clone())).await?;
         Ok(PolicyVersion(u32::try_from(version).unwrap_or(u32::MAX)))
+    }
+
+    /// Changes the description.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn describe_policy(
+        &self,
+        by: By<'_>,
+        account: AccountId,
+        name: &PolicyName,
+        description: &str,
+        now: UnixMs,
+    ) -> Result<(), StoreError> {
+        by.check(account, &Target::Policy(name.as_str()))?;
+        let mut write = self.write(account).await?;
+        let sql = "UPDATE policies SET description = $1, updated = $2 WHERE account_id = $3 AND name = $4";
+        let binds = [description.into(), now.into(), account.into(), name.as_str().into()];
+        if write.run(sql, &binds).await? == 0 {
+            return Err(StoreError::NotFound(Entity::Policy));
+        }
+        // Nobody decides by a description.
+        write.commit_unseen().await
     }
 
     /// Puts a version in force.
@@ -280,6 +338,7 @@ impl Store {
         }
         write.run("DELETE FROM policy_versions WHERE account_id = $1 AND policy_name = $2", &key).await?;
         write.run("DELETE FROM policies WHERE account_id = $1 AND name = $2", &key).await?;
+        write.delete_tags(account, (TaggedKind::Policy, name.as_str())).await?;
         write.commit(Change::Policy(account, name.clone())).await
     }
 }

@@ -5,7 +5,10 @@
 //!
 //! In `usage_counts` an empty instance is a call that named none; in `usage_peaks` it is all of them, as is user -1.
 
-use std::{collections::BTreeMap, iter::zip};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter::zip,
+};
 
 use sluice_model::{AccountId, InstanceId, Principal, UnixMs};
 use sluice_policy::SystemTask;
@@ -196,14 +199,23 @@ impl Store {
         counts.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         peaks.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         let mut write = self.write_to_any().await?;
+        // What is still to be written of an account that was deleted is forgotten with it.
+        let accounts = counts.iter().map(|(key, _)| key.principal.account());
+        let accounts: BTreeSet<AccountId> = accounts.chain(peaks.iter().map(|(key, _)| key.account)).collect();
+        let mut gone = BTreeSet::new();
+        for account in accounts {
+            if !write.keeps_account(account).await? {
+                gone.insert(account);
+            }
+        }
         let sql = sql_of_counts();
-        for (key, counts) in counts {
+        for (key, counts) in counts.iter().filter(|(key, _)| !gone.contains(&key.principal.account())) {
             let mut binds =
                 key_binds(key.principal.account(), key.hour, key.instance.as_ref(), user_number(key.principal));
             binds.extend(counts.values().map(|count| Bind::Integer(saturated(count))));
             write.run(&sql, &binds).await?;
         }
-        for (key, peak) in peaks {
+        for (key, peak) in peaks.iter().filter(|(key, _)| !gone.contains(&key.account)) {
             let user = key.principal.map_or(ALL_PRINCIPALS, user_number);
             let mut binds = key_binds(key.account, key.hour, key.instance.as_ref(), user);
             binds.extend([saturated(peak.connections).into(), saturated(peak.subscriptions).into()]);

@@ -61,8 +61,8 @@ pub struct JoinedGroup {
     pub joined: UnixMs,
 }
 
-/// The groups that each user of an account is in.
-pub type Memberships = HashMap<UserId, Vec<UserGroupId>>;
+/// The policies of each member of a group, its own and those of its groups, each once.
+pub type PoliciesOfMembers = HashMap<UserId, Vec<(PolicyType, PolicyName)>>;
 
 const COLUMNS: &str = "g.group_id, g.name, g.comments, g.created, g.updated";
 
@@ -306,21 +306,6 @@ impl Store {
         rows.iter().map(joined).collect()
     }
 
-    /// Who is in which group, for the in-memory view.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn memberships(&self, account: AccountId) -> Result<Memberships, StoreError> {
-        let mut by_user = Memberships::new();
-        for row in
-            self.all("SELECT user_id, group_id FROM group_members WHERE account_id = $1", &[account.into()]).await?
-        {
-            let columns = Columns { row: &row, table: "group_members" };
-            by_user.entry(columns.user("user_id")?).or_default().push(columns.parsed("group_id")?);
-        }
-        Ok(by_user)
-    }
-
     /// The members of a group, each with its policies: its own and those of all its groups, each once. For the in-memory
     /// view: two queries however many members there are.
     ///
@@ -330,7 +315,7 @@ impl Store {
         &self,
         account: AccountId,
         group: &UserGroupId,
-    ) -> Result<HashMap<UserId, Vec<(PolicyType, PolicyName)>>, StoreError> {
+    ) -> Result<PoliciesOfMembers, StoreError> {
         let key = [account.into(), group.as_str().into()];
         let members = "SELECT user_id FROM group_members WHERE account_id = $1 AND group_id = $2";
         let mut policies = HashMap::new();

@@ -152,19 +152,6 @@ impl Store {
         rows.iter().map(|row| user(&Columns { row, table: "users" })).collect()
     }
 
-    /// ID and name of all users of an account, for the in-memory view.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn user_names(&self, account: AccountId) -> Result<Vec<(UserId, UserName)>, StoreError> {
-        let rows = self.all("SELECT user_id, name FROM users WHERE account_id = $1", &[account.into()]).await?;
-        let named = |row| {
-            let columns = Columns { row, table: "users" };
-            Ok((columns.user("user_id")?, columns.parsed("name")?))
-        };
-        rows.iter().map(named).collect()
-    }
-
     /// Changes or renames a user.
     ///
     /// # Errors

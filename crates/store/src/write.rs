@@ -1,13 +1,13 @@
 //! One transaction that writes, and what it tells the processes that share the database.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sluice_model::AccountId;
 use sqlx::{Any, Transaction, any::AnyRow};
 
 use crate::{
     Change, Entity, StoreError,
-    database::{Bind, bounded, query},
+    database::{Bind, STATEMENT_WAIT, bounded, query},
     own_changes::OwnChanges,
 };
 
@@ -26,9 +26,13 @@ impl Write {
         Self { transaction, own, revision: 0, changes: Vec::new() }
     }
 
+    fn wait(&self) -> Option<Duration> {
+        self.own.as_ref().map(|_| STATEMENT_WAIT)
+    }
+
     /// Runs a statement; gives the rows touched.
     pub(crate) async fn run(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<u64, StoreError> {
-        let done = bounded(self.own.is_some(), query(sql, binds).execute(&mut *self.transaction)).await?;
+        let done = bounded(self.wait(), query(sql, binds).execute(&mut *self.transaction)).await?;
         Ok(done.rows_affected())
     }
 
@@ -48,12 +52,22 @@ impl Write {
     }
 
     pub(crate) async fn one(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<Option<AnyRow>, StoreError> {
-        bounded(self.own.is_some(), query(sql, binds).fetch_optional(&mut *self.transaction)).await
+        bounded(self.wait(), query(sql, binds).fetch_optional(&mut *self.transaction)).await
+    }
+
+    pub(crate) async fn all(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<Vec<AnyRow>, StoreError> {
+        bounded(self.wait(), query(sql, binds).fetch_all(&mut *self.transaction)).await
+    }
+
+    /// Whether an account is there, and will be at the commit. Who asks of several asks by ID, so that no two wait for each other.
+    pub(crate) async fn keeps_account(&mut self, account: AccountId) -> Result<bool, StoreError> {
+        let sql = "UPDATE accounts SET revision = revision WHERE account_id = $1";
+        Ok(self.run(sql, &[account.into()]).await? > 0)
     }
 
     /// The single number that a counting query gives.
     pub(crate) async fn count(&mut self, sql: &str, binds: &[Bind<'_>]) -> Result<i64, StoreError> {
-        let row = bounded(self.own.is_some(), query(sql, binds).fetch_one(&mut *self.transaction)).await?;
+        let row = bounded(self.wait(), query(sql, binds).fetch_one(&mut *self.transaction)).await?;
         Ok(sqlx::Row::try_get(&row, "n")?)
     }
 
@@ -98,7 +112,6 @@ impl Write {
 
     /// Commits what nobody keeps in memory: usage, console sessions, wrong passwords.
     pub(crate) async fn commit_unseen(self) -> Result<(), StoreError> {
-        let is_elsewhere = self.own.is_some();
-        bounded(is_elsewhere, self.transaction.commit()).await
+        bounded(self.wait(), self.transaction.commit()).await
     }
 }

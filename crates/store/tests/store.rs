@@ -31,6 +31,9 @@ const CASES: &[(&str, Case)] = cases![Case:
     user_groups::a_group_deleted_in_a_race_has_no_member,
     user_groups::a_permit_for_another_group_or_user_writes_nothing,
     user_groups::members_have_what_is_attached_to_their_groups_each_once,
+    tags::tags_are_put_replaced_filtered_and_taken,
+    tags::tags_are_given_to_all_or_to_none,
+    tags::each_tagged_policy_needs_its_own_permit,
     wall::the_same_names_in_two_accounts_are_apart,
     wall::a_permit_for_another_row_or_account_writes_nothing,
     proof::a_permit_for_one_user_writes_nothing_of_another,
@@ -50,9 +53,18 @@ const CASES: &[(&str, Case)] = cases![Case:
     instances::an_instance_goes_with_its_topics_and_groups,
     instances::a_permit_for_another_instance_changes_nothing,
     instances::an_account_and_its_first_instance_are_made_together_or_not_at_all,
+    accounts::an_account_is_put_out_of_force_and_in_force_again,
+    accounts::reset_root_leaves_the_users_as_they_are,
+    accounts::a_deleted_account_leaves_nothing_and_touches_no_other,
+    sealed::everything_is_sealed_anew_or_nothing,
+    sealed::nothing_is_written_under_a_key_that_is_not_in_use,
     usage::counts_add_up_to_the_account_and_peaks_only_rise,
     usage::usage_is_read_by_instance_and_by_principal,
     usage::old_usage_is_forgotten_and_a_long_answer_is_cut,
+    decisions::seen_decisions_add_up_with_the_conditions_of_the_last,
+    decisions::a_principal_has_so_many_different_questions_an_hour,
+    decisions::a_refusal_is_read_by_its_account_alone_as_it_was,
+    decisions::the_newest_refusals_of_an_account_stay,
 ];
 
 const SCHEMA_CASES: &[(&str, SchemaCase)] = cases![SchemaCase:

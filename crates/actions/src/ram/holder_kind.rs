@@ -158,7 +158,7 @@ impl Kind for OfRole {
     }
 
     async fn find(context: &ActionContext, _granted: &Permit, name: &RoleName) -> Result<Holder, ActionError> {
-        let role = context.store().role_by_name(context.account(), name).await?;
+        let role = context.store().role(context.account(), name).await?.map(|role| role.id);
         Ok(Holder::Role(role.ok_or(Code::NoRole)?))
     }
 }

@@ -1,15 +1,19 @@
-//! Policies: CreatePolicy, GetPolicy, ListPolicies, DeletePolicy.
+//! Policies: CreatePolicy, GetPolicy, ListPolicies, UpdatePolicyDescription, DeletePolicy.
 
 use serde::Serialize;
 use sluice_access::Change;
-use sluice_model::{AccountId, Action, PolicyName, PolicyType, PolicyVersion, RamEntity, Resource};
+use sluice_model::{AccountId, Action, PolicyName, PolicyType, PolicyVersion, RamEntity, Resource, Tag};
 use sluice_policy::{Document, FaultKind, Permit, SystemPolicy, describe_faults, system_policies};
-use sluice_store::{By, CustomPolicy};
+use sluice_store::{By, CustomPolicy, TagFilter, TaggedKind};
 
-use super::{policy_version::VersionReply, user::Done};
+use super::{
+    policy_version::VersionReply,
+    tag::{self, TagList},
+    user::Done,
+};
 use crate::{
     Act, ActionContext, ActionError, Ask, Code, Granted, Page, Params, Product, Row, limits,
-    operation::{not_served, optional, required},
+    operation::{optional, required},
     time::date,
 };
 
@@ -75,6 +79,9 @@ pub struct PolicyReply {
     /// The document in force; GetPolicy alone has it, and the vendor calls it deprecated there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_document: Option<String>,
+    /// Its tags; ListPolicies alone has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<TagList>,
 }
 
 impl PolicyReply {
@@ -88,6 +95,7 @@ impl PolicyReply {
             update_date: Some(date(policy.updated)),
             attachment_count: Some(policy.attachments),
             policy_document: None,
+            tags: None,
         }
     }
 
@@ -101,6 +109,7 @@ impl PolicyReply {
             update_date: Some(policy.update_date.to_owned()),
             attachment_count: Some(attachment_count),
             policy_document: None,
+            tags: None,
         }
     }
 }
@@ -122,6 +131,8 @@ pub struct CreatePolicy {
     pub document: String,
     /// Free text.
     pub description: String,
+    /// Its tags.
+    pub tags: Vec<Tag>,
 }
 
 impl Act for CreatePolicy {
@@ -130,26 +141,28 @@ impl Act for CreatePolicy {
         name: "CreatePolicy",
         actions: &[Action::of("ram:CreatePolicy")],
         resource: "policy/{PolicyName}",
-        parameters: &[required("PolicyName"), required("PolicyDocument"), optional("Description"), not_served("Tag")],
+        parameters: &[required("PolicyName"), required("PolicyDocument"), optional("Description"), optional("Tag")],
     };
     type Output = OnePolicy;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
         let name = params.name("PolicyName")?;
         let description = params.limited("Description", limits::DESCRIPTION_CHARACTERS_MAX)?.unwrap_or_default();
-        Ok(Self { name, document: document(params)?, description })
+        Ok(Self { name, document: document(params)?, description, tags: tag::tags(params)? })
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        Ask::On(resource(context.account(), PolicyType::Custom, &self.name))
+        let resource = resource(context.account(), PolicyType::Custom, &self.name);
+        Ask::On(resource).with(tag::request_tags(&self.tags))
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OnePolicy, ActionError> {
         let account = context.account();
         let permit = granted.permit()?;
-        let texts = (self.description.as_str(), self.document.as_str());
-        let (store, by) = (context.store(), By::Permit(permit));
-        store.create_policy(by, account, &self.name, texts, context.now, limits::POLICIES_MAX).await?;
+        let new = (self.description.as_str(), self.document.as_str(), self.tags.as_slice());
+        let (store, by, most) =
+            (context.store(), By::Permit(permit), (limits::POLICIES_MAX, limits::TAGS_OF_ENTITY_MAX));
+        store.create_tagged_policy(by, account, &self.name, new, context.now, most).await?;
         context.changed(Change::Policy(account, self.name.clone())).await;
         let policy = find_custom(context, permit, &self.name).await?;
         let policy = PolicyReply { update_date: None, attachment_count: None, ..PolicyReply::of_custom(&policy) };
@@ -219,6 +232,8 @@ impl Act for GetPolicy {
 pub struct ListPolicies {
     /// One type only.
     pub policy_type: Option<PolicyType>,
+    /// Those alone that have these tags; the system's have none.
+    pub filter: Vec<TagFilter>,
     /// Which page.
     pub page: Page,
 }
@@ -250,13 +265,13 @@ impl Act for ListPolicies {
         name: "ListPolicies",
         actions: &[Action::of("ram:ListPolicies")],
         resource: "policy/*",
-        parameters: &[optional("PolicyType"), optional("Marker"), optional("MaxItems"), not_served("Tag")],
+        parameters: &[optional("PolicyType"), optional("Marker"), optional("MaxItems"), optional("Tag")],
     };
     type Output = PolicyPage;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
         let policy_type = params.given("PolicyType").map(|_| params.required_word("PolicyType")).transpose()?;
-        Ok(Self { policy_type, page: Page::read(params)? })
+        Ok(Self { policy_type, filter: tag::filter(params)?, page: Page::read(params)? })
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
@@ -269,23 +284,79 @@ impl Act for ListPolicies {
         let after = self.page.after.as_deref().unwrap_or_default();
         let items_most = self.page.items_max + 1;
         let mut entries = Vec::new();
-        if wants(PolicyType::System) && !after.starts_with('1') {
+        if wants(PolicyType::System) && self.filter.is_empty() && !after.starts_with('1') {
             let mut system: Vec<_> = system_policies().iter().collect();
             system.sort_by_key(|policy| policy.name);
             let later = system.into_iter().filter(|policy| format!("0{}", policy.name).as_str() > after);
             for policy in later.take(items_most) {
                 let attached = context.store().system_policy_attachments(context.account(), policy.name).await?;
-                entries.push((format!("0{}", policy.name), PolicyReply::of_system(policy, attached)));
+                let tags = Some(TagList::default());
+                let policy_reply = PolicyReply { tags, ..PolicyReply::of_system(policy, attached) };
+                entries.push((format!("0{}", policy.name), policy_reply));
             }
         }
         if wants(PolicyType::Custom) && entries.len() < items_most {
             let after = after.strip_prefix('1').unwrap_or_default();
-            let custom = context.store().policies(context.account(), after, self.page.items_to_read()).await?;
-            entries.extend(custom.iter().map(|policy| (format!("1{}", policy.name), PolicyReply::of_custom(policy))));
+            entries.extend(self.custom(context, after).await?);
         }
         let (entries, marker) = self.page.cut(entries, |(key, _)| key.clone());
         let policy = entries.into_iter().map(|(_, policy)| policy).collect();
         Ok(PolicyPage { policies: PolicyList { policy }, is_truncated: marker.is_some(), marker })
+    }
+}
+
+impl ListPolicies {
+    /// The account's own after a name, with their tags and the keys of their pages.
+    async fn custom(&self, context: &ActionContext, after: &str) -> Result<Vec<(String, PolicyReply)>, ActionError> {
+        let (store, account) = (context.store(), context.account());
+        let policies = store.policies_with(account, &self.filter, after, self.page.items_to_read()).await?;
+        let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
+        let mut tags = store.tags_of(account, (TaggedKind::Policy, &names)).await?;
+        let reply = |policy: &CustomPolicy| {
+            let tags = Some(TagList::of(tags.remove(policy.name.as_str()).unwrap_or_default()));
+            (format!("1{}", policy.name), PolicyReply { tags, ..PolicyReply::of_custom(policy) })
+        };
+        Ok(policies.iter().map(reply).collect())
+    }
+}
+
+/// Changes what a policy is said to be for; an empty text clears.
+#[derive(Clone, Debug)]
+pub struct UpdatePolicyDescription {
+    /// The name.
+    pub name: PolicyName,
+    /// Free text.
+    pub description: String,
+}
+
+impl Act for UpdatePolicyDescription {
+    const ROW: Row = Row {
+        product: Product::Ram,
+        name: "UpdatePolicyDescription",
+        actions: &[Action::of("ram:UpdatePolicyDescription")],
+        resource: "policy/{PolicyName}",
+        parameters: &[required("PolicyName"), required("NewDescription")],
+    };
+    type Output = OnePolicy;
+
+    fn read(params: &Params) -> Result<Self, ActionError> {
+        let description = params.limited("NewDescription", limits::DESCRIPTION_CHARACTERS_MAX)?;
+        Ok(Self {
+            name: params.name("PolicyName")?,
+            description: description.ok_or(ActionError::Missing("NewDescription"))?,
+        })
+    }
+
+    fn ask(&self, context: &ActionContext) -> Ask {
+        Ask::On(resource(context.account(), PolicyType::Custom, &self.name))
+    }
+
+    async fn run(self, context: &ActionContext, granted: Granted) -> Result<OnePolicy, ActionError> {
+        let (permit, account) = (granted.permit()?, context.account());
+        let by = By::Permit(permit);
+        context.store().describe_policy(by, account, &self.name, &self.description, context.now).await?;
+        let policy = find_custom(context, permit, &self.name).await?;
+        Ok(OnePolicy { policy: PolicyReply { attachment_count: None, ..PolicyReply::of_custom(&policy) } })
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) const INSTANCE: &str = "mqtt-cn-here";
 /// The instance that is deleted, so that the other operations keep theirs.
 pub(crate) const SECOND_INSTANCE: &str = "mqtt-cn-second";
 pub(crate) const ALLOW_ALL: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+const TRUST: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ons.aliyuncs.com"}}]}"#;
 
 /// A server without doors, and what is in force for its one user.
 pub(crate) struct World {
@@ -29,10 +30,27 @@ pub(crate) struct World {
     _folder: tempfile::TempDir,
 }
 
+/// A file in the folder; under `scripts/with-postgres`, a database of its own in that cluster.
+async fn database(folder: &std::path::Path) -> String {
+    let Ok(cluster) = std::env::var("SLUICE_TEST_POSTGRES") else {
+        return format!("sqlite://{}", folder.join("db").display());
+    };
+    let of = |name: &str| cluster.replace("/?", &format!("/{name}?"));
+    sqlx::any::install_default_drivers();
+    let pool = sqlx::AnyPool::connect(&of("postgres")).await.unwrap();
+    // The folder's name is its own, over all processes of a run.
+    let name: String = folder.display().to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = name.to_ascii_lowercase();
+    let sql = format!("CREATE DATABASE {name}{}", std::process::id());
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+    pool.close().await;
+    of(&format!("{name}{}", std::process::id()))
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
+        let store = Store::open(&database(folder.path()).await).await.unwrap();
         let master_key = MasterKey::from_hex(&MasterKey::generate_hex()).unwrap();
         let access = Arc::new(Access::open(store.clone(), master_key, Clock::new(|| NOW)).await.unwrap());
         let account = account(1);
@@ -100,6 +118,12 @@ pub(crate) fn parameters(operation: &Operation) -> Params {
             "InstanceId" => INSTANCE,
             "PolicyType" => "Custom",
             "PolicyDocument" => ALLOW_ALL,
+            "ResourceType" => "policy",
+            "ResourceNames" => r#"["something"]"#,
+            "Tag" => r#"[{"Key":"team","Value":"dev"}]"#,
+            "AssumeRolePolicyDocument" => TRUST,
+            "RoleArn" => "acs:ram::1000000000000001:role/some",
+            "ServiceName" => "ons.aliyuncs.com",
             "VersionId" => "v1",
             "Status" => "Active",
             "UserAccessKeyId" => "LTAIsomekey0000000000000",
@@ -108,10 +132,18 @@ pub(crate) fn parameters(operation: &Operation) -> Params {
             "BeginTime" => "1699999999999",
             "EndTime" => "1700000000001",
             "ClientId" => "GID_some@@@1",
+            "EncodedDiagnosticMessage" => "AQEAAAAAaKPfwjY0MzMyODRGLUZCQkQtNTA1RS04MUUxLTc5NTkzODk2MUIzMg==",
+            "PrincipalType" => "User",
+            "Actions" => r#"["mq:PUB"]"#,
+            "Resources" => r#"["acs:mq:*:*:topic/mqtt-cn-here/a"]"#,
             "MqttTopic" => "some/topic",
             _ => "something",
         };
         assert!(params.insert(parameter.name.to_owned(), value.to_owned()));
+    }
+    if operation.row.name == "UntagResources" {
+        // It needs keys or this.
+        assert!(params.insert("All".to_owned(), "true".to_owned()));
     }
     params
 }

@@ -48,6 +48,7 @@ impl SignedCalls {
             endpoint: self.endpoint.clone(),
             access_key_id: self.access_key_id.clone(),
             access_key_secret: self.access_key_secret.clone(),
+            security_token: None,
         };
         let answer = api_command::call(&self.agent, &args, jiff::Timestamp::now())?;
         let replied = Instant::now();

@@ -52,7 +52,7 @@ fn role_session() -> impl Strategy<Value = Credential> {
     ("STS\\.[A-Za-z0-9]{20}", "[a-z@._-]{2,64}", any::<bool>(), time()).prop_map(|(key, name, narrowed, expires)| {
         let policy = narrowed.then(|| Arc::new(Policy::of_session(Document::parse_session(SESSION_POLICY).unwrap())));
         let (key, name) = (key.parse().unwrap(), name.parse().unwrap());
-        Credential::RoleSession(Arc::new(RoleSession { key, name, policy, expires }))
+        Credential::RoleSession(Arc::new(RoleSession { key, name, policy, expires, source_identity: None }))
     })
 }
 

@@ -433,7 +433,7 @@ fn role_session(reader: &mut Reader<'_>, names: &mut Names) -> Result<Arc<RoleSe
         "" => None,
         text => Some(Policy::of_session(Document::parse_session(text).map_err(|_| Malformed)?)),
     };
-    let session = Arc::new(RoleSession { key, name, policy: policy.map(Arc::new), expires });
+    let session = Arc::new(RoleSession { key, name, policy: policy.map(Arc::new), expires, source_identity: None });
     names.role_session = Some(Arc::clone(&session));
     Ok(session)
 }

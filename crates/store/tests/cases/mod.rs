@@ -1,12 +1,16 @@
 //! What must hold on either database.
 
+pub(crate) mod accounts;
+pub(crate) mod decisions;
 pub(crate) mod instances;
 pub(crate) mod keys;
 pub(crate) mod policies;
 pub(crate) mod proof;
 pub(crate) mod schema;
+pub(crate) mod sealed;
 pub(crate) mod shared;
 pub(crate) mod sign_in;
+pub(crate) mod tags;
 pub(crate) mod transactions;
 pub(crate) mod usage;
 pub(crate) mod user_groups;

@@ -125,7 +125,7 @@ pub(crate) async fn a_notice_is_heard_by_others_only(url: String) {
 pub(crate) async fn a_reading_of_one_instant_sees_no_later_write(url: String) {
     let store = Store::open(&url).await.unwrap();
     let account = new_account(&store, 1).await;
-    let instant = store.at_one_instant().await.unwrap();
+    let instant = store.at_one_instant(sluice_store::Extent::Part).await.unwrap();
     assert!(instant.users(account, "", 10).await.unwrap().is_empty());
     if sluice_store::is_shared(&url) {
         new_user(&store, account, 1, "later").await;

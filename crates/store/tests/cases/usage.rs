@@ -3,6 +3,8 @@ use sluice_policy::SystemTask;
 use sluice_store::{Peak, PeakKey, Store, UsageBy, UsageCounts, UsageItem, UsageKey, UsageQuery};
 use sluice_testkit::{account, user};
 
+use super::new_account;
+
 const HOUR_MS: i64 = 3_600_000;
 const MANY: u32 = 100;
 
@@ -47,7 +49,14 @@ async fn add(store: &Store, counts: &[(UsageKey, UsageCounts)], peaks: &[(PeakKe
     store.add_usage(SystemTask::Usage, counts, peaks).await.unwrap();
 }
 
+async fn accounts(store: &Store) {
+    for n in [1, 2] {
+        new_account(store, n).await;
+    }
+}
+
 pub(crate) async fn counts_add_up_to_the_account_and_peaks_only_rise(store: Store) {
+    accounts(&store).await;
     let root = Principal::Account(account(1));
     let alice = user(account(1), 1);
     let rows = [
@@ -77,6 +86,7 @@ pub(crate) async fn counts_add_up_to_the_account_and_peaks_only_rise(store: Stor
 }
 
 pub(crate) async fn usage_is_read_by_instance_and_by_principal(store: Store) {
+    accounts(&store).await;
     let root = Principal::Account(account(1));
     let alice = user(account(1), 1);
     let rows = [
@@ -132,6 +142,7 @@ pub(crate) async fn usage_is_read_by_instance_and_by_principal(store: Store) {
 }
 
 pub(crate) async fn old_usage_is_forgotten_and_a_long_answer_is_cut(store: Store) {
+    accounts(&store).await;
     let root = Principal::Account(account(1));
     let rows: Vec<_> = (1..=5).map(|hour| (key(root, hour, Some("a")), counts(1))).collect();
     add(&store, &rows, &[peak(None, None, 1)]).await;

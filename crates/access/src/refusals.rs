@@ -1,0 +1,276 @@
+//! Refusals that a caller was told, kept under their request IDs for the answer to "why?".
+//!
+//! The way through: `actions` and `broker` tell each refusal where they log it; here it waits in a bounded queue, and
+//! [`Refusals::write`] puts what waits into the store, each second, at the end and before somebody asks. A flood costs a lock:
+//! what an account is refused beyond [`ACCOUNT_WAITING_MAX`] between two writes is not kept, gets no request ID of its own and
+//! is counted in `sluice_refusals_not_kept_total`.
+//!
+//! Never here: clocks, secrets (the value of `sts:ExternalId` is kept as `***`).
+
+use std::sync::Arc;
+
+use ahash::{AHashMap, AHashSet};
+use metrics::{Counter, counter};
+use parking_lot::Mutex;
+use sluice_model::{AccountId, PolicyName, PolicyType, Principal, UnixMs};
+use sluice_policy::{Caller, Context, Credential, Denied, Reason, Scope, StatementRef, SystemTask};
+use sluice_store::{HeldBy, Holder, Refusal, RefusedBy, Store, StoreError};
+
+use crate::seen::{Marks, is_secret};
+
+/// Refusals of an account that are kept, the newest.
+pub const REFUSALS_KEPT_MAX: u32 = 10_000;
+/// For how long they are kept.
+pub const REFUSALS_KEPT_MS: i64 = 7 * 24 * 3_600_000;
+
+/// Refusals of all accounts that wait to be written.
+const WAITING_MAX: usize = 4_096;
+/// Refusals of one account that wait to be written.
+const ACCOUNT_WAITING_MAX: usize = 256;
+/// Longest text that a caller had a hand in, bytes.
+const TEXT_BYTES_MAX: usize = 1_024;
+
+/// A refusal, as it is told.
+#[derive(Debug)]
+pub struct Told<'a> {
+    /// Who asked.
+    pub caller: &'a Caller,
+    /// The user's or role's name; empty for whoever is gone.
+    pub name: &'a str,
+    /// What was asked.
+    pub action: &'a str,
+    /// The resource's ARN.
+    pub resource: String,
+    /// The decision in a sentence.
+    pub reason: String,
+    /// Where it was decided, as `PolicyType` of an `AccessDeniedDetail`.
+    pub scope: &'a str,
+    /// The statement that forbade it.
+    pub by: Option<&'a StatementRef>,
+    /// Condition keys that a fitting Allow asked for and the request did not have.
+    pub missing_keys: &'a [Arc<str>],
+    /// Time and further keys.
+    pub context: &'a Context,
+}
+
+impl<'a> Told<'a> {
+    /// What the authority refused; `None` when nothing could be read: that says nothing of anybody's rights.
+    #[must_use]
+    pub fn of(caller: &'a Caller, denied: &'a Denied, context: &'a Context) -> Option<Self> {
+        let (by, missing_keys): (_, &[Arc<str>]) = match &denied.reason {
+            Reason::Explicit(statement) => (Some(&**statement), &[]),
+            Reason::NoAllow { missing_context_keys, .. } => (None, missing_context_keys),
+            Reason::AccountWall | Reason::NoPrincipal | Reason::OwnerAssumes => (None, &[]),
+            Reason::Unavailable => return None,
+        };
+        Some(Self {
+            caller,
+            name: &denied.principal_name,
+            action: denied.action.as_str(),
+            resource: denied.resource.to_string(),
+            reason: denied.to_string(),
+            scope: denied.policy_type_detail(),
+            by,
+            missing_keys,
+            context,
+        })
+    }
+
+    fn into_row(self, request_id: String) -> Refusal {
+        let Self { caller, name, action, resource, reason, scope, by, missing_keys, context } = self;
+        let principal = caller.principal();
+        let session_name = match caller.credential() {
+            Credential::RoleSession(session) => session.name.to_string(),
+            _ => String::new(),
+        };
+        let masked = |(key, values): &(Arc<str>, Vec<Arc<str>>)| {
+            let values = if is_secret(key) { vec![Arc::from("***")] } else { values.clone() };
+            (Arc::clone(key), values)
+        };
+        let keys: Vec<_> = context.keys.iter().map(masked).collect();
+        let marks = Marks {
+            source_ip: caller.source_ip(),
+            secure_transport: caller.secure_transport(),
+            mfa_present: caller.mfa_present(),
+            keys: &keys,
+        };
+        Refusal {
+            request_id,
+            at: context.now,
+            principal,
+            principal_name: if matches!(principal, Principal::Account(_)) { String::new() } else { name.to_owned() },
+            session_name,
+            action: action.to_owned(),
+            resource: cut(resource),
+            scope: scope.to_owned(),
+            by: by.map(|by| refused_by(principal, by)),
+            missing_keys: missing_keys.iter().map(ToString::to_string).collect(),
+            conditions: marks.conditions(),
+            reason: cut(reason),
+        }
+    }
+}
+
+/// By whom a user has a policy is looked up when it is written.
+fn refused_by(principal: Principal, by: &StatementRef) -> RefusedBy {
+    RefusedBy {
+        policy: by.policy.to_string(),
+        policy_type: by.policy_type,
+        version: by.version,
+        statement: u32::try_from(by.statement).unwrap_or(u32::MAX),
+        held_by: if matches!(principal, Principal::Role(..)) || by.scope == Scope::Session {
+            HeldBy::Role
+        } else {
+            HeldBy::User
+        },
+    }
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push('…');
+    }
+    text
+}
+
+#[derive(Default)]
+struct Waiting {
+    rows: Vec<Refusal>,
+    of_account: AHashMap<AccountId, usize>,
+}
+
+/// What was refused lately. One for all of the process.
+pub struct Refusals {
+    store: Store,
+    waiting: Mutex<Waiting>,
+    /// What the store could not take yet. Held while it is written.
+    unwritten: tokio::sync::Mutex<Vec<Refusal>>,
+    /// Accounts that got rows since they were trimmed.
+    grown: Mutex<AHashSet<AccountId>>,
+    not_kept: Counter,
+}
+
+impl std::fmt::Debug for Refusals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Refusals")
+    }
+}
+
+impl Refusals {
+    /// Nothing refused yet. To be made after the recorder of metrics.
+    #[must_use]
+    pub fn new(store: Store) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            waiting: Mutex::default(),
+            unwritten: tokio::sync::Mutex::default(),
+            grown: Mutex::default(),
+            not_kept: counter!("sluice_refusals_not_kept_total"),
+        })
+    }
+
+    /// Keeps a refusal of a request that has an ID.
+    pub fn tell_of_request(&self, told: Told<'_>, request_id: &str) {
+        if self.has_room(told.caller.principal().account()) {
+            let row = told.into_row(request_id.to_owned());
+            self.waiting.lock().rows.push(row);
+        }
+    }
+
+    /// Keeps a refusal of something that has no ID, under a new one: a UUID in capitals. `None` when it is not kept.
+    #[must_use]
+    pub fn tell(&self, told: Told<'_>) -> Option<String> {
+        if !self.has_room(told.caller.principal().account()) {
+            return None;
+        }
+        let request_id = uuid::Uuid::new_v4().hyphenated().to_string().to_ascii_uppercase();
+        let row = told.into_row(request_id.clone());
+        self.waiting.lock().rows.push(row);
+        Some(request_id)
+    }
+
+    /// Takes a place for one more of an account, if there is one.
+    fn has_room(&self, account: AccountId) -> bool {
+        let mut waiting = self.waiting.lock();
+        let has_room = waiting.rows.len() < WAITING_MAX && {
+            let of_account = waiting.of_account.entry(account).or_default();
+            *of_account += 1;
+            *of_account <= ACCOUNT_WAITING_MAX
+        };
+        drop(waiting);
+        if !has_room {
+            self.not_kept.increment(1);
+        }
+        has_room
+    }
+
+    /// Writes what waits. What cannot be written is kept and written the next time, and nothing more is taken meanwhile
+    /// than fits.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing that was taken is lost.
+    pub async fn write(self: &Arc<Self>) -> Result<(), StoreError> {
+        let refusals = Arc::clone(self);
+        // On its own task: whoever asked may go away in the middle.
+        let written = tokio::spawn(async move { refusals.write_turn().await }).await;
+        written.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
+    }
+
+    async fn write_turn(&self) -> Result<(), StoreError> {
+        let mut unwritten = self.unwritten.lock().await;
+        if unwritten.is_empty() {
+            // What could not be written keeps the places of what waits: the queue stays bounded while the store fails.
+            *unwritten = std::mem::take(&mut *self.waiting.lock()).rows;
+        }
+        if unwritten.is_empty() {
+            return Ok(());
+        }
+        self.look_up_holders(&mut unwritten).await?;
+        self.store.add_refusals(SystemTask::Decisions, &unwritten).await?;
+        self.grown.lock().extend(unwritten.drain(..).map(|row| row.principal.account()));
+        Ok(())
+    }
+
+    /// Finds by whom users have the policies that refused them: their own, or one of a group's.
+    async fn look_up_holders(&self, rows: &mut [Refusal]) -> Result<(), StoreError> {
+        let mut own: AHashMap<Principal, AHashSet<(PolicyType, PolicyName)>> = AHashMap::new();
+        for row in rows {
+            let (Principal::User(account, user), Some(by)) = (row.principal, &mut row.by) else { continue };
+            if !own.contains_key(&row.principal) {
+                let attached = self.store.attachments(account, &Holder::User(user)).await?;
+                let policies = attached.into_iter().map(|one| (one.policy_type, one.policy_name)).collect();
+                own.insert(row.principal, policies);
+            }
+            let policies = &own[&row.principal];
+            let is_own = by.policy.parse().is_ok_and(|name| policies.contains(&(by.policy_type, name)));
+            by.held_by = if is_own { HeldBy::User } else { HeldBy::Group };
+        }
+        Ok(())
+    }
+
+    /// Forgets what is beyond [`REFUSALS_KEPT_MAX`] of an account that got more since the last time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn trim(&self) -> Result<(), StoreError> {
+        let grown = std::mem::take(&mut *self.grown.lock());
+        for account in grown {
+            self.store.trim_refusals(account, REFUSALS_KEPT_MAX).await.inspect_err(|_| {
+                self.grown.lock().insert(account);
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what is older than [`REFUSALS_KEPT_MS`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_old(&self, now: UnixMs) -> Result<(), StoreError> {
+        self.store
+            .forget_refusals(SystemTask::Decisions, UnixMs(now.0.saturating_sub(REFUSALS_KEPT_MS)))
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,274 @@
+//! What is asked for and decided, counted: who, which action, on which resource, how it ended, by the hour.
+//!
+//! The way through: the `Authority` shows each fresh decision ([`DecisionObserver`]); here it is only counted, in memory
+//! that is cut in shards; [`SeenDecisions::write`] adds what was counted to the store, each minute and at the end. A remembered
+//! yes is no decision and costs nothing here; it is remembered for an hour at most, so that what is in use is seen each hour.
+//!
+//! Bounded: [`ALL_MAX`] questions between two writes, [`ACCOUNT_MAX`] of one account; in the store so many of one principal
+//! an hour. What finds no room is dropped, the new before the old, and counted in `sluice_decisions_not_kept_total`.
+//!
+//! Not counted: what the account itself does, what belongs to another account, refusals of whoever is gone.
+//! Never here: clocks, secrets (`sts:ExternalId` is left out of the conditions).
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+};
+
+use ahash::{AHashMap, RandomState};
+use metrics::{Counter, counter};
+use parking_lot::Mutex;
+use sluice_model::{AccountId, Action, Principal, Resource, UnixMs};
+use sluice_policy::{Context, DecisionObserver, Reason, Seen, SystemTask};
+use sluice_store::{Conditions, SeenDecision, SeenOutcome, Store, StoreError};
+use smallvec::SmallVec;
+
+/// For how long it is kept what was seen.
+pub const SEEN_KEPT_MS: i64 = 90 * 24 * HOUR_MS;
+
+const HOUR_MS: i64 = 3_600_000;
+/// Questions between two writes.
+const ALL_MAX: usize = 131_072;
+/// Questions of one account between two writes.
+const ACCOUNT_MAX: usize = 65_536;
+/// Cores that decide at once seldom meet in one.
+const SHARDS: usize = 64;
+/// Longest topic of a question that is kept, bytes; as long as one that is remembered.
+const TOPIC_BYTES_MAX: usize = 1_024;
+/// Condition keys of a question besides those that every request has.
+const KEYS_MAX: usize = 16;
+/// Questions that could not be written and wait for the next time.
+const UNWRITTEN_MAX: usize = 2 * ALL_MAX;
+/// Rows of one transaction: others write in between.
+const ROWS_PER_WRITE: usize = 500;
+
+/// Seeded anew in each process, so that nobody can choose questions that share a hash.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+type Keys = Vec<(Arc<str>, Vec<Arc<str>>)>;
+
+/// One question with its outcome, in one hour.
+struct Entry {
+    principal: Principal,
+    actions: SmallVec<[Action; 1]>,
+    resource: Resource,
+    outcome: SeenOutcome,
+    hour: i64,
+    times: u64,
+    last: UnixMs,
+    source_ip: Option<IpAddr>,
+    secure_transport: bool,
+    mfa_present: Option<bool>,
+    keys: Keys,
+}
+
+impl Entry {
+    fn is_of(&self, seen: &Seen<'_>, outcome: SeenOutcome, hour: i64) -> bool {
+        self.hour == hour
+            && self.outcome == outcome
+            && self.principal == seen.caller.principal()
+            && self.actions[..] == *seen.actions
+            && self.resource == *seen.resource
+    }
+
+    /// Counts it once more, and takes its marks of now.
+    fn count(&mut self, seen: &Seen<'_>) {
+        self.times += 1;
+        self.last = self.last.max(seen.context.now);
+        self.source_ip = seen.caller.source_ip();
+        self.secure_transport = seen.caller.secure_transport();
+        self.mfa_present = seen.caller.mfa_present();
+        if !(self.keys.is_empty() && seen.context.keys.is_empty()) {
+            self.keys = keys_of(seen.context);
+        }
+    }
+
+    fn into_row(self) -> SeenDecision {
+        let marks = Marks {
+            source_ip: self.source_ip,
+            secure_transport: self.secure_transport,
+            mfa_present: self.mfa_present,
+            keys: &self.keys,
+        };
+        SeenDecision {
+            principal: self.principal,
+            hour: UnixMs(self.hour * HOUR_MS),
+            actions: self.actions.iter().map(ToString::to_string).collect(),
+            resource: self.resource.to_string(),
+            outcome: self.outcome,
+            times: self.times,
+            last: self.last,
+            conditions: marks.conditions(),
+        }
+    }
+}
+
+/// What conditions read of a request besides time and principal.
+pub(crate) struct Marks<'a> {
+    pub(crate) source_ip: Option<IpAddr>,
+    pub(crate) secure_transport: bool,
+    pub(crate) mfa_present: Option<bool>,
+    pub(crate) keys: &'a [(Arc<str>, Vec<Arc<str>>)],
+}
+
+impl Marks<'_> {
+    /// As they are kept.
+    pub(crate) fn conditions(&self) -> Conditions {
+        let mut list = Vec::new();
+        let mut put = |key: &str, value: String| list.push((key.to_owned(), vec![value]));
+        if let Some(ip) = self.source_ip {
+            put("acs:SourceIp", ip.to_string());
+        }
+        put("acs:SecureTransport", self.secure_transport.to_string());
+        if let Some(mfa) = self.mfa_present {
+            put("acs:MFAPresent", mfa.to_string());
+        }
+        let texts = |values: &[Arc<str>]| values.iter().map(ToString::to_string).collect();
+        list.extend(self.keys.iter().map(|(key, values)| (key.to_string(), texts(values))));
+        Conditions(list)
+    }
+}
+
+/// Whether a key's value is something that only its two sides should know.
+pub(crate) fn is_secret(key: &str) -> bool {
+    key.eq_ignore_ascii_case("sts:ExternalId")
+}
+
+fn keys_of(context: &Context) -> Keys {
+    context.keys.iter().filter(|(key, _)| !is_secret(key)).take(KEYS_MAX).cloned().collect()
+}
+
+#[derive(Default)]
+struct Shard {
+    /// By the hash of the question, which is compared in full all the same.
+    entries: AHashMap<u64, Entry>,
+    of_account: AHashMap<AccountId, usize>,
+}
+
+impl Shard {
+    /// Whether it was counted.
+    fn count(&mut self, hash: u64, seen: &Seen<'_>, outcome: SeenOutcome, hour: i64) -> bool {
+        if let Some(entry) = self.entries.get_mut(&hash) {
+            // Two questions of one hash: the later one is not kept.
+            return entry.is_of(seen, outcome, hour).then(|| entry.count(seen)).is_some();
+        }
+        let is_long = matches!(seen.resource, Resource::Topic(_, _, path) if path.len() > TOPIC_BYTES_MAX);
+        let of_account = self.of_account.entry(seen.resource.account()).or_default();
+        if is_long || self.entries.len() >= ALL_MAX / SHARDS || *of_account >= ACCOUNT_MAX / SHARDS {
+            return false;
+        }
+        *of_account += 1;
+        let entry = Entry {
+            principal: seen.caller.principal(),
+            actions: seen.actions.iter().cloned().collect(),
+            resource: seen.resource.clone(),
+            outcome,
+            hour,
+            times: 1,
+            last: seen.context.now,
+            source_ip: seen.caller.source_ip(),
+            secure_transport: seen.caller.secure_transport(),
+            mfa_present: seen.caller.mfa_present(),
+            keys: keys_of(seen.context),
+        };
+        self.entries.insert(hash, entry);
+        true
+    }
+}
+
+/// Counts decisions, and writes what was counted. One for all of the process.
+pub struct SeenDecisions {
+    store: Store,
+    shards: [Mutex<Shard>; SHARDS],
+    /// What the store could not take yet. Held while it is written, so that two writers never take the same.
+    unwritten: tokio::sync::Mutex<Vec<SeenDecision>>,
+    not_kept: Counter,
+}
+
+impl std::fmt::Debug for SeenDecisions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SeenDecisions")
+    }
+}
+
+impl DecisionObserver for SeenDecisions {
+    /// Cost: a hash of the question, a lock that few share, a comparison: about 0.1 us.
+    fn decided(&self, seen: &Seen<'_>) {
+        let principal = seen.caller.principal();
+        if matches!(principal, Principal::Account(_)) || seen.resource.account() != principal.account() {
+            return;
+        }
+        let outcome = match seen.outcome.map_err(|denied| &denied.reason) {
+            Ok(()) => SeenOutcome::Allowed,
+            Err(Reason::Explicit(_)) => SeenOutcome::ExplicitDeny,
+            Err(Reason::NoAllow { .. }) => SeenOutcome::ImplicitDeny,
+            Err(Reason::AccountWall | Reason::NoPrincipal | Reason::Unavailable | Reason::OwnerAssumes) => return,
+        };
+        let hour = seen.context.now.0.div_euclid(HOUR_MS);
+        let action = seen.actions.first().map_or("", Action::as_str);
+        let hash = HASHER.hash_one((principal, action, seen.resource, outcome, hour));
+        let shard = usize::try_from(hash >> 32).unwrap_or_default() % SHARDS;
+        if !self.shards[shard].lock().count(hash, seen, outcome, hour) {
+            self.not_kept.increment(1);
+        }
+    }
+}
+
+impl SeenDecisions {
+    /// Nothing seen yet. To be made after the recorder of metrics.
+    #[must_use]
+    pub fn new(store: Store) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            shards: std::array::from_fn(|_| Mutex::default()),
+            unwritten: tokio::sync::Mutex::default(),
+            not_kept: counter!("sluice_decisions_not_kept_total"),
+        })
+    }
+
+    /// Writes what is new. What cannot be written is kept and written the next time.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was not written is kept, up to a bound.
+    pub async fn write(self: &Arc<Self>) -> Result<(), StoreError> {
+        let seen = Arc::clone(self);
+        // On its own task: whoever asked may go away in the middle, which must not leave it open whether it was written.
+        let written = tokio::spawn(async move { seen.write_turn().await }).await;
+        written.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
+    }
+
+    async fn write_turn(&self) -> Result<(), StoreError> {
+        let mut unwritten = self.unwritten.lock().await;
+        self.take(&mut unwritten);
+        while !unwritten.is_empty() {
+            let rows = unwritten.len().min(ROWS_PER_WRITE);
+            let not_kept = self.store.add_seen(SystemTask::Decisions, &unwritten[..rows]).await?;
+            unwritten.drain(..rows);
+            self.not_kept.increment(not_kept);
+        }
+        unwritten.shrink_to_fit();
+        Ok(())
+    }
+
+    /// Takes what was counted out of the shards.
+    fn take(&self, unwritten: &mut Vec<SeenDecision>) {
+        for shard in &self.shards {
+            let Shard { entries, .. } = std::mem::take(&mut *shard.lock());
+            for entry in entries.into_values() {
+                if unwritten.len() < UNWRITTEN_MAX {
+                    unwritten.push(entry.into_row());
+                } else {
+                    self.not_kept.increment(1);
+                }
+            }
+        }
+    }
+
+    /// Forgets what is older than [`SEEN_KEPT_MS`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_old(&self, now: UnixMs) -> Result<(), StoreError> {
+        self.store.forget_seen(SystemTask::Decisions, UnixMs(now.0.saturating_sub(SEEN_KEPT_MS))).await.map(drop)
+    }
+}
