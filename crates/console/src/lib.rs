@@ -49,8 +49,8 @@ pub fn routes(services: Services) -> Router {
 /// The pages of Resource Access Management. The tests walk these routes: one that is added here is refused there.
 fn ram() -> Router<Services> {
     use pages::ram::{
-        check, csv, grants, group, group_form, groups, overview, policies, policy, policy_form, role, role_form, roles, user, user_delete,
-        user_form, user_new, users,
+        check, csv, grants, group, group_form, groups, overview, policies, policy, policy_form, role, role_form, roles,
+        user, user_delete, user_form, user_new, users,
     };
     Router::new()
         .route("/console/ram", get(overview::show))

@@ -59,5 +59,11 @@ async fn counts(context: &ActionContext) -> [(&'static str, Result<usize, Action
     };
     let roles = all_roles(context).await.map(|roles| roles.len());
     let groups = all_groups(context).await.map(|groups| groups.len());
-    [("Users", users), ("Groups", groups), ("Roles", roles), ("Own policies", of("Custom")), ("System policies", of("System"))]
+    [
+        ("Users", users),
+        ("Groups", groups),
+        ("Roles", roles),
+        ("Own policies", of("Custom")),
+        ("System policies", of("System")),
+    ]
 }

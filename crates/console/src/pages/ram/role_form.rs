@@ -66,7 +66,8 @@ pub(crate) async fn submit_new(posted: Posted) -> Response {
     let (name, entity) = (posted.fields.get("RoleName").to_owned(), posted.fields.get("Entity"));
     let account = posted.who.context.caller().principal().account().to_string();
     let chosen = trust(&account, entity, posted.fields.get("Trusted").trim());
-    let document = if matches!(entity, "" | "Json") { Vec::new() } else { vec![("AssumeRolePolicyDocument", chosen.as_str())] };
+    let document =
+        if matches!(entity, "" | "Json") { Vec::new() } else { vec![("AssumeRolePolicyDocument", chosen.as_str())] };
     let back = format!("{}?tab=trust", at(&name));
     let sent = Sent { posted: &posted, place: Place::RamRoles, title: &name, action: CREATE, back: &back };
     sent.end(step::<CreateRole>(&posted, &document, &[]).await).unwrap_or_else(|error| {
@@ -87,7 +88,9 @@ async fn form(who: &SignedIn, role: &str) -> Result<Form, ActionError> {
         .lead("Sessions that there are live on. Whom a new trust policy leaves out cannot assume the role again.")
         .field(Field::text("NewDescription", "Note").value(now.description))
         .field(Field::new("NewMaxSessionDuration", "Longest session", Kind::Number).value(duration).hint(DURATION_HINT))
-        .field(Field::new("NewAssumeRolePolicyDocument", "Trust policy", Kind::Document("Trust")).needed().value(trust)))
+        .field(
+            Field::new("NewAssumeRolePolicyDocument", "Trust policy", Kind::Document("Trust")).needed().value(trust),
+        ))
 }
 
 fn around(role: &str, form: Form) -> Sheet {
