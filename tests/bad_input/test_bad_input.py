@@ -171,6 +171,14 @@ def test_a_policy_file_is_checked_with_pointers(server, tmp_path):
     path = tmp_path / "policy.json"
     path.write_text('{"Version": "1", "Statement": [{"Effect": "Maybe", "Action": "mq:*", "Resource": "*"}]}')
     done = server.run("policy", "check", str(path), check=False)
-    assert done.returncode == 1 and "/Statement/0/Effect" in done.stdout
+    assert done.returncode == 1 and done.stdout == '/Statement/0/Effect: line 1, column 43: must be "Allow" or "Deny"\n'
     path.write_text('{"Version": "1", "Statement": [{"Effect": "Allow", "Action": "mq:*", "Resource": "*"}]}')
     assert server.run("policy", "check", str(path)).stdout.strip() == "ok"
+    allow = '{"Effect": "Allow", "Action": "%s", "Resource": "*"}'
+    path.write_text('{"Version": "1", "Statement": [\n%s,\n%s]}' % (allow % "mq:PUBB", allow % "*"))
+    done = server.run("policy", "check", str(path))
+    assert done.stdout.splitlines() == [
+        "warning: /Statement/0: line 2, column 1: this Allow changes nothing: the Allow at /Statement/1 says all of it",
+        "warning: /Statement/0/Action: line 2, column 31: `mq` has no action `mq:PUBB` that is known",
+        "ok",
+    ]

@@ -32,7 +32,7 @@ def many_accounts():
         yield f"{count}INSERT INTO users (account_id, user_id, name, display_name, mobile_phone, email, comments, created, updated, last_login) SELECT {account}, {user} + {more}, 'user{more}', '', '', '', '', 0, 0, 0 FROM n"
     yield from policies(count, account, "'p'")
     yield f"{count}INSERT INTO policy_attachments (account_id, holder_kind, holder_id, policy_type, policy_name, attached) SELECT {account}, 'User', CAST({user} AS TEXT), 'Custom', 'p', 0 FROM n"
-    yield f"{count}INSERT INTO instances (instance_id, account_id, name, edition, compatibility, deny_action, durability, created) SELECT 'mqtt-cn-many' || i, {account}, 'default', 'professional', 'Extended', 'Close', 'Sync', 0 FROM n"
+    yield f"{count}INSERT INTO instances (instance_id, account_id, name, edition, compatibility, deny_action, durability, created) SELECT 'mqtt-cn-many' || i, {account}, 'default', 'Professional', 'Extended', 'Close', 'Sync', 0 FROM n"
     for name in ("home", "yard"):
         yield f"{count}INSERT INTO topics (account_id, instance_id, name, remark, created) SELECT {account}, 'mqtt-cn-many' || i, '{name}', '', 0 FROM n"
     yield f"{count}INSERT INTO client_groups (account_id, instance_id, name, created) SELECT {account}, 'mqtt-cn-many' || i, 'GID_many', 0 FROM n"
@@ -46,13 +46,13 @@ def policies(count, account, name):
 def one_large_account():
     """5,000 users with 20 of 1,500 policies each, and one policy that all of them have."""
     count = COUNT.format(most=USERS)
-    yield f"{count}INSERT INTO users (account_id, user_id, name, display_name, mobile_phone, email, comments, created, updated, last_login) SELECT {ACCOUNT}, 300000000000000000 + i, 'user' || i, '', '', '', '', 0, 0, 0 FROM n"
+    yield f"{count}INSERT INTO users (account_id, user_id, name, display_name, mobile_phone, email, comments, created, updated, last_login) SELECT {ACCOUNT}, 250000000000000000 + i, 'user' || i, '', '', '', '', 0, 0, 0 FROM n"
     yield from policies(COUNT.format(most=POLICIES), ACCOUNT, "'policy' || (i - 1)")
     attach = "INSERT INTO policy_attachments (account_id, holder_kind, holder_id, policy_type, policy_name, attached)"
     for place in range(ATTACHED):
-        yield f"{count}{attach} SELECT {ACCOUNT}, 'User', CAST(300000000000000000 + i AS TEXT), 'Custom', 'policy' || ((i * {ATTACHED} + {place}) % {POLICIES}), 0 FROM n"
+        yield f"{count}{attach} SELECT {ACCOUNT}, 'User', CAST(250000000000000000 + i AS TEXT), 'Custom', 'policy' || ((i * {ATTACHED} + {place}) % {POLICIES}), 0 FROM n"
     yield from policies(COUNT.format(most=1), ACCOUNT, "'everyone'")
-    yield f"{count}{attach} SELECT {ACCOUNT}, 'User', CAST(300000000000000000 + i AS TEXT), 'Custom', 'everyone', 0 FROM n"
+    yield f"{count}{attach} SELECT {ACCOUNT}, 'User', CAST(250000000000000000 + i AS TEXT), 'Custom', 'everyone', 0 FROM n"
 
 
 def run_all(server, url, statements):
@@ -96,7 +96,9 @@ def changes(server):
     yield "a user read (GetUser), to compare", change_ms(lambda n: client.get_user(m.GetUserRequest(user_name="user7")))
     yield "a policy of 67 holders", change_ms(version("policy7"))
     yield "a policy of 5,000 holders", change_ms(version("everyone"))
-    yield "a user made", change_ms(lambda n: client.create_user(m.CreateUserRequest(user_name=f"new{n}")))
+    yield "a user changed", change_ms(
+        lambda n: client.update_user(m.UpdateUserRequest(user_name="user7", new_comments=f"comment {n}"))
+    )
 
 
 def main():

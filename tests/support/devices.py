@@ -19,8 +19,9 @@ DENIED = {4: None, 5: 0x87}
 
 
 def login(key, client_id, instance=INSTANCE):
-    """Username and password of Signature mode."""
-    return {"username": f"Signature|{key[0]}|{instance}", "password": password(key[1], client_id)}
+    """Username and password of Signature mode; a key of a role's session has its token as a third part."""
+    key_id, secret, *token = key
+    return {"username": "|".join(["Signature", key_id, instance, *token]), "password": password(secret, client_id)}
 
 
 def attempt(server, key, client_id, version=5, stored=False, will=None, props=None, instance=INSTANCE):

@@ -19,13 +19,13 @@ class Client:
     """A client whose connection, messages and end can be waited for."""
 
     def __init__(self, server, key, client_id, version=5, transport="tcp", instance=INSTANCE, path="/mqtt", connect=True, ca=None):
-        key_id, secret = key
+        key_id, secret, *token = key
         protocol = paho.MQTTv5 if version == 5 else paho.MQTTv311
         self.paho = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol, transport=transport,
             reconnect_on_failure=False,
         )  # fmt: skip
-        self.paho.username_pw_set(f"Signature|{key_id}|{instance}", password(secret, client_id))
+        self.paho.username_pw_set("|".join(["Signature", key_id, instance, *token]), password(secret, client_id))
         if transport == "websockets":
             self.paho.ws_set_options(path)
         if ca:

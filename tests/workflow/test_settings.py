@@ -13,6 +13,7 @@ ROOT = (ROOT_KEY, ROOT_SECRET)
 CONTRACT = {
     operation["op"]: operation
     for operation in json.loads((REPOSITORY / "contract" / "extra.json").read_text())["operations"]
+    if operation["product"] == "OnsMqtt"
 }
 HOUR_MS = 3_600_000
 

@@ -14,7 +14,12 @@ struct Only {
     instead: &'static str,
 }
 
-const ONLY: [Only; 3] = [
+const ONLY: [Only; 4] = [
+    Only {
+        text: "Federated::verified(",
+        places: &["crates/access/", "crates/policy/"],
+        instead: "only `access` says for whom an identity provider vouches, after a signature was verified",
+    },
     Only {
         text: "Authority::new(",
         places: &["crates/server/", "crates/testkit/", "crates/policy/tests/", "crates/policy/benches/"],

@@ -4,9 +4,10 @@
 use std::{hint::black_box, sync::Arc};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sluice_access::{DecisionCache, TopicAction, TopicDecisions, TopicYes};
-use sluice_model::{Action, InstanceId, UnixMs};
-use sluice_policy::{Caller, Denied};
+use sluice_access::{DecisionCache, SeenDecisions, TopicAction, TopicDecisions, TopicYes};
+use sluice_model::{Action, InstanceId, Resource, UnixMs};
+use sluice_policy::{Caller, Context, DecisionObserver, Denied, Seen};
+use sluice_store::Store;
 use sluice_testkit::{PolicyTable, account, caller, user};
 
 const NOW: UnixMs = UnixMs(1_700_000_000_000);
@@ -106,5 +107,31 @@ fn covered(c: &mut Criterion) {
     c.bench_function("covering a filter, 200 statements", |b| b.iter(|| cover().is_some()));
 }
 
-criterion_group!(benches, asking, covered);
+/// What counting adds to a fresh decision: one of 1,000 questions that were counted already, and new ones.
+fn counted(c: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("db").display());
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let seen = SeenDecisions::new(runtime.block_on(Store::open(&url)).expect("a store"));
+    let (bench, context) = (Bench::new(), Context::at(NOW));
+    let resources = |n| -> Vec<Resource> {
+        topics(n).into_iter().map(|topic| Resource::Topic(account(1), bench.instance.clone(), topic)).collect()
+    };
+    let show = |resource: &Resource| {
+        let actions = &[Action::PUB];
+        let (caller, context) = (&bench.caller, &context);
+        seen.decided(&Seen { caller, name: "a", actions, resource: black_box(resource), context, outcome: Ok(()) });
+    };
+    let many = resources(1_000);
+    many.iter().for_each(show);
+    let mut turn = many.iter().cycle();
+    c.bench_function("counting a decision", |b| b.iter(|| show(turn.next().expect("a cycle has no end"))));
+    let many = resources(400_000);
+    let mut turn = many.iter().cycle();
+    c.bench_function("counting a new decision, or finding no room", |b| {
+        b.iter(|| show(turn.next().expect("a cycle has no end")));
+    });
+}
+
+criterion_group!(benches, asking, covered, counted);
 criterion_main!(benches);

@@ -20,8 +20,8 @@ impl Access {
             }
             Change::Policy(account, name) => {
                 let snapshot = self.directory.read();
-                let held = snapshot.policies.get(&(*account, name.clone()));
-                touched.principals = held.map(|policy| policy.holders.iter().copied().collect()).unwrap_or_default();
+                let view = snapshot.policies.get(&(*account, name.clone()));
+                touched.principals = view.map(|view| view.holders.iter().copied().collect()).unwrap_or_default();
             }
             Change::Account(account) => touched.accounts.push(*account),
             Change::Instance(account, instance) | Change::Topic(account, instance) => {

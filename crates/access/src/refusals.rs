@@ -232,19 +232,22 @@ impl Refusals {
         Ok(())
     }
 
-    /// Finds by whom users have the policies that refused them: their own, or one of a group's.
+    /// Finds by whom users have the policies that refused them. One that was taken away in the second since counts as the
+    /// user's own.
     async fn look_up_holders(&self, rows: &mut [Refusal]) -> Result<(), StoreError> {
-        let mut own: AHashMap<Principal, AHashSet<(PolicyType, PolicyName)>> = AHashMap::new();
+        let mut of_groups: AHashMap<Principal, AHashSet<(PolicyType, PolicyName)>> = AHashMap::new();
         for row in rows {
             let (Principal::User(account, user), Some(by)) = (row.principal, &mut row.by) else { continue };
-            if !own.contains_key(&row.principal) {
-                let attached = self.store.attachments(account, &Holder::User(user)).await?;
-                let policies = attached.into_iter().map(|one| (one.policy_type, one.policy_name)).collect();
-                own.insert(row.principal, policies);
+            if !of_groups.contains_key(&row.principal) {
+                let mut policies: AHashSet<_> = self.store.policies_of_user(account, user).await?.into_iter().collect();
+                for own in self.store.attachments(account, &Holder::User(user)).await? {
+                    policies.remove(&(own.policy_type, own.policy_name));
+                }
+                of_groups.insert(row.principal, policies);
             }
-            let policies = &own[&row.principal];
-            let is_own = by.policy.parse().is_ok_and(|name| policies.contains(&(by.policy_type, name)));
-            by.held_by = if is_own { HeldBy::User } else { HeldBy::Group };
+            let policies = &of_groups[&row.principal];
+            let is_of_group = by.policy.parse().is_ok_and(|name| policies.contains(&(by.policy_type, name)));
+            by.held_by = if is_of_group { HeldBy::Group } else { HeldBy::User };
         }
         Ok(())
     }
@@ -272,5 +275,62 @@ impl Refusals {
             .forget_refusals(SystemTask::Decisions, UnixMs(now.0.saturating_sub(REFUSALS_KEPT_MS)))
             .await
             .map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use sluice_model::{Action, InstanceId, Resource};
+    use sluice_testkit::{PolicyTable, account, caller, user};
+
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(1_700_000_000_000);
+
+    async fn refusals() -> (Arc<Refusals>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
+        (Refusals::new(store), folder)
+    }
+
+    fn refused(n: u64, path: &str, context: &Context) -> (Caller, Denied) {
+        let table = PolicyTable::default();
+        table.set(user(account(n), 1), &[]);
+        let caller = caller(user(account(n), 1));
+        let resource = Resource::Topic(account(n), "mqtt-cn-a".parse::<InstanceId>().unwrap(), path.into());
+        let denied = table.authority().authorize(&caller, &Action::PUB, &resource, context).unwrap_err();
+        (caller, denied)
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_kept_under_a_new_id_with_its_secret_masked_and_its_texts_cut() {
+        let (refusals, _folder) = refusals().await;
+        let context = Context::at(NOW).with("sts:ExternalId", &["between us"]);
+        let (caller, denied) = refused(1, &"ä".repeat(30_000), &context);
+        let id = refusals.tell(Told::of(&caller, &denied, &context).unwrap()).unwrap();
+        refusals.write().await.unwrap();
+        let kept = refusals.store.refusal(account(1), &id).await.unwrap().unwrap();
+        assert_eq!((kept.at, kept.action.as_str(), kept.principal), (NOW, "mq:PUB", caller.principal()));
+        assert_eq!(kept.conditions.0.last().unwrap(), &("sts:externalid".to_owned(), vec!["***".to_owned()]));
+        assert!(kept.resource.len() < TEXT_BYTES_MAX + 8 && kept.resource.ends_with('…'));
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_one_account_is_cut_and_leaves_room_for_others() {
+        let (refusals, _folder) = refusals().await;
+        let context = Context::at(NOW);
+        let (caller, denied) = refused(1, "a", &context);
+        let (other, other_denied) = refused(2, "a", &context);
+        let tell = |caller, denied| refusals.tell(Told::of(caller, denied, &context).unwrap());
+        let kept = (0..3 * ACCOUNT_WAITING_MAX).filter_map(|_| tell(&caller, &denied)).count();
+        assert_eq!(kept, ACCOUNT_WAITING_MAX);
+        assert!(tell(&other, &other_denied).is_some());
+        refusals.write().await.unwrap();
+        assert!(tell(&caller, &denied).is_some());
+        refusals.write().await.unwrap();
+        refusals.trim().await.unwrap();
+        assert!(refusals.grown.lock().is_empty());
     }
 }

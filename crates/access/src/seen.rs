@@ -272,3 +272,108 @@ impl SeenDecisions {
         self.store.forget_seen(SystemTask::Decisions, UnixMs(now.0.saturating_sub(SEEN_KEPT_MS))).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::net::Ipv4Addr;
+
+    use sluice_policy::{Authority, Caller, Credential, PolicySource};
+    use sluice_testkit::{PolicyTable, account, user};
+
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(1_700_000_000_000);
+    const ALLOW: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"mq:PUB","Resource":"*"},
+        {"Effect":"Deny","Action":"mq:PUB","Resource":"acs:mq:*:*:topic/*/no"}]}"#;
+
+    struct World {
+        seen: Arc<SeenDecisions>,
+        authority: Authority,
+        store: Store,
+        _folder: tempfile::TempDir,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
+            let (seen, table) = (SeenDecisions::new(store.clone()), PolicyTable::default());
+            table.set(user(account(1), 1), &[ALLOW]);
+            table.set_owner(account(1));
+            let observer = Arc::clone(&seen) as Arc<dyn DecisionObserver>;
+            let authority = sluice_testkit::observed_over(Arc::new(table) as Arc<dyn PolicySource>, observer);
+            Self { seen, authority, store, _folder: folder }
+        }
+
+        fn ask(&self, principal: Principal, owner: u64, path: &str, context: &Context) {
+            let caller = Caller::authenticated(
+                principal,
+                Credential::Listener,
+                Some(Ipv4Addr::LOCALHOST.into()),
+                true,
+                Some(false),
+            );
+            let resource = Resource::Topic(account(owner), "mqtt-cn-a".parse().unwrap(), path.into());
+            drop(self.authority.authorize(&caller, &Action::PUB, &resource, context));
+        }
+
+        async fn kept(&self, principal: Principal) -> Vec<(String, SeenOutcome, u64)> {
+            self.seen.write().await.unwrap();
+            let rows = self.store.seen(principal, UnixMs(0), 100_000).await.unwrap();
+            let path = |row: &SeenDecision| row.resource.rsplit_once("mqtt-cn-a/").unwrap().1.to_owned();
+            rows.iter().map(|row| (path(row), row.outcome, row.times)).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_in_earnest_is_counted_by_question_and_outcome() {
+        let (world, alice, at) = (World::new().await, user(account(1), 1), Context::at(NOW));
+        for path in ["a", "a", "no", "a"] {
+            world.ask(alice, 1, path, &at);
+        }
+        world.ask(alice, 1, "a", &Context::only_asking_at(NOW));
+        let expected = [("a".to_owned(), SeenOutcome::Allowed, 3), ("no".to_owned(), SeenOutcome::ExplicitDeny, 1)];
+        assert_eq!(world.kept(alice).await, expected);
+        // Written once.
+        assert_eq!(world.kept(alice).await, expected);
+        let row = world.store.seen(alice, UnixMs(0), 1).await.unwrap().remove(0);
+        let conditions = ["acs:SourceIp 127.0.0.1", "acs:SecureTransport true", "acs:MFAPresent false"];
+        let kept: Vec<String> = row.conditions.0.iter().map(|(key, values)| format!("{key} {}", values[0])).collect();
+        assert_eq!(kept, conditions);
+    }
+
+    #[tokio::test]
+    async fn the_account_itself_foreign_resources_the_gone_and_secrets_are_not_kept() {
+        let (world, root) = (World::new().await, Principal::Account(account(1)));
+        let (alice, gone) = (user(account(1), 1), user(account(1), 9));
+        let at = Context::at(NOW).with("sts:ExternalId", &["between us"]).with("x:y", &["z"]);
+        world.ask(root, 1, "a", &at);
+        world.ask(alice, 2, "a", &at);
+        world.ask(gone, 1, "a", &at);
+        world.ask(alice, 1, "a", &at);
+        world.ask(alice, 1, &"a".repeat(TOPIC_BYTES_MAX + 1), &at);
+        for principal in [root, gone, user(account(2), 1)] {
+            assert_eq!(world.kept(principal).await, []);
+        }
+        assert_eq!(world.kept(alice).await, [("a".to_owned(), SeenOutcome::Allowed, 1)]);
+        let row = world.store.seen(alice, UnixMs(0), 1).await.unwrap().remove(0);
+        assert_eq!(row.conditions.0.last().unwrap(), &("x:y".to_owned(), vec!["z".to_owned()]));
+        assert!(row.conditions.0.iter().all(|(key, _)| !is_secret(key)));
+    }
+
+    #[tokio::test]
+    async fn the_memory_is_bounded_by_account_and_in_all() {
+        let (world, alice, at) = (World::new().await, user(account(1), 1), Context::at(NOW));
+        for n in 0..ACCOUNT_MAX + ACCOUNT_MAX / 4 {
+            world.ask(alice, 1, &format!("a/{n}"), &at);
+        }
+        let held: usize = world.seen.shards.iter().map(|shard| shard.lock().entries.len()).sum();
+        assert!((ACCOUNT_MAX * 9 / 10..=ACCOUNT_MAX).contains(&held), "{held}");
+        let mut rows = Vec::new();
+        world.seen.take(&mut rows);
+        assert_eq!(rows.len(), held);
+        assert!(world.seen.shards.iter().all(|shard| shard.lock().of_account.is_empty()));
+    }
+}

@@ -191,6 +191,12 @@ pub(crate) fn rows<T>(
     }
 }
 
+/// Whether the caller may, without doing it: for a hint that must not tell what they may not look at.
+pub(crate) fn may(context: &ActionContext, actions: &[Action], resource: &Resource) -> bool {
+    let now = Context::only_asking_at(context.now);
+    context.services.authority.authorize_any(&context.caller, actions, resource, &now).is_ok()
+}
+
 /// Whether a row's actions are granted on all things of a kind; for a page whose form does not name one yet.
 ///
 /// # Errors

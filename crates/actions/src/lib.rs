@@ -14,6 +14,7 @@
 //! Sources: openapi/ram-2015-05-01.json, sts-2015-04-01.json, onsmqtt-2020-04-20.json, extra.json, errors.json; facts/ram.md
 //! section 3; DESIGN section 2, API.
 
+mod catalogue;
 mod checker;
 mod context;
 mod diagnostic;
@@ -24,6 +25,7 @@ pub mod onsmqtt;
 mod operation;
 mod page;
 mod params;
+mod policy_check;
 mod principal;
 pub mod ram;
 mod reach;
@@ -33,6 +35,7 @@ pub mod sts;
 mod time;
 mod usage;
 
+pub use catalogue::catalogue;
 pub use checker::{Verdict, check_document};
 pub use context::{ActionContext, Endpoint, RequestId, Services};
 pub use diagnostic::diagnostic_message;
@@ -41,6 +44,7 @@ pub use gate::{Ask, Denial, Granted, permitted_on};
 pub use operation::{Act, Need, Operation, Parameter, Product, Reply, Row, call, permitted};
 pub use page::{NumberedPage, Page};
 pub use params::Params;
+pub use policy_check::policy_warnings;
 pub use principal::Named;
 pub use reach::{Reach, Whom, reach};
 pub use registry::{OPERATIONS, find};

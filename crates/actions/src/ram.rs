@@ -35,7 +35,7 @@ pub use policy::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies, UpdatePoli
 pub use policy_version::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
-pub use role::{CreateRole, DeleteRole, GetRole, ListRoles, UpdateRole};
+pub use role::{CreateRole, DeleteRole, GetRole, ListRoles, RoleReply, UpdateRole};
 pub use service_linked_role::{CreateServiceLinkedRole, DeleteServiceLinkedRole, GetServiceLinkedRoleTemplate};
 pub use simulate::SimulatePolicy;
 pub use subject::{Subject, SubjectType};

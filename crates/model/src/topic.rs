@@ -28,6 +28,12 @@ impl ParentTopic {
     const RESERVED: [&'static str; 4] = ["instance", "topic", "groupId", "rule"];
     const RESERVED_PREFIXES: [&'static str; 4] = ["post-", "mqtt-", "GID_", "GID-"];
 
+    /// Whether a text is such a name; cheaper than to parse it.
+    #[must_use]
+    pub fn is_legal(text: &str) -> bool {
+        Self::check(text).is_ok()
+    }
+
     fn check(text: &str) -> Result<(), NameError> {
         let what = "Topic";
         ascii_name(what, text, 3, 64, |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')?;

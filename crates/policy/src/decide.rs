@@ -9,7 +9,7 @@ use crate::{
     Caller, Context, Policy, PolicySet, Scope, Standing, StatementRef,
     candidates::{Candidates, candidates},
     condition::Condition,
-    facts::{Facts, Key},
+    facts::{ArnFact, Facts, Key, LazyArn},
     sieve::Probe,
     statement::{Asked, all_hold},
 };
@@ -76,14 +76,15 @@ pub struct Decision {
 #[must_use]
 pub fn decide(request: &Request<'_>, policies: &PolicySet) -> Decision {
     let Request { caller, name, actions, resource, context, trust } = *request;
-    let account = caller.principal().account().to_string();
-    let arn = principal_arn(caller, name);
+    // Only a trust policy reads the account, and hardly any other the ARN: to write them out is a third of a decision.
+    let account = trust.map(|_| caller.principal().account().to_string()).unwrap_or_default();
+    let arn = LazyArn::new(caller, name);
     let question = Question {
         asked: actions.iter().map(|action| Asked::new(action.as_str())).collect(),
         candidates: candidates(resource),
         account: &account,
-        arn: &arn,
-        facts: facts(caller, &arn, context),
+        arn: if trust.is_some() { arn.get() } else { "" },
+        facts: Facts { principal_arn: Some(ArnFact::Lazy(&arn)), ..facts(caller, "", context) },
         trust,
     };
     question.decide(policies)
@@ -127,7 +128,7 @@ pub(crate) fn facts<'a>(caller: &Caller, arn: &'a str, context: &'a Context) -> 
         secure_transport: Some(caller.secure_transport()),
         source_ip: caller.source_ip(),
         mfa_present: caller.mfa_present(),
-        principal_arn: Some(arn),
+        principal_arn: Some(ArnFact::Text(arn)),
         extra: &context.keys,
         extra_answers_all: false,
     }
@@ -137,9 +138,9 @@ pub(crate) fn facts<'a>(caller: &Caller, arn: &'a str, context: &'a Context) -> 
 pub(crate) struct Question<'a> {
     pub(crate) asked: SmallVec<[Asked; 1]>,
     pub(crate) candidates: Candidates,
-    /// The digits of the caller's account.
+    /// The digits of the caller's account, for a trust policy.
     pub(crate) account: &'a str,
-    /// The caller's ARN, for trust policies.
+    /// The caller's ARN, for a trust policy.
     pub(crate) arn: &'a str,
     pub(crate) facts: Facts<'a>,
     pub(crate) trust: Option<&'a Policy>,

@@ -1,8 +1,10 @@
 //! What a condition can read of a request.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{cell::OnceCell, net::IpAddr, sync::Arc};
 
 use sluice_model::UnixMs;
+
+use crate::{Caller, decide::principal_arn};
 
 /// A condition key; compared without case. Source: facts/ram.md section 1.5.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,6 +72,31 @@ pub(crate) enum Value<'a> {
     Texts(&'a [Arc<str>]),
 }
 
+/// The caller's ARN, written out when it is read: most policies never do.
+#[derive(Debug)]
+pub(crate) struct LazyArn<'a> {
+    caller: &'a Caller,
+    name: &'a str,
+    text: OnceCell<String>,
+}
+
+impl<'a> LazyArn<'a> {
+    pub(crate) fn new(caller: &'a Caller, name: &'a str) -> Self {
+        Self { caller, name, text: OnceCell::new() }
+    }
+
+    pub(crate) fn get(&self) -> &str {
+        self.text.get_or_init(|| principal_arn(self.caller, self.name))
+    }
+}
+
+/// An ARN as text, or when it is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ArnFact<'a> {
+    Text(&'a str),
+    Lazy(&'a LazyArn<'a>),
+}
+
 /// What is known of a request. A field that is `None` is looked up among the extra keys, as vectors need it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts<'a> {
@@ -77,7 +104,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) secure_transport: Option<bool>,
     pub(crate) source_ip: Option<IpAddr>,
     pub(crate) mfa_present: Option<bool>,
-    pub(crate) principal_arn: Option<&'a str>,
+    pub(crate) principal_arn: Option<ArnFact<'a>>,
     /// Keys in lower case with their values.
     pub(crate) extra: &'a [(Arc<str>, Vec<Arc<str>>)],
     /// Whether the five keys above may be read from `extra` too.
@@ -91,7 +118,10 @@ impl<'a> Facts<'a> {
             Key::SecureTransport => self.secure_transport.map(Value::Bool),
             Key::SourceIp => self.source_ip.map(Value::Address),
             Key::MfaPresent => self.mfa_present.map(Value::Bool),
-            Key::PrincipalArn => self.principal_arn.map(Value::Text),
+            Key::PrincipalArn => self.principal_arn.map(|arn| match arn {
+                ArnFact::Text(text) => Value::Text(text),
+                ArnFact::Lazy(arn) => Value::Text(arn.get()),
+            }),
             Key::Other { .. } => return self.read_extra(key),
         };
         match own {

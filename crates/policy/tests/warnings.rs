@@ -110,7 +110,15 @@ fn a_statement_that_another_one_says_all_of_is_told() {
     let address = |effect: &str, nets: &[&str]| json!({ "Effect": effect, "Action": "mq:PUB", "Resource": line, "Condition": { "IpAddress": { "acs:SourceIp": nets } } });
     assert_eq!(told(&[address("Allow", &["10.0.0.1"]), address("Allow", &["10.0.0.2", "10.0.0.1"])]).len(), 1);
     let not = |action: &str| json!({ "Effect": "Allow", "NotAction": action, "Resource": "*" });
-    assert_eq!(told(&[not("ram:*"), not("ram:GetUser")]).len(), 1);
+    assert!(told(&[not("ram:*"), not("ram:GetUser")])[0].starts_with("/Statement/0 Shadowed"));
+    let elsewhere = |nets: &[&str]| {
+        let mut rule = rule("Deny", "mq:PUB", line);
+        rule["Condition"] = json!({ "NotIpAddress": { "acs:SourceIp": nets } });
+        rule
+    };
+    assert!(
+        told(&[elsewhere(&["10.0.0.1"]), elsewhere(&["10.0.0.1", "10.0.0.2"])])[0].starts_with("/Statement/1 Shadowed")
+    );
     assert_eq!(told(&[not("ram:*"), rule("Allow", "mq:PUB", line)]).len(), 1);
     assert!(told(&[not("*")])[0].starts_with("/Statement/0/NotAction NeverApplies"));
 }
@@ -133,6 +141,10 @@ fn a_statement_that_says_something_of_its_own_is_not() {
         vec![
             rule("Allow", "mq:PUB", "acs:mq:*:*:*%plant"),
             rule("Allow", "mq:PUB", "acs:mq:*:*:topic/post-cn-1/plant"),
+        ],
+        vec![
+            rule("Allow", "mq:PUB", "acs:mq:*:*:*%plant"),
+            rule("Allow", "mq:PUB", "acs:mq:*:*:topic/post-cn-1/plant/x%plant"),
         ],
         vec![rule("Allow", "mq:PUB", "acs:mq:*:*:*/x"), rule("Allow", "mq:PUB", "acs:mq:*:*:*%*")],
         vec![json!({ "Effect": "Allow", "NotAction": "ram:*", "Resource": "*" }), rule("Allow", "ram:GetUser", "*")],

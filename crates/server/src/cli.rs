@@ -298,7 +298,7 @@ pub(crate) struct MqttLoginArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Checks one policy document: `ok`, or each fault with its JSON pointer
+    /// Checks one policy document: `ok` after its warnings, or each fault; with JSON pointer, line and column
     Check {
         /// The document
         file: PathBuf,

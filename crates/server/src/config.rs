@@ -113,8 +113,17 @@ impl Config {
 fn read_file(path: &Path) -> Result<File, ConfigError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    // The display form shows line, column and the line itself, which names the key.
-    toml::from_str(&text).map_err(|error| ConfigError::File { path: path.to_owned(), fault: error.to_string() })
+    toml::from_str(&text).map_err(|error| ConfigError::File { path: path.to_owned(), fault: fault_of(&error) })
+}
+
+/// What is wrong with the file. The display form shows line, column and the line itself, which names the key; but the line of
+/// a database may hold its password.
+fn fault_of(error: &toml::de::Error) -> String {
+    let shown = error.to_string();
+    if ["database", "postgres", "://"].iter().any(|word| shown.contains(word)) {
+        return format!("{}, near `database`, whose line is not shown", error.message());
+    }
+    shown
 }
 
 fn address(key: &'static str, value: &str) -> Result<SocketAddr, ConfigError> {
@@ -224,6 +233,23 @@ mod tests {
             assert!(error.contains(key), "{error}");
         }
     }
+
+    #[test]
+    fn a_databases_line_is_never_shown() {
+        for text in [
+            "database = 'postgres://sluice:hunter2@db",
+            "databse = 'postgres://sluice:hunter2@db'",
+            "database = ['postgres://sluice:hunter2@db']",
+            "database = 'mysql://sluice:hunter2@db'",
+        ] {
+            let error = with_file(text, ServeArgs::default()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+            assert!(error.to_string().contains("database"), "{error}");
+        }
+        let config = with_file("database = 'postgres://sluice:hunter2@db/x'", ServeArgs::default()).unwrap();
+        assert!(config.database.is_some() && !format!("{config:?}").contains("hunter2"));
+    }
+
     #[test]
     fn the_listeners_are_read_whole() {
         let text = "mqtts = '127.0.0.1:1'\nhttps = '127.0.0.1:2'\ntls-cert = 'c'\ntls-key = 'k'\n\

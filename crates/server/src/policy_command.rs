@@ -2,21 +2,22 @@
 
 use std::{io::Write, path::Path, process::ExitCode};
 
-/// `ok`, or each fault with its JSON pointer and exit 1.
+/// `ok` after the warnings, or each fault and exit 1; each with its JSON pointer, line and column. What exists is not known
+/// here, so that resources are not looked up.
 pub(crate) fn check(file: &Path, out: &mut impl Write) -> std::io::Result<ExitCode> {
     let text = std::fs::read_to_string(file)?;
-    match sluice_policy::check(&text) {
-        Ok(()) => {
-            writeln!(out, "ok")?;
-            Ok(ExitCode::SUCCESS)
+    if let Err(faults) = sluice_policy::check(&text) {
+        for fault in faults {
+            let pointer = if fault.pointer.is_empty() { "/" } else { &fault.pointer };
+            writeln!(out, "{pointer}: line {}, column {}: {fault}", fault.line, fault.column)?;
         }
-        Err(faults) => {
-            for fault in faults {
-                writeln!(out, "{}: {fault}", if fault.pointer.is_empty() { "/" } else { &fault.pointer })?;
-            }
-            Ok(ExitCode::FAILURE)
-        }
+        return Ok(ExitCode::FAILURE);
     }
+    for warning in sluice_policy::warnings(&text, sluice_actions::catalogue(), None) {
+        writeln!(out, "warning: {}: line {}, column {}: {warning}", warning.pointer, warning.line, warning.column)?;
+    }
+    writeln!(out, "ok")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One line a vector, the count at the end; exit 1 on any failure.

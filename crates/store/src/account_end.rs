@@ -26,6 +26,8 @@ pub(crate) const OF_ACCOUNT: &[&str] = &[
     "usage_counts",
     "usage_peaks",
     "changes",
+    "seen_decisions",
+    "refusals",
     "accounts",
 ];
 

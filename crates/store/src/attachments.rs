@@ -270,9 +270,11 @@ impl Store {
         account: AccountId,
         user: UserId,
     ) -> Result<Vec<(PolicyType, PolicyName)>, StoreError> {
-        let sql = "SELECT DISTINCT policy_type, policy_name FROM policy_attachments WHERE account_id = $1 AND \
-                   ((holder_kind = 'User' AND holder_id = $2) OR (holder_kind = 'Group' AND holder_id IN \
-                   (SELECT group_id FROM group_members WHERE account_id = $1 AND user_id = $3)))";
+        // Two look-ups: of one condition with OR, SQLite would read all attachments of the account.
+        let sql = "SELECT policy_type, policy_name FROM policy_attachments WHERE account_id = $1 AND \
+                   holder_kind = 'User' AND holder_id = $2 UNION SELECT a.policy_type, a.policy_name \
+                   FROM group_members m JOIN policy_attachments a ON a.account_id = m.account_id AND \
+                   a.holder_kind = 'Group' AND a.holder_id = m.group_id WHERE m.account_id = $1 AND m.user_id = $3";
         let number = i64::try_from(user.get()).expect("18 digits fit");
         let rows = self.all(sql, &[account.into(), user.to_string().as_str().into(), number.into()]).await?;
         rows.iter().map(|row| attached_policy(&Columns { row, table: "policy_attachments" })).collect()

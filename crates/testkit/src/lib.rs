@@ -19,7 +19,8 @@ use std::{
 
 use sluice_model::{AccessKeyId, AccountId, PolicyType, PolicyVersion, Principal, UnixMs, UserId};
 use sluice_policy::{
-    Authority, Caller, Credential, Document, Epoch, InForce, Policy, PolicySet, PolicySource, Standing,
+    Authority, Caller, Credential, DecisionObserver, Document, Epoch, InForce, Policy, PolicySet, PolicySource,
+    Standing,
 };
 
 /// An Authority that answers yes to every question inside the caller's account, to measure what asking costs.
@@ -143,4 +144,10 @@ impl PolicySource for PolicyTable {
 #[must_use]
 pub fn authority_over(source: Arc<dyn PolicySource>) -> Authority {
     Authority::new(source)
+}
+
+/// The Authority over any source, which shows its decisions.
+#[must_use]
+pub fn observed_over(source: Arc<dyn PolicySource>, observer: Arc<dyn DecisionObserver>) -> Authority {
+    Authority::observed(source, observer)
 }

@@ -52,7 +52,11 @@ impl KeyOwner {
 
     async fn principal(&self, context: &ActionContext, permit: &Permit) -> Result<Principal, ActionError> {
         match self {
-            Self::Caller => Ok(context.caller.principal()),
+            Self::Caller => match context.caller.principal() {
+                // A role has no keys of its own: one that a session made would outlive it.
+                Principal::Role(..) => Err(ActionError::Missing("UserName")),
+                caller => Ok(caller),
+            },
             Self::Named(name) => {
                 let user = user::find(context, permit, name).await?;
                 Ok(Principal::User(context.account(), user.id))

@@ -12,15 +12,15 @@ use std::sync::{
 
 use bytes::Bytes;
 use secrecy::SecretString;
-use sluice_access::{Access, AccountDraft, Change, Clock, MasterKey, random};
+use sluice_access::{Access, AccountDraft, Change, Clock, MasterKey, SessionDraft, random};
 use sluice_broker::{Broker, SessionView};
 use sluice_model::{
     AccessKeyId, AccountId, Action, Compatibility, DenyAction, Durability, Edition, InstanceId, OfflineRetention,
     PolicyName, PolicyType, Principal, Resource, TopicName, UnixMs, UserId,
 };
-use sluice_policy::{Context, SystemTask};
+use sluice_policy::{Context, Credential, SystemTask};
 use sluice_store::{
-    AccessKey, By, Group, Holder, Instance, NewUser, Store, Topic,
+    AccessKey, By, Group, Holder, Instance, NewUser, Role, Store, Topic,
     log::{Log, MemoryLog, Recovered},
 };
 use tokio::net::TcpListener;
@@ -177,6 +177,52 @@ impl World {
         let key = Key { id, secret, owner, name: name.to_owned() };
         self.grant(&key, name, statements).await;
         key
+    }
+
+    /// A session of a new role of these statements that lasts so many seconds: its key, and the token beside it.
+    pub async fn role_session(&self, role: &str, statements: &[String], seconds: u32) -> (Key, String) {
+        let id = random::role_id();
+        let trust = format!(
+            r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"RAM":"acs:ram::{}:root"}}}}]}}"#,
+            self.account
+        );
+        let new = Role {
+            id,
+            name: role.parse().unwrap(),
+            description: String::new(),
+            trust_document: trust,
+            session_s_max: 43_200,
+            allow_console_login: false,
+            service_name: String::new(),
+            created: START,
+            updated: START,
+        };
+        self.store.create_role(BY, self.account, &new, MANY).await.unwrap();
+        let (owner, name): (_, PolicyName) = (Principal::Role(self.account, id), role.parse().unwrap());
+        let document = format!(r#"{{"Version":"1","Statement":[{}]}}"#, statements.join(","));
+        self.store.create_policy(BY, self.account, &name, ("", &document), START, MANY).await.unwrap();
+        let to = (self.account, &Holder::Role(id), role);
+        self.store.attach(BY, to, (PolicyType::Custom, &name), START, MANY).await.unwrap();
+        self.change(Change::Principal(owner)).await;
+        self.another_session(role, "s1", seconds).await
+    }
+
+    /// A further session of a role.
+    pub async fn another_session(&self, role: &str, name: &str, seconds: u32) -> (Key, String) {
+        let assumer = self
+            .user(
+                &format!("assumer-{role}-{name}"),
+                &[r#"{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}"#.to_owned()],
+            )
+            .await;
+        let credential = Credential::AccessKey(assumer.id);
+        let caller = self.access.caller_of_before(assumer.owner, credential, None, false, None);
+        let (authority, now) = (sluice_testkit::authority_over(self.access.policy_source()), self.access.clock().now());
+        let assumption = authority.assume_role(&caller, (self.account, role), &Context::at(now)).unwrap();
+        let owner = assumption.role().principal;
+        let draft = SessionDraft { name: name.parse().unwrap(), seconds, policy: None, source_identity: None };
+        let opened = self.access.open_role_session(assumption, draft, now).unwrap();
+        (Key { id: opened.key, secret: opened.secret, owner, name: role.to_owned() }, opened.token)
     }
 
     /// Makes a policy and attaches it.

@@ -65,7 +65,9 @@ fn old_form(rest: &str, existing: &dyn Existing) -> Option<&'static str> {
     match rest.split_once('%') {
         Some((instance, _)) if absent(NamedThing::Instance(instance)) => Some("instance"),
         Some((instance, name)) => {
-            (absent(NamedThing::Topic(instance, name)) && absent(NamedThing::Group(instance, name))).then_some("name")
+            // Both are asked for, whatever the first answer is: whoever answers may collect the questions.
+            let absent = [NamedThing::Topic(instance, name), NamedThing::Group(instance, name)].map(absent);
+            (absent == [true, true]).then_some("name")
         }
         None => absent(NamedThing::Anywhere(rest)).then_some("name"),
     }

@@ -10,7 +10,7 @@ use sluice_model::UnixMs;
 
 use crate::{
     condition::{Kind, Order},
-    facts::{Facts, Key},
+    facts::{ArnFact, Facts, Key},
     glob::{Glob, includes},
     lint::rule::Clause,
     operand::{Decimal, parse_date, parse_net},
@@ -106,6 +106,6 @@ fn addresses<'a>(clauses: &[&Clause]) -> Option<Vec<Facts<'a>>> {
 /// The names of a condition that asks for one of them; `None` when any name may do.
 fn names<'c>(clauses: &[&'c Clause]) -> Option<Vec<Facts<'c>>> {
     let named = clauses.iter().find(|clause| clause.operator.kind == Kind::Equals && !clause.operator.negated)?;
-    let fact = |name: &'c String| Facts { principal_arn: Some(name), ..Facts::default() };
+    let fact = |name: &'c String| Facts { principal_arn: Some(ArnFact::Text(name)), ..Facts::default() };
     Some(named.values.iter().map(fact).collect())
 }

@@ -185,7 +185,7 @@ fn resource_pattern(dice: &mut Dice, focus: &Focus) -> String {
     format!("acs:{service}:{region}:{account}:{last}")
 }
 
-fn operand(dice: &mut Dice, operator: &str) -> String {
+pub(crate) fn operand(dice: &mut Dice, operator: &str) -> String {
     match operator.replacen("Not", "", 1).as_str() {
         "StringLike" => {
             let text =

@@ -142,7 +142,7 @@ fn the_case_of_an_action_never_matters() {
 }
 
 /// The pattern with one of its wildcards written out, of five parts as before and in the form that it had.
-fn narrower(dice: &mut Dice, pattern: &str) -> Option<String> {
+pub(crate) fn narrower(dice: &mut Dice, pattern: &str) -> Option<String> {
     let wildcards: Vec<usize> = pattern.match_indices(['*', '?']).map(|(at, _)| at).collect();
     if wildcards.is_empty() || pattern.split(':').count() < 5 {
         return None;

@@ -7,6 +7,7 @@ use crate::{
     case::{compile, engine},
     dice::Dice,
     generate::{self, Focus},
+    properties::narrower,
     reference::{At, Attached},
     seeds,
 };
@@ -31,12 +32,57 @@ fn statements(dice: &mut Dice, focus: &Focus) -> Vec<Value> {
                 fresh.as_object().expect("an object").clone().into_iter().filter(|(name, _)| name.ends_with("Action")),
             );
         }
-        if dice.percent(30) {
-            next["Condition"] = two_conditions(dice);
+        match dice.below(10) {
+            0..3 => next["Condition"] = two_conditions(dice),
+            3..6 => vary_values(dice, &mut next),
+            6 => negate_actions(&mut next),
+            7 => {
+                let text = strings(&next["Resource"])[0].clone();
+                next["Resource"] = narrower(dice, &text).unwrap_or(text).into();
+            }
+            // A name of a topic that reads like an old form, and the old form.
+            8 => next["Resource"] = dice.of(&["acs:mq:*:*:*%abc", "acs:mq:*:*:topic/post-cn-a1/post-cn-a1%abc"]).into(),
+            _ => {}
         }
         all.push(next);
     }
     all
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().expect("a string").to_owned();
+    value.as_array().map_or_else(|| vec![text(value)], |list| list.iter().map(text).collect())
+}
+
+/// One value more or less for each condition.
+fn vary_values(dice: &mut Dice, statement: &mut Value) {
+    let operators = statement.get_mut("Condition").and_then(Value::as_object_mut).into_iter().flatten();
+    for (operator, keys) in operators {
+        for (_, values) in keys.as_object_mut().into_iter().flatten() {
+            let mut list = strings(values);
+            if list.len() > 1 && dice.percent(50) {
+                list.remove(dice.below(list.len()));
+            } else {
+                list.push(generate::operand(dice, operator));
+            }
+            *values = list.into();
+        }
+    }
+}
+
+/// `Action` becomes `NotAction`, of two names of which one is often that of another statement.
+fn negate_actions(statement: &mut Value) {
+    let members = statement.as_object_mut().expect("an object");
+    let mut actions = members
+        .shift_remove("Action")
+        .or_else(|| members.shift_remove("NotAction"))
+        .map_or(Vec::new(), |value| strings(&value));
+    if actions.len() > 1 {
+        actions.pop();
+    } else {
+        actions.push("ram:GetUser".to_owned());
+    }
+    members.insert("NotAction".to_owned(), actions.into());
 }
 
 /// Two operators on one key, which exclude each other now and then.

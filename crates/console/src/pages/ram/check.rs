@@ -11,5 +11,8 @@ use crate::{respond, session::Posted};
 /// Answers `[{severity, line, column, message}]`; places from 1, columns in characters.
 pub(crate) async fn submit(posted: Posted) -> Response {
     let (kind, text) = (posted.fields.get("Kind"), posted.fields.get("Document").replace("\r\n", "\n"));
-    respond::secured(Json(check_document(&posted.who.context, kind, &text)).into_response())
+    match check_document(&posted.who.context, kind, &text).await {
+        Ok(verdicts) => respond::secured(Json(verdicts).into_response()),
+        Err(error) => respond::secured(respond::status_of(&error).into_response()),
+    }
 }
