@@ -47,7 +47,6 @@ pub use {
     attachment::{AttachedPolicy, Entities},
     membership::{JoinedGroupReply, MemberReply},
     policy::PolicyReply,
-    role::RoleReply,
     user::UserReply,
     user_group::UserGroupReply,
 };

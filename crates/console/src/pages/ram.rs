@@ -45,6 +45,8 @@ pub(crate) enum Step {
     Done(&'static str),
     /// It asks first.
     Ask(&'static str, Reach),
+    /// A script wants the question alone, and there is none: nothing was done.
+    Unasked,
 }
 
 /// Runs the operation of a form. With `whom`, its first sending only finds out whom it would touch.
@@ -52,6 +54,9 @@ pub(crate) async fn step<A: Act>(posted: &Posted, given: &[(&str, &str)], whom: 
     let (context, input) = (&posted.who.context, posted.fields.read::<A>(given)?);
     if !whom.is_empty() && !posted.is_confirmed() {
         return Ok(Step::Ask(A::ROW.name, reach(context, &input, whom).await?));
+    }
+    if posted.only_asks() {
+        return Ok(Step::Unasked);
     }
     call(context, input).await?;
     Ok(Step::Done(A::ROW.name))
@@ -83,6 +88,7 @@ impl Form<'_> {
                 let sheet = self.question(format!("{head}: {}", self.title), Some(reach), lines, yes);
                 Ok(self.posted.who.answer(self.place, self.title, Ok(sheet)))
             }
+            Ok(Step::Unasked) => Ok(respond::nothing()),
             Err(error) if error.denial().is_some() => Ok(self.posted.who.answer(self.place, self.title, Err(error))),
             Err(error) => Err(error),
         }
