@@ -14,6 +14,7 @@ from support.server import ALIAS, REPOSITORY, ROOT_PASSWORD, allow, deny, docume
 NAMES = {"user": "target", "group": "team", "role": "worker", "policy": "plain", "type": "Custom"}
 # Pages that ask no right: they tell and change nothing of the account.
 FREE = {"/console/ram/check-policy", "/console/ram/csv"}
+TRUST = '{"Version":"1","Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"RAM":["acs:ram::1234567890123456:root"]}}]}'
 MARKUP = "<img src=x onerror=alert(1)>"
 
 
@@ -35,6 +36,7 @@ def things(server):
     server.api("ram", "CreateUser", UserName="target", Comments=MARKUP, DisplayName="</td><b>bold")
     server.api("ram", "CreateGroup", GroupName="team", Comments=MARKUP)
     server.api("ram", "CreatePolicy", PolicyName="plain", Description=MARKUP, PolicyDocument=document(allow("mq:PUB", "</pre><script>alert(1)</script>")))
+    server.api("ram", "CreateRole", RoleName="worker", Description=MARKUP, AssumeRolePolicyDocument=TRUST)
     server.api("ram", "AttachPolicyToUser", PolicyType="Custom", PolicyName="plain", UserName="target")
     server.api("ram", "AddUserToGroup", GroupName="team", UserName="target")
     server.api("ram", "CreateUser", UserName="nobody")
@@ -70,7 +72,6 @@ def test_a_page_refuses_whoever_may_not_and_says_what_is_missing(server, browser
             assert refused or reply.status_code == 400 and "could not be read" in reply.text, (operation, reply.status_code)
 
 
-TRUST = '{"Version":"1","Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"RAM":["acs:ram::1234567890123456:root"]}}]}'
 
 
 @pytest.mark.parametrize("path", sorted(path for path, (_, post) in routes().items() if post))

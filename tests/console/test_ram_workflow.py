@@ -269,6 +269,31 @@ def test_a_policy_that_is_attached_is_not_deleted_and_one_that_is_not_goes_with_
     picture(browser, "ram-policies-empty")
 
 
+def test_a_role_is_made_granted_edited_and_deleted(server, browser):
+    at(browser, server, "ram/roles")
+    press(browser, "Create role")
+    picture(browser, "ram-create-role")
+    send(browser, "create-role", RoleName="courier", Entity="Service", Trusted="mq.aliyuncs.com")
+    assert "mq.aliyuncs.com" in text(browser, "#trust-text")
+    picture(browser, "ram-role")
+    at(browser, server, "ram/roles/courier/edit")
+    write(browser, "NewAssumeRolePolicyDocument", '{"Version": "1", "Statement": [{"Effect": "Allow"}]}')
+    until(lambda: "line 1" in text(browser, "#said-NewAssumeRolePolicyDocument"), "the editor's fault")
+    trust = {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"RAM": ["acs:ram::1234567890123456:root"]}}
+    write(browser, "NewAssumeRolePolicyDocument", document(trust))
+    send(browser, "edit", NewDescription="Carries things")
+    assert "Carries things" in text(browser, "#about") and ":root" in text(browser, "#trust-text")
+    at(browser, server, "ram/grant?role=courier")
+    browser.find_element(By.CSS_SELECTOR, "[name=Policy][value='Custom/telemetry']").click()
+    send(browser, "grant")
+    at(browser, server, "ram/roles/courier?tab=permissions")
+    assert "telemetry" in text(browser, "#own-policies")
+    press(browser, "Delete", ".page-head", leads=False)
+    assert "of 1 principal" in question(browser)
+    confirm(browser)
+    assert "The role is deleted." in text(browser) and "There is no role yet." in text(browser)
+
+
 def test_the_overview_counts(server, browser):
     at(browser, server, "ram")
     counts = text(browser, "#counts")

@@ -2,11 +2,13 @@
 
 use sluice_access::ConsoleCaller;
 use sluice_actions::{
-    Act, ActionContext, Page,
+    Act, ActionContext,
     onsmqtt::GetMqttMetaData,
     permitted,
     ram::{ListGroups, ListPolicies, ListRoles, ListUsers},
 };
+
+use crate::session::known;
 
 /// Where in the menu a page stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,22 +55,17 @@ impl Frame {
 
 /// The pages of the menu that would be refused, asked as their operations ask.
 fn shut(context: &ActionContext) -> Vec<Place> {
-    fn refused<A: Act>(context: &ActionContext, input: &A) -> bool {
-        permitted(context, input).is_err()
+    fn refused<A: Act>(context: &ActionContext) -> bool {
+        known::<A>(&[]).and_then(|input| permitted(context, &input)).is_err()
     }
-    let users = refused(context, &ListUsers { page: first() });
-    let policies = refused(context, &ListPolicies { policy_type: None, filter: Vec::new(), page: first() });
+    let policies = refused::<ListPolicies>(context);
     let asked = [
-        (Place::MqttOverview, refused(context, &GetMqttMetaData)),
-        (Place::RamUsers, users),
-        (Place::RamGroups, refused(context, &ListGroups { page: first() })),
+        (Place::MqttOverview, refused::<GetMqttMetaData>(context)),
+        (Place::RamUsers, refused::<ListUsers>(context)),
+        (Place::RamGroups, refused::<ListGroups>(context)),
+        (Place::RamRoles, refused::<ListRoles>(context)),
         (Place::RamPolicies, policies),
         (Place::RamGrants, policies),
     ];
     asked.into_iter().filter_map(|(place, refused)| refused.then_some(place)).collect()
-}
-
-/// A first page: what is asked does not depend on it.
-fn first() -> Page {
-    Page { after: None, items_max: 1 }
 }

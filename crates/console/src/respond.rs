@@ -83,6 +83,11 @@ pub(crate) fn secured(mut response: Response) -> Response {
     response
 }
 
+/// There is nothing to say.
+pub(crate) fn nothing() -> Response {
+    secured(StatusCode::NO_CONTENT.into_response())
+}
+
 /// There is no such page.
 pub(crate) fn not_found() -> Response {
     page(StatusCode::NOT_FOUND, &Problem { head: "No such page", told: "There is nothing at this address." })

@@ -17,9 +17,11 @@ function copy(button) {
   }, () => window.getSelection().selectAllChildren(shown));
 }
 
-// A form that asks first is sent as always; only the question is shown above the page in place of a page of its own.
+// A form that asks first: its question is fetched, and shown above the page in place of a page of its own. "asking" has the server do
+// nothing; where there is no question, the form is then sent as always.
 async function ask(form, submitter) {
   const body = new URLSearchParams(new FormData(form, submitter));
+  body.set("asking", "yes");
   const reply = await fetch(form.action, { method: "POST", body });
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
   const question = page.getElementById("question");

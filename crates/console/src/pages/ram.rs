@@ -45,6 +45,8 @@ pub(crate) enum Step {
     Done(&'static str),
     /// It asks first.
     Ask(&'static str, Reach),
+    /// A script wants the question alone, and there is none: nothing was done.
+    Unasked,
 }
 
 /// Runs the operation of a form. With `whom`, its first sending only finds out whom it would touch.
@@ -52,6 +54,9 @@ pub(crate) async fn step<A: Act>(posted: &Posted, given: &[(&str, &str)], whom: 
     let (context, input) = (&posted.who.context, posted.fields.read::<A>(given)?);
     if !whom.is_empty() && !posted.is_confirmed() {
         return Ok(Step::Ask(A::ROW.name, reach(context, &input, whom).await?));
+    }
+    if posted.only_asks() {
+        return Ok(Step::Unasked);
     }
     call(context, input).await?;
     Ok(Step::Done(A::ROW.name))
@@ -83,6 +88,7 @@ impl Form<'_> {
                 let sheet = self.question(format!("{head}: {}", self.title), Some(reach), lines, yes);
                 Ok(self.posted.who.answer(self.place, self.title, Ok(sheet)))
             }
+            Ok(Step::Unasked) => Ok(respond::nothing()),
             Err(error) if error.denial().is_some() => Ok(self.posted.who.answer(self.place, self.title, Err(error))),
             Err(error) => Err(error),
         }
@@ -118,7 +124,10 @@ async fn run<A: Act>(context: &ActionContext, given: &[(&str, &str)], really: bo
     if really { call(context, input).await.map(drop) } else { permitted(context, &input) }
 }
 
-/// Every entry of a list that comes by pages; an account's quotas bound it.
+/// The largest page of most lists.
+pub(crate) const LARGEST: (&str, &str) = ("MaxItems", "1000");
+
+/// Every entry of a list that comes by pages, with what is given for each page; an account's quotas bound it.
 async fn all<A: Act, T>(
     context: &ActionContext,
     given: &[(&str, &str)],
@@ -126,7 +135,7 @@ async fn all<A: Act, T>(
 ) -> Result<Vec<T>, ActionError> {
     let (mut entries, mut marker) = (Vec::new(), String::new());
     loop {
-        let page = [("MaxItems", "1000"), ("Marker", marker.as_str())];
+        let page = [("Marker", marker.as_str())];
         let (some, next) = cut(call(context, known::<A>(&[given, &page].concat())?).await?);
         entries.extend(some);
         match next {
@@ -138,22 +147,22 @@ async fn all<A: Act, T>(
 
 /// Every user, by name.
 pub(crate) async fn all_users(context: &ActionContext) -> Result<Vec<UserReply>, ActionError> {
-    all::<ListUsers, _>(context, &[], |page| (page.users.user, page.marker)).await
+    all::<ListUsers, _>(context, &[LARGEST], |page| (page.users.user, page.marker)).await
 }
 
 /// Every group, by name.
 pub(crate) async fn all_groups(context: &ActionContext) -> Result<Vec<UserGroupReply>, ActionError> {
-    all::<ListGroups, _>(context, &[], |page| (page.groups.group, page.marker)).await
+    all::<ListGroups, _>(context, &[("MaxItems", "100")], |page| (page.groups.group, page.marker)).await
 }
 
 /// Every role, by name.
 pub(crate) async fn all_roles(context: &ActionContext) -> Result<Vec<RoleReply>, ActionError> {
-    all::<ListRoles, _>(context, &[], |page| (page.roles.role, page.marker)).await
+    all::<ListRoles, _>(context, &[LARGEST], |page| (page.roles.role, page.marker)).await
 }
 
 /// Every policy: the system's, then the account's.
 pub(crate) async fn all_policies(context: &ActionContext) -> Result<Vec<PolicyReply>, ActionError> {
-    all::<ListPolicies, _>(context, &[], |page| (page.policies.policy, page.marker)).await
+    all::<ListPolicies, _>(context, &[LARGEST], |page| (page.policies.policy, page.marker)).await
 }
 
 /// Whether a text has all words of a search in it, whatever their case.

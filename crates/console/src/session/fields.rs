@@ -31,7 +31,7 @@ impl Fields {
 
     /// Everything but the token and the answer to the question, to be sent again with it.
     pub(crate) fn again(&self) -> Vec<(String, String)> {
-        self.0.iter().filter(|(name, _)| name != "csrf" && name != "confirmed").cloned().collect()
+        self.0.iter().filter(|(name, _)| !matches!(name.as_str(), "csrf" | "confirmed" | "asking")).cloned().collect()
     }
 
     /// The input of an operation: what the page knows, then what the form has of the operation's parameters.
@@ -92,6 +92,11 @@ impl Posted {
     /// Whether the question was answered with yes.
     pub(crate) fn is_confirmed(&self) -> bool {
         self.fields.get("confirmed") == "yes"
+    }
+
+    /// Whether a script asks for the question alone; without one, nothing is to be done.
+    pub(crate) fn only_asks(&self) -> bool {
+        self.fields.get("asking") == "yes" && !self.is_confirmed()
     }
 
     /// Which operation the form is for, where a page has several.

@@ -213,7 +213,7 @@ pub(crate) async fn submit(posted: Posted) -> Response {
         }
         None => match question(&posted, &all).await {
             Ok(Some(question)) => Ok(question),
-            Ok(None) => Ok(grant(&posted, all).await),
+            Ok(None) => grant(&posted, all).await,
             Err(error) => Err(error),
         },
     };
@@ -255,13 +255,18 @@ fn forbids(document: &str) -> bool {
     statements.is_none_or(|all| all.iter().any(|one| one.get("Effect").is_none_or(|effect| effect != "Allow")))
 }
 
-async fn grant(posted: &Posted, all: Vec<Chosen<'_>>) -> Sheet {
-    let mut rows = Vec::new();
+/// Grants one after the other; where all are refused, the first refusal is the answer.
+async fn grant(posted: &Posted, all: Vec<Chosen<'_>>) -> Result<Sheet, ActionError> {
+    let (mut rows, mut refused, most) = (Vec::new(), Vec::new(), all.len());
     for (kind, name, policy_type, policy) in all {
         let given = [("PolicyType", policy_type), ("PolicyName", policy), (kind.parameter(), name)];
         let result = match kind.attach(&posted.who.context, &given).await {
             Ok(()) => Cell::state("Granted", true),
-            Err(error) => Cell::state(error.message(), false),
+            Err(error) => {
+                let text = error.message();
+                refused.extend(error.denial().is_some().then_some(error));
+                Cell::state(text, false)
+            }
         };
         let holder = Holder { kind, name: name.to_owned(), since: String::new() };
         rows.push(vec![
@@ -271,6 +276,9 @@ async fn grant(posted: &Posted, all: Vec<Chosen<'_>>) -> Sheet {
             result,
         ]);
     }
+    if refused.len() == most {
+        return Err(refused.swap_remove(0));
+    }
     let table = Table::new("result", &["Principal", "Kind", "Policy", "Result"], rows, "");
-    Sheet::new("Result").below(LIST, "Grants").button(Button::link("Complete", LIST).main()).part(table)
+    Ok(Sheet::new("Result").below(LIST, "Grants").button(Button::link("Complete", LIST).main()).part(table))
 }

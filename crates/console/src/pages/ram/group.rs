@@ -10,7 +10,8 @@ use sluice_actions::{
 };
 
 use super::{
-    Form as Sent, all, all_users, done, groups::at, holder::HolderKind, missing, policies::attached, step, when,
+    Form as Sent, LARGEST, all, all_users, done, groups::at, holder::HolderKind, missing, policies::attached, step,
+    when,
 };
 use crate::{
     frame::{Frame, Place},
@@ -59,7 +60,7 @@ async fn sheet(who: &SignedIn, group: &str, tab: &str) -> Result<Sheet, ActionEr
 
 /// The members of a group.
 pub(super) async fn members_of(context: &ActionContext, group: &str) -> Result<Vec<MemberReply>, ActionError> {
-    all::<ListUsersForGroup, _>(context, &[("GroupName", group)], |page| (page.users.user, page.marker)).await
+    all::<ListUsersForGroup, _>(context, &[("GroupName", group), LARGEST], |page| (page.users.user, page.marker)).await
 }
 
 async fn members(who: &SignedIn, frame: &Frame, group: &str, page: Sheet) -> Result<Sheet, ActionError> {

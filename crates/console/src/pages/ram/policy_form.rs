@@ -89,11 +89,9 @@ async fn around(who: &SignedIn, form: Form) -> Sheet {
 }
 
 /// What the checker says of a document, below the form that it was sent by.
-async fn verdicts(posted: &Posted) -> Verdicts {
+async fn verdicts(posted: &Posted) -> Result<Verdicts, ActionError> {
     let text = posted.fields.get("PolicyDocument").replace("\r\n", "\n");
-    let all = check_document(&posted.who.context, "Permission", &text).await;
-    // Names that cannot be looked up are logged where it failed; the form is shown without what they would have told.
-    Verdicts { all: all.unwrap_or_default() }
+    Ok(Verdicts { all: check_document(&posted.who.context, "Permission", &text).await? })
 }
 
 /// Creates the policy, or shows the form again with what is wrong.
@@ -105,9 +103,10 @@ pub(crate) async fn submit(posted: Posted) -> Response {
         Ok(response) => response,
         Err(error) => {
             let form = create_form(&posted.who, "").sent(&posted.fields, &error);
-            let sheet = around(&posted.who, form).await.part(verdicts(&posted).await);
+            let sheet = around(&posted.who, form).await;
             let sheet = Sheet { status: respond::status_of(&error), ..sheet };
-            posted.who.answer(Place::RamPolicies, "Create policy", Ok(sheet))
+            let sheet = verdicts(&posted).await.map(|verdicts| sheet.part(verdicts));
+            posted.who.answer(Place::RamPolicies, "Create policy", sheet)
         }
     }
 }
@@ -156,9 +155,9 @@ pub(crate) async fn submit_version(Path(name): Path<String>, posted: Posted) -> 
         Ok(response) => response,
         Err(error) => {
             let form = version_form(&posted.who, &name, "").sent(&posted.fields, &error);
-            let sheet = version_sheet(&name, form).part(verdicts(&posted).await);
-            let sheet = Sheet { status: respond::status_of(&error), ..sheet };
-            posted.who.answer(Place::RamPolicies, "New version", Ok(sheet))
+            let sheet = Sheet { status: respond::status_of(&error), ..version_sheet(&name, form) };
+            let sheet = verdicts(&posted).await.map(|verdicts| sheet.part(verdicts));
+            posted.who.answer(Place::RamPolicies, "New version", sheet)
         }
     }
 }
