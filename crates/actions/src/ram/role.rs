@@ -41,17 +41,26 @@ fn trust_document(params: &Params, name: &'static str) -> Result<Option<String>,
 
 /// Refuses a trust policy that names somebody of the account who is not there. Other accounts' are not looked up: that would
 /// tell whom they have. Source: facts/ram.md section 1.7.
-fn check_trusted(context: &ActionContext, document: &str) -> Result<(), ActionError> {
+async fn check_trusted(context: &ActionContext, document: &str) -> Result<(), ActionError> {
     let parsed = Document::parse_trust(document)
         .map_err(|faults| ActionError::MalformedPolicyDocument(describe_faults(&faults)))?;
     let own = format!("acs:ram::{}:", context.account());
     for entity in parsed.trusted_arns().filter_map(|arn| arn.strip_prefix(&own)) {
-        if !context.access().has_entity(context.account(), entity) {
+        let is_there = match entity.split_once("-provider/") {
+            Some((kind, name)) => is_provider(context, kind == "oidc", name).await?,
+            None => context.access().has_entity(context.account(), entity),
+        };
+        if !is_there {
             let why = format!("the trust policy names `{entity}`, which does not exist");
             return Err(ActionError::MalformedPolicyDocument(why));
         }
     }
     Ok(())
+}
+
+async fn is_provider(context: &ActionContext, is_oidc: bool, name: &str) -> Result<bool, ActionError> {
+    let Ok(name) = name.parse() else { return Ok(false) };
+    Ok(context.store().identity_provider(context.account(), is_oidc, &name).await?.is_some())
 }
 
 /// `acs:ram::{account}:role/{name}`.
@@ -178,7 +187,7 @@ impl Act for CreateRole {
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneRole, ActionError> {
         let (permit, account) = (granted.permit()?, context.account());
-        check_trusted(context, &self.trust_document)?;
+        check_trusted(context, &self.trust_document).await?;
         let new = Role {
             id: random::role_id(),
             name: self.name,
@@ -280,7 +289,7 @@ impl Act for UpdateRole {
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneRole, ActionError> {
         let (permit, account) = (granted.permit()?, context.account());
         if let Some(document) = &self.trust_document {
-            check_trusted(context, document)?;
+            check_trusted(context, document).await?;
         }
         let change = RoleChange {
             trust_document: self.trust_document,
