@@ -136,9 +136,12 @@ pub(crate) struct Search {
     pub(crate) to: &'static str,
     pub(crate) text: String,
     pub(crate) label: &'static str,
-    /// A further choice: its name, the chosen value, values and labels.
-    pub(crate) only: Option<(&'static str, String, Vec<(&'static str, &'static str)>)>,
+    /// A further choice.
+    pub(crate) only: Option<Only>,
 }
+
+/// A choice beside a search: its name, the chosen value, values and labels.
+pub(crate) type Only = (&'static str, String, Vec<(&'static str, &'static str)>);
 
 /// A list in a card.
 #[derive(Template)]
