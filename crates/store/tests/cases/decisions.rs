@@ -73,7 +73,7 @@ fn refusal(n: u32, principal: Principal) -> Refusal {
         action: "mq:PUB".to_owned(),
         resource: "acs:mq:*:*:topic/a".to_owned(),
         scope: "AccountLevelIdentityBasedPolicy".to_owned(),
-        by: (n % 2 == 0).then(|| RefusedBy {
+        by: n.is_multiple_of(2).then(|| RefusedBy {
             policy: "p".to_owned(),
             policy_type: PolicyType::Custom,
             version: PolicyVersion(3),
