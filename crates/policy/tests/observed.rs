@@ -1,5 +1,6 @@
 //! What an observer is shown, and for how long an answer is remembered under one.
 #![allow(dead_code, reason = "the support is shared by several test binaries")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
