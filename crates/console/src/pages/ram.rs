@@ -109,13 +109,10 @@ impl Form<'_> {
     }
 }
 
-/// The action that is missing for an operation; `None` when it would be let through.
+/// The action that is missing for an operation; `None` when it would be let through, or refused for another reason than a right.
 pub(crate) fn missing<A: Act>(context: &ActionContext, given: &[(&str, &str)]) -> Option<String> {
     let asked = known::<A>(given).and_then(|input| permitted(context, &input));
-    asked.err().map(|error| match error.denial() {
-        Some(denial) => denial.auth_action.clone(),
-        None => error.message(),
-    })
+    asked.err().and_then(|error| error.denial().map(|denial| denial.auth_action.clone()))
 }
 
 /// Does an operation, or only asks for its right.

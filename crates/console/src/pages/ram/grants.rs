@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use sluice_actions::{
-    ActionContext, ActionError, Whom, call,
+    ActionContext, ActionError, Code, Whom, call,
     ram::{GetPolicy, ListEntitiesForPolicy},
 };
 
@@ -53,7 +53,7 @@ async fn grants(context: &ActionContext) -> Result<(Vec<Grant>, usize), ActionEr
             })),
             Err(error) if error.denial().is_some() => hidden += 1,
             // Deleted since it was listed.
-            Err(error) if error.code() == "EntityNotExist.Policy" => {}
+            Err(ActionError::Code(Code::NoPolicy)) => {}
             Err(error) => return Err(error),
         }
     }
