@@ -111,11 +111,10 @@ pub(crate) async fn revoke(posted: Posted) -> Response {
     let Some(kind) = HolderKind::of(fields.get("Kind")) else { return respond::bad_form() };
     let name = fields.get(kind.parameter()).to_owned();
     let Some(whom) = kind.whom(&name) else { return respond::bad_form() };
-    let title = format!("{} of {name}", fields.get("PolicyName"));
     let outcome = kind.detach(&posted, &[], &[whom]).await;
     let back = format!("{LIST}?");
-    let form = Sent { posted: &posted, place: Place::RamGrants, title: &title, action: LIST, back: &back };
-    form.end(outcome).unwrap_or_else(|error| posted.who.answer(Place::RamGrants, &title, Err(error)))
+    let form = Sent { posted: &posted, place: Place::RamGrants, title: "Grants", action: LIST, back: &back };
+    form.end(outcome).unwrap_or_else(|error| posted.who.answer(Place::RamGrants, "Grants", Err(error)))
 }
 
 /// What the form offers, and what is chosen in it.
