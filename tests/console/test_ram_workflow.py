@@ -93,6 +93,7 @@ def test_a_scenario_and_another_policy_start_a_document(server, browser):
 
 def test_a_grant_lets_a_client_work_and_a_revoked_one_closes_it(server, browser):
     server.api("onsmqtt", "CreateMqttTopic", InstanceId=INSTANCE, Topic="home")
+    server.api("onsmqtt", "CreateGroupId", InstanceId=INSTANCE, GroupId="GID_clicks")
     at(browser, server, "ram/users/sensor?tab=permissions")
     press(browser, "Add permissions")
     assert browser.find_element(By.CSS_SELECTOR, "[name=Principal][value='user:sensor']").is_selected()
@@ -100,7 +101,7 @@ def test_a_grant_lets_a_client_work_and_a_revoked_one_closes_it(server, browser)
     picture(browser, "ram-grant")
     send(browser, "grant")
     assert "Granted" in rows(browser, "result")[0]
-    client = Client(server, KEPT["key"], "c1", version=5)
+    client = Client(server, KEPT["key"], "GID_clicks@@@c", version=5)
     assert client.publish("home/a", "x") == 0
     at(browser, server, "ram/users/sensor?tab=permissions")
     picture(browser, "ram-user-permissions")
@@ -137,7 +138,7 @@ def test_grants_are_listed_found_and_revoked(server, browser):
 
 
 def test_a_new_version_in_force_closes_whom_it_no_longer_allows_and_the_old_one_comes_back(server, browser):
-    client = Client(server, KEPT["key"], "c2", version=5)
+    client = Client(server, KEPT["key"], "GID_clicks@@@c", version=5)
     at(browser, server, "ram/policies/Custom/telemetry/new-version")
     write(browser, "PolicyDocument", document(allow("mq:Get*", "*")))
     browser.find_element(By.CSS_SELECTOR, "#policy-form button[type=submit]").click()
@@ -150,7 +151,7 @@ def test_a_new_version_in_force_closes_whom_it_no_longer_allows_and_the_old_one_
     assert "mq:MqttInstanceAccess" in text(browser, "#version-text")
     press(browser, "Use this version", row="v1", leads=False)
     confirm(browser)
-    assert Client(server, KEPT["key"], "c3", version=5).publish("home/a", "x") == 0
+    assert Client(server, KEPT["key"], "GID_clicks@@@c", version=5).publish("home/a", "x") == 0
     press(browser, "Delete", "#versions", row="v2")
     assert "The version is deleted." in text(browser)
 
@@ -182,7 +183,7 @@ def test_a_group_is_made_joined_inherited_left_and_deleted(server, browser):
     assert "rotated" in text(browser, "#inherited-policies") and "fleet" in text(browser, "#inherited-policies")
     press(browser, "Groups", "#tabs")
     picture(browser, "ram-user-groups")
-    client = Client(server, KEPT["key"], "c4", version=5)
+    client = Client(server, KEPT["key"], "GID_clicks@@@c", version=5)
     press(browser, "Leave", row="fleet", leads=False)
     assert "1 live connection of 1 principal" in question(browser)
     confirm(browser)
@@ -198,7 +199,7 @@ def test_a_group_is_made_joined_inherited_left_and_deleted(server, browser):
 
 
 def test_a_key_is_deactivated_with_a_warning_and_its_client_is_closed(server, browser):
-    client = Client(server, KEPT["key"], "c5", version=5)
+    client = Client(server, KEPT["key"], "GID_clicks@@@c", version=5)
     at(browser, server, "ram/users/sensor")
     press(browser, "Deactivate", row=KEPT["key"][0], leads=False)
     assert "1 live connection" in question(browser)
@@ -242,7 +243,7 @@ def test_a_user_is_edited_with_faults_at_their_fields(server, browser):
 
 
 def test_a_user_is_deleted_with_all_that_it_has(server, browser):
-    client = Client(server, KEPT["key"], "c6", version=5)
+    client = Client(server, KEPT["key"], "GID_clicks@@@c", version=5)
     at(browser, server, "ram/users/sensor")
     press(browser, "Delete", ".page-head", leads=False)
     asked = question(browser)

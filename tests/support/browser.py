@@ -118,10 +118,14 @@ def picture(browser, name):
     folder = os.environ.get("SLUICE_PICTURES")
     if not folder:
         return
+    frame = browser.execute_script("return window.outerHeight - window.innerHeight")
+    height = browser.execute_script("return document.documentElement.scrollHeight")
+    browser.set_window_size(1280, min(max(height, 657) + frame, 2000))
     browser.save_screenshot(os.path.join(folder, f"{name}.png"))
     browser.execute_script("document.documentElement.dataset.bsTheme = 'dark'")
     browser.save_screenshot(os.path.join(folder, f"{name}-dark.png"))
     browser.execute_script("document.documentElement.dataset.bsTheme = 'light'")
+    browser.set_window_size(1280, 800)
 
 
 def secrets(browser):

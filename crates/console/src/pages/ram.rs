@@ -84,14 +84,20 @@ impl Form<'_> {
             Ok(Step::Done(operation)) => Ok(respond::see_other(&format!("{}&done={operation}", self.back))),
             Ok(Step::Ask(operation, reach)) => {
                 let (head, yes) = words::question(operation);
-                let lines = Vec::new();
-                let sheet = self.question(format!("{head}: {}", self.title), Some(reach), lines, yes);
+                let sheet = self.question(head.to_owned(), Some(reach), vec![self.subject()], yes);
                 Ok(self.posted.who.answer(self.place, self.title, Ok(sheet)))
             }
             Ok(Step::Unasked) => Ok(respond::nothing()),
             Err(error) if error.denial().is_some() => Ok(self.posted.who.answer(self.place, self.title, Err(error))),
             Err(error) => Err(error),
         }
+    }
+
+    /// What the question is about: the page's thing, and what the form names besides.
+    fn subject(&self) -> String {
+        const NAMES: [&str; 5] = ["PolicyName", "GroupName", "UserName", "UserAccessKeyId", "VersionId"];
+        let named = NAMES.into_iter().map(|name| self.posted.fields.get(name)).filter(|text| !text.is_empty());
+        std::iter::once(self.title).chain(named).collect::<Vec<_>>().join(", ")
     }
 
     /// The page of a question.
@@ -109,13 +115,10 @@ impl Form<'_> {
     }
 }
 
-/// The action that is missing for an operation; `None` when it would be let through.
+/// The action that is missing for an operation; `None` when it would be let through, or refused for another reason than a right.
 pub(crate) fn missing<A: Act>(context: &ActionContext, given: &[(&str, &str)]) -> Option<String> {
     let asked = known::<A>(given).and_then(|input| permitted(context, &input));
-    asked.err().map(|error| match error.denial() {
-        Some(denial) => denial.auth_action.clone(),
-        None => error.message(),
-    })
+    asked.err().and_then(|error| error.denial().map(|denial| denial.auth_action.clone()))
 }
 
 /// Does an operation, or only asks for its right.

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use sluice_actions::{
-    ActionContext, ActionError, Whom, call,
+    ActionContext, ActionError, Code, Whom, call,
     ram::{GetPolicy, ListEntitiesForPolicy},
 };
 
@@ -53,7 +53,7 @@ async fn grants(context: &ActionContext) -> Result<(Vec<Grant>, usize), ActionEr
             })),
             Err(error) if error.denial().is_some() => hidden += 1,
             // Deleted since it was listed.
-            Err(error) if error.code() == "EntityNotExist.Policy" => {}
+            Err(ActionError::Code(Code::NoPolicy)) => {}
             Err(error) => return Err(error),
         }
     }
@@ -111,11 +111,10 @@ pub(crate) async fn revoke(posted: Posted) -> Response {
     let Some(kind) = HolderKind::of(fields.get("Kind")) else { return respond::bad_form() };
     let name = fields.get(kind.parameter()).to_owned();
     let Some(whom) = kind.whom(&name) else { return respond::bad_form() };
-    let title = format!("{} of {name}", fields.get("PolicyName"));
     let outcome = kind.detach(&posted, &[], &[whom]).await;
     let back = format!("{LIST}?");
-    let form = Sent { posted: &posted, place: Place::RamGrants, title: &title, action: LIST, back: &back };
-    form.end(outcome).unwrap_or_else(|error| posted.who.answer(Place::RamGrants, &title, Err(error)))
+    let form = Sent { posted: &posted, place: Place::RamGrants, title: "Grants", action: LIST, back: &back };
+    form.end(outcome).unwrap_or_else(|error| posted.who.answer(Place::RamGrants, "Grants", Err(error)))
 }
 
 /// What the form offers, and what is chosen in it.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const CREATE: &str = "/console/ram/create-group";
-const NAME_HINT: &str = "Letters, digits, `.`, `_`, `-`; at most 64.";
+const NAME_HINT: &str = "Letters, digits, dots, underscores, hyphens; at most 64.";
 
 fn new_form(who: &SignedIn) -> Form {
     Form::new(&who.frame(Place::RamGroups), "create-group", CREATE, "Create")

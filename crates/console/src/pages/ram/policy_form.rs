@@ -22,13 +22,13 @@ fn document(text: &str) -> Field {
     Field::new("PolicyDocument", "Policy document", Kind::Document("Permission"))
         .needed()
         .value(text)
-        .hint("JSON, at most 6,144 characters. `acs:mq:*:*:topic/{instance}/{topic}` names a topic.")
+        .hint("JSON, at most 6,144 characters. A topic is named acs:mq:*:*:topic/INSTANCE/TOPIC.")
 }
 
 fn create_form(who: &SignedIn, text: &str) -> Form {
     Form::new(&who.frame(Place::RamPolicies), "policy", CREATE, "Create policy")
         .back("/console/ram/policies")
-        .field(Field::text("PolicyName", "Name").needed().hint("Letters, digits, `-`; at most 128."))
+        .field(Field::text("PolicyName", "Name").needed().hint("Letters, digits, hyphens; at most 128."))
         .field(Field::text("Description", "Note"))
         .field(document(text))
 }

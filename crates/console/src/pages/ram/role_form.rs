@@ -31,7 +31,7 @@ fn new_form(who: &SignedIn) -> Form {
     let document = trust(&account.to_string(), "Account", "");
     Form::new(&who.frame(Place::RamRoles), "create-role", CREATE, "Create")
         .back("/console/ram/roles")
-        .field(Field::text("RoleName", "Name").needed().hint("Letters, digits, `.`, `-`; at most 64."))
+        .field(Field::text("RoleName", "Name").needed().hint("Letters, digits, dots, hyphens; at most 64."))
         .field(Field::text("Description", "Note"))
         .field(Field::new("MaxSessionDuration", "Longest session", Kind::Number).hint(DURATION_HINT))
         .field(Field::new("Entity", "Trusted entity", Kind::Radio(entities)).value("Account"))

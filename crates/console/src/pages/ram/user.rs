@@ -2,7 +2,7 @@
 
 use axum::{extract::Path, response::Response};
 use sluice_actions::{
-    ActionError, Whom, call,
+    ActionError, Code, Whom, call,
     ram::{
         AddUserToGroup, CreateAccessKey, CreateLoginProfile, DeleteAccessKey, DeleteLoginProfile, DeleteUser,
         DetachPolicyFromUser, GetLoginProfile, GetUser, ListAccessKeys, ListGroupsForUser, ListPoliciesForGroup,
@@ -70,7 +70,7 @@ async fn logon(who: &SignedIn, frame: &Frame, user: &str, page: Sheet) -> Result
     let (context, named) = (&who.context, [("UserName", user)]);
     let profile = match call(context, known::<GetLoginProfile>(&named)?).await {
         Ok(found) => Some(found.login_profile),
-        Err(error) if error.code() == "EntityNotExist.User.LoginProfile" => None,
+        Err(ActionError::Code(Code::NoLoginProfile)) => None,
         Err(error) => match Shown::<()>::of(Err(error))? {
             Shown::Refused(refusal) => return Ok(page.shut("Console logon", refusal)),
             Shown::Granted(()) => return Ok(page),
@@ -83,7 +83,9 @@ async fn logon(who: &SignedIn, frame: &Frame, user: &str, page: Sheet) -> Result
             .hidden("do", "CreateLoginProfile")
             .field(password().needed())
             .field(reset("true"));
-        return Ok(match missing::<CreateLoginProfile>(context, &named) {
+        // Any password will do for the question.
+        let asked = [named[0], ("Password", "Any-Password-1")];
+        return Ok(match missing::<CreateLoginProfile>(context, &asked) {
             None => page.part(form),
             Some(action) => page.part(shut_facts("logon", "Console logon", "disabled", &action)),
         });

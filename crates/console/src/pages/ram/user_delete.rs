@@ -3,7 +3,7 @@
 
 use axum::{extract::Path, response::Response};
 use sluice_actions::{
-    ActionContext, ActionError, Whom, call,
+    ActionContext, ActionError, Code, Whom, call,
     ram::{
         DeleteAccessKey, DeleteLoginProfile, DeleteUser, DetachPolicyFromUser, GetLoginProfile, ListAccessKeys,
         ListGroupsForUser, ListPoliciesForUser, RemoveUserFromGroup,
@@ -33,7 +33,7 @@ impl Left {
         let keys = call(context, known::<ListAccessKeys>(&named)?).await?.access_keys.access_key;
         let signs_in = match call(context, known::<GetLoginProfile>(&named)?).await {
             Ok(_) => true,
-            Err(error) if error.code() == "EntityNotExist.User.LoginProfile" => false,
+            Err(ActionError::Code(Code::NoLoginProfile)) => false,
             Err(error) => return Err(error),
         };
         let groups = call(context, known::<ListGroupsForUser>(&named)?).await?.groups.group;

@@ -21,10 +21,9 @@ async fn form(who: &SignedIn, user: &str) -> Result<Form, ActionError> {
     Ok(Form::new(&frame, "edit", format!("{}/edit", at(user)), "Save")
         .back(at(user))
         .field(
-            Field::text("NewUserName", "Logon name")
-                .needed()
-                .value(now.user_name)
-                .hint("Letters, digits, `.`, `_`, `-`; at most 64. Keys and policies stay when it changes."),
+            Field::text("NewUserName", "Logon name").needed().value(now.user_name).hint(
+                "Letters, digits, dots, underscores, hyphens; at most 64. Keys and policies stay when it changes.",
+            ),
         )
         .field(Field::text("NewDisplayName", "Display name").value(now.display_name))
         .field(Field::text("NewEmail", "Email").value(now.email))
