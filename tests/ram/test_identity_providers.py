@@ -1,5 +1,6 @@
 """OIDC providers, and roles that are assumed by their tokens; the issuer is a server of the test's own, its tokens are PyJWT's."""
 
+import hashlib
 import http.server
 import json
 import ssl
@@ -42,10 +43,13 @@ class Issuer:
             def do_GET(self):
                 issuer.asked.append(self.path)
                 status, body = issuer.answers().get(self.path, (404, {}))
+                text = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("location", f"{issuer.url}/elsewhere")
+                # A body that only the end of the connection ends could be cut off by anybody on the way.
+                self.send_header("content-length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
+                self.wfile.write(text)
 
             def log_message(self, *_):
                 pass
@@ -230,12 +234,11 @@ def test_a_session_policy_narrows_a_federated_session(server, issuer, role):
     assert assume(server, issuer.token(), role, policy=document(allow("ram:GetUser", "*")))
 
 
-def made_with(server, ims, name, change, **more):
+def made_with(server, ims, name, change):
     """A role of an issuer of its own that answers otherwise; the code of a right token."""
-    other = Issuer(**more)
+    other = Issuer()
     change(other)
-    prints = {"fingerprints": more["prints"]} if "prints" in more else {}
-    ims.create_oidcprovider(provider(name, other.url, **prints))
+    ims.create_oidcprovider(provider(name, other.url))
     arn = f"acs:ram::{ACCOUNT}:oidc-provider/{name}"
     server.api("ram", "CreateRole", RoleName=name, AssumeRolePolicyDocument=trusting(arn, "Federated"))
     code = refusal(server, other.token(), f"acs:ram::{ACCOUNT}:role/{name}", arn)
@@ -258,6 +261,33 @@ def test_an_issuer_that_answers_otherwise_is_not_believed_nor_followed(server, i
 
     for name, change in (("redirects", redirect), ("elsewhere", elsewhere), ("another", another)):
         assert made_with(server, ims, name, change) == (unreadable, [first])
+
+
+def test_an_issuer_over_tls_is_known_by_the_certificate_that_is_pinned(server, ims, tmp_path):
+    mine, strange = Authority(tmp_path, "idp.example.com"), tmp_path / "strange"
+    strange.mkdir()
+    strange = Authority(strange, "idp.example.com")
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(mine.cert.read_bytes() + mine.ca.read_bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, mine.key)
+    digest = lambda path, how: hashlib.new(how, ssl.PEM_cert_to_DER_cert(path.read_text())).hexdigest()
+    for name, prints, opens in (
+        ("sha256", digest(mine.ca, "sha256"), True),
+        ("sha1", digest(mine.ca, "sha1").upper(), True),
+        ("strange", digest(strange.ca, "sha256"), False),
+    ):
+        other = Issuer(context)
+        ims.create_oidcprovider(provider(f"tls-{name}", other.url, fingerprints=prints))
+        arn = f"acs:ram::{ACCOUNT}:oidc-provider/tls-{name}"
+        role = f"tls-{name}"
+        server.api("ram", "CreateRole", RoleName=role, AssumeRolePolicyDocument=trusting(arn, "Federated"))
+        if opens:
+            assert assume(server, other.token(), f"acs:ram::{ACCOUNT}:role/{role}", arn)
+        else:
+            refused = refusal(server, other.token(), f"acs:ram::{ACCOUNT}:role/{role}", arn)
+            assert refused == ("AuthenticationFail.IDPMetadata.Invalid", 401) and other.asked == []
+        other.server.shutdown()
 
 
 def test_keys_are_kept_and_an_unknown_one_asks_again_at_a_bounded_rate(server, issuer, role):
