@@ -19,6 +19,8 @@ VERSIONS = {"onsmqtt": "2020-04-20", "ram": "2015-05-01", "sts": "2015-04-01", "
 OPTIONAL = {
     "GetCallerIdentity UserId": "a role session is no user",
     "GetCallerIdentity RoleId": "only a role session has one",
+    "ListVirtualMFADevices VirtualMFADevices.VirtualMFADevice[].ActivateDate": "the device is bound to nobody",
+    "ListVirtualMFADevices VirtualMFADevices.VirtualMFADevice[].User": "the device is bound to nobody",
 }
 # The last page has no marker, in every list. facts/ram.md section 2.
 MARKERS = {"Marker", "NextToken"}

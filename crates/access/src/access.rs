@@ -14,6 +14,7 @@ use sluice_store::{Extent, Store, StoreError};
 use crate::{
     Change, Clock, InstanceSettings, MasterKey, Passwords, Touched,
     directory::{Directory, InstanceView, Snapshot},
+    key_uses::KeyUses,
     load,
     nonce::Nonces,
 };
@@ -34,6 +35,7 @@ pub struct Access {
     pub(crate) clock: Clock,
     /// Who is told of a change that nobody here asked for.
     live_side: OnceLock<Sweep>,
+    pub(crate) key_uses: KeyUses,
     /// One change at a time is read back and swapped in, so that a later write is never hidden by an earlier read.
     pub(crate) writers: tokio::sync::Mutex<()>,
 }
@@ -73,6 +75,7 @@ impl Access {
             passwords: Passwords::default(),
             clock,
             live_side: OnceLock::new(),
+            key_uses: KeyUses::default(),
             writers: tokio::sync::Mutex::new(()),
         })
     }

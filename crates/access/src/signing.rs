@@ -98,6 +98,7 @@ impl Access {
         }
         match self.nonces.use_once(&id, &request.nonce, now) {
             NonceUse::Fresh => {
+                self.key_uses.note(&id, key.owner.account(), now);
                 Ok(Caller::authenticated(key.owner, Credential::AccessKey(id), Some(peer.addr), peer.secure, None))
             }
             NonceUse::Repeated => Err(AuthError::NonceUsed),
@@ -143,6 +144,7 @@ impl Access {
             return Err(AuthRefusal::DisabledAccount);
         }
         let settings = self.instance_of(key.owner.account(), instance).ok_or(AuthRefusal::NoInstance)?;
+        self.key_uses.note(&id, key.owner.account(), self.clock.now());
         let caller = Caller::authenticated(key.owner, Credential::AccessKey(id), Some(peer.addr), peer.secure, None);
         Ok(MqttLogin { caller, settings })
     }

@@ -3,17 +3,25 @@
 //! Source: openapi/ram-2015-05-01.json; facts/ram.md section 3. Lists are wrapped twice (`Users.User[]`), dates have seconds.
 
 mod access_key;
+mod account_alias;
 mod attachment;
 mod holder_kind;
 mod login_profile;
 mod membership;
+mod mfa_device;
+mod password_policy;
 mod policy;
 mod policy_version;
+mod security_preference;
 mod tag;
 mod user;
 mod user_group;
 
-pub use access_key::{AccessKeyList, CreateAccessKey, DeleteAccessKey, ListAccessKeys, UpdateAccessKey};
+pub use access_key::{
+    AccessKeyList, AccessKeyReply, CreateAccessKey, DeleteAccessKey, GetAccessKeyLastUsed, KeyOwner, ListAccessKeys,
+    UpdateAccessKey,
+};
+pub use account_alias::{ClearAccountAlias, GetAccountAlias, SetAccountAlias};
 pub use attachment::{
     Attach, AttachPolicyToGroup, AttachPolicyToRole, AttachPolicyToUser, Detach, DetachPolicyFromGroup,
     DetachPolicyFromRole, DetachPolicyFromUser, ListEntitiesForPolicy, ListPoliciesFor, ListPoliciesForGroup,
@@ -22,10 +30,16 @@ pub use attachment::{
 pub use holder_kind::{Kind, OfGroup, OfRole, OfUser};
 pub use login_profile::{ChangePassword, CreateLoginProfile, DeleteLoginProfile, GetLoginProfile, UpdateLoginProfile};
 pub use membership::{AddUserToGroup, ListGroupsForUser, ListUsersForGroup, RemoveUserFromGroup};
+pub use mfa_device::{
+    BindMfaDevice, CreateVirtualMfaDevice, DeleteVirtualMfaDevice, GetUserMfaInfo, ListVirtualMfaDevices, SerialNumber,
+    UnbindMfaDevice,
+};
+pub use password_policy::{GetPasswordPolicy, PasswordPolicyReply, SetPasswordPolicy};
 pub use policy::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies, UpdatePolicyDescription};
 pub use policy_version::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
+pub use security_preference::{GetSecurityPreference, SecurityPreferenceReply, SetSecurityPreference};
 pub use tag::{ListTagResources, TagResources, Tagged, UntagResources};
 pub use user::{CreateUser, DeleteUser, Done, GetUser, ListUsers, UpdateUser};
 pub use user_group::{CreateGroup, DeleteGroup, GetGroup, ListGroups, UpdateGroup};

@@ -8,6 +8,8 @@ pub(crate) enum Place {
     UserCenter,
     MqttOverview,
     MqttInstances,
+    RamSettings,
+    Security,
 }
 
 /// The frame of one page.

@@ -1,11 +1,12 @@
 //! The schema, step by step. A step that has shipped is never changed; a new one is added.
 
 /// Each step's statements, separated by `;`. `{name}` is a text column ordered bytewise.
-pub(crate) const STEPS: [&str; 6] = [
+pub(crate) const STEPS: [&str; 7] = [
     include_str!("../migrations/0001_accounts_users_policies_instances.sql"),
     include_str!("../migrations/0002_usage.sql"),
     include_str!("../migrations/0003_offline_retention.sql"),
     include_str!("../migrations/0004_user_groups_roles.sql"),
     include_str!("../migrations/0005_changes.sql"),
     include_str!("../migrations/0006_operators.sql"),
+    include_str!("../migrations/0007_sign_in.sql"),
 ];
