@@ -22,6 +22,8 @@ OPTIONAL = {
     "AssumeRoleWithOIDC SourceIdentity": "no token says one",
     "GetCallerIdentity UserId": "a role session is no user",
     "GetCallerIdentity RoleId": "only a role session has one",
+    "ListVirtualMFADevices VirtualMFADevices.VirtualMFADevice[].ActivateDate": "the device is bound to nobody",
+    "ListVirtualMFADevices VirtualMFADevices.VirtualMFADevice[].User": "the device is bound to nobody",
 }
 # The last page has no marker, in every list. facts/ram.md section 2.
 MARKERS = {"Marker", "NextToken"}

@@ -15,6 +15,7 @@ use crate::{
     Change, Clock, InstanceSettings, MasterKey, Passwords, Touched,
     directory::{Directory, InstanceView, Snapshot},
     federation::Issuers,
+    key_uses::KeyUses,
     load,
     nonce::Nonces,
     refusals::Refusals,
@@ -40,6 +41,7 @@ pub struct Access {
     refusals: Arc<Refusals>,
     /// Who is told of a change that nobody here asked for.
     live_side: OnceLock<Sweep>,
+    pub(crate) key_uses: KeyUses,
     /// One change at a time is read back and swapped in, so that a later write is never hidden by an earlier read.
     pub(crate) writers: tokio::sync::Mutex<()>,
 }
@@ -82,6 +84,7 @@ impl Access {
             passwords: Passwords::default(),
             clock,
             live_side: OnceLock::new(),
+            key_uses: KeyUses::default(),
             writers: tokio::sync::Mutex::new(()),
         })
     }

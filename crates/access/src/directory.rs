@@ -13,7 +13,7 @@ use ahash::AHashSet;
 use arc_swap::ArcSwap;
 use sluice_model::{
     AccessKeyId, AccountId, Compatibility, DenyAction, Durability, GroupId, InstanceId, Limits, PolicyName, Principal,
-    UnixMs,
+    SecurityPreference, UnixMs,
 };
 use sluice_policy::{
     AssumableRole, Credential, Epoch, InForce, Policy, PolicySet, PolicySource, RoleSession, Standing,
@@ -146,6 +146,8 @@ pub(crate) struct Snapshot {
     pub(crate) instances: Sharded<InstanceId, Arc<InstanceView>>,
     /// Custom policies that somebody has.
     pub(crate) policies: Sharded<(AccountId, PolicyName), PolicyView>,
+    /// What users may do for themselves, of accounts that said so.
+    pub(crate) preferences: Sharded<AccountId, Arc<SecurityPreference>>,
     /// Accounts of which a change could not be read back: what is here of them may be old, and answers nothing.
     pub(crate) in_doubt: AHashSet<AccountId>,
     /// Accounts of which nothing is in force, though all of it is here: sessions wait for the day that they are enabled.
@@ -228,6 +230,7 @@ impl Snapshot {
         self.instances.retain(|_, instance| instance.settings.account != account);
         self.policies.retain(|(owner, _), _| *owner != account);
         self.disabled.remove(&account);
+        self.preferences.remove(&account);
     }
 }
 

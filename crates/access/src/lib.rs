@@ -16,16 +16,20 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod clock;
 mod console_login;
 mod decision_cache;
 mod directory;
 mod federation;
 mod follow;
+mod key_uses;
 mod listener_login;
 mod load;
 mod master_key;
+mod mfa;
 mod nonce;
+mod own_password;
 mod password;
 mod provision;
 pub mod random;
@@ -35,6 +39,7 @@ mod remembered;
 mod role_session;
 mod rotation;
 mod seen;
+mod self_service;
 mod sharded;
 mod signed_request;
 mod signing;
@@ -44,15 +49,20 @@ mod touched;
 
 pub use access::{Access, OpenError};
 pub use accounts::AccountName;
+pub use audit::own_sign_in as audit_own_sign_in;
 pub use clock::Clock;
+pub(crate) use console_login::token_digest;
 pub use console_login::{
-    CONSOLE_SESSION_MS, ChangePasswordError, ConsoleCaller, SIGN_IN_FAILURES_MAX, SignInError, SignedIn,
+    CONSOLE_SESSION_MS, ConsoleCaller, HALF_SIGN_IN_MS, MFA_TICKET_MS, SIGN_IN_FAILURES_MAX, SignInError, SignedIn,
+    SignedInWithCode, Visit,
 };
 pub use decision_cache::{DecisionCache, TopicAction, TopicYes};
 pub use directory::InstanceSettings;
 pub use federation::{OidcClaims, OidcFault, OidcProvider, is_https, is_issuer_url};
 pub use master_key::{MasterKey, SealError};
-pub use password::{Passwords, is_strong_enough};
+pub use mfa::{BindError, Enrolment, MFA_DEVICES_MAX, is_code, own_device_name};
+pub use own_password::{ChangePasswordError, PasswordFault};
+pub use password::Passwords;
 pub use provision::{AccountDraft, ProvisionError, Provisioned};
 pub use refusals::{REFUSALS_KEPT_MAX, REFUSALS_KEPT_MS, Refusals, Told};
 pub use role_session::{SessionDraft, TemporaryCredentials};

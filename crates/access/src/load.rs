@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, atomic::AtomicU64};
 use ahash::{AHashMap, AHashSet};
 use sluice_model::{
     AccessKeyId, AccountId, GroupId, InstanceId, Limits, ParentTopic, PolicyName, PolicyType, PolicyVersion, Principal,
-    UnixMs, UserGroupId, UserId,
+    SecurityPreference, UnixMs, UserGroupId, UserId,
 };
 use sluice_policy::{AssumableRole, Document, Epoch, InForce, Policy, PolicySet, Standing, system_policies};
 use sluice_store::{AccessKey, Entity, Holder, Instance, Role, Store, StoreError, Whole};
@@ -13,6 +13,7 @@ use sluice_store::{AccessKey, Entity, Holder, Instance, Role, Store, StoreError,
 use crate::{
     Change, InstanceSettings, Touched,
     directory::{InstanceView, KeyView, PolicyView, PrincipalView, Snapshot},
+    self_service,
 };
 
 /// The system policies, compiled once for all accounts.
@@ -120,7 +121,11 @@ async fn read_policies(
     let Some(view) = next.principals.get(&principal).cloned() else {
         return read_principal(store, next, principal).await;
     };
-    let Policies { standing, custom, .. } = policies_of(store, next, principal.account(), attached).await?;
+    let mut policies = policies_of(store, next, principal.account(), attached).await?;
+    if let Principal::User(account, id) = principal {
+        policies.add(own(next, account, (id, &view.in_force.name)));
+    }
+    let Policies { standing, custom, .. } = policies;
     next.replace_view(principal, view.with_standing(standing, custom));
     Ok(())
 }
@@ -148,6 +153,9 @@ fn put_all(snapshot: &mut Snapshot, whole: Whole) -> Result<(), StoreError> {
     for (account, user, group) in whole.members {
         groups.entry((account, user)).or_default().push(group);
     }
+    for (account, preference) in whole.preferences {
+        snapshot.preferences.insert(account, Arc::new(preference));
+    }
     for account in whole.accounts {
         if !account.active {
             snapshot.disabled.insert(account.account);
@@ -162,7 +170,8 @@ fn put_all(snapshot: &mut Snapshot, whole: Whole) -> Result<(), StoreError> {
         }
         all.sort_unstable();
         all.dedup();
-        let policies = held(snapshot, account, all)?;
+        let mut policies = held(snapshot, account, all)?;
+        policies.add(own(snapshot, account, (id, name.as_str())));
         let (principal, signs_in) = (Principal::User(account, id), sign_ins.contains(&(account, id)));
         put_principal(snapshot, principal, (name.as_str().into(), policies), keys.remove(&principal), signs_in);
     }
@@ -204,7 +213,8 @@ async fn read_principal(store: &Store, snapshot: &mut Snapshot, principal: Princ
         Principal::User(_, id) => match store.user_by_id(account, id).await? {
             Some(user) => {
                 let attached = store.policies_of_user(account, id).await?;
-                let policies = policies_of(store, snapshot, account, attached).await?;
+                let mut policies = policies_of(store, snapshot, account, attached).await?;
+                policies.add(own(snapshot, account, (id, user.name.as_str())));
                 let signs_in = store.login_profile(account, id).await?.is_some();
                 (Some((user.name.as_str().into(), policies)), signs_in)
             }
@@ -236,6 +246,23 @@ struct Policies {
     custom: Vec<PolicyName>,
     /// A role, as whoever assumes it sees it.
     assumable: Option<Arc<AssumableRole>>,
+}
+
+/// What a user may do for itself.
+fn own(snapshot: &Snapshot, account: AccountId, user: (UserId, &str)) -> Option<Arc<Policy>> {
+    match snapshot.preferences.get(&account) {
+        Some(preference) => self_service::policy(account, user, preference),
+        None => self_service::policy(account, user, &SecurityPreference::default()),
+    }
+}
+
+impl Policies {
+    /// Adds a policy that is attached to nobody.
+    fn add(&mut self, policy: Option<Arc<Policy>>) {
+        if let (Standing::Governed(set), Some(policy)) = (&mut self.standing, policy) {
+            set.account.push(policy);
+        }
+    }
 }
 
 fn owner() -> Named {

@@ -60,12 +60,6 @@ impl Passwords {
     }
 }
 
-/// Whether a new password passes the default password policy: 8 to 32 characters. Source: facts/ram.md section 2.
-#[must_use]
-pub fn is_strong_enough(password: &SecretString) -> bool {
-    (8..=32).contains(&password.expose_secret().chars().count())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -124,7 +124,12 @@ impl Access {
             return Err(AuthError::DisabledAccount);
         }
         match self.nonces.use_once(&id, &request.nonce, now) {
-            NonceUse::Fresh => Ok(signer.caller(peer)),
+            NonceUse::Fresh => {
+                if let Credential::AccessKey(id) = &signer.credential {
+                    self.key_uses.note(id, signer.principal.account(), now);
+                }
+                Ok(signer.caller(peer))
+            }
             NonceUse::Repeated => Err(AuthError::NonceUsed),
             NonceUse::Full => Err(AuthError::TooManyNonces),
         }
@@ -168,6 +173,9 @@ impl Access {
             return Err(AuthRefusal::DisabledAccount);
         }
         let settings = self.instance_of(signer.principal.account(), instance).ok_or(AuthRefusal::NoInstance)?;
+        if let Credential::AccessKey(id) = &signer.credential {
+            self.key_uses.note(id, signer.principal.account(), now);
+        }
         Ok(MqttLogin { caller: signer.caller(peer), settings })
     }
 

@@ -7,9 +7,10 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
+use secrecy::ExposeSecret;
 use sluice_access::{
     Access, AccountDraft, AuthRefusal, CONSOLE_SESSION_MS, Change, Clock, MasterKey, OpenError, Peer, SignInError,
-    random,
+    SignedIn, Visit, random,
 };
 use sluice_model::{AccessKeyId, AccountId, InstanceId, PolicyName, PolicyType, Principal, UnixMs, UserId};
 use sluice_policy::{Credential, Standing, SystemTask};
@@ -94,9 +95,15 @@ impl World {
         UnixMs(self.time.load(Ordering::Relaxed))
     }
 
+    fn visit(&self) -> Visit<'static> {
+        Visit { peer: peer(), user_agent: "a test", now: self.now() }
+    }
+
     async fn sign_in(&self, password: &str) -> Result<String, SignInError> {
-        let signed_in = self.access.sign_in("alice@acme", password.into(), peer(), self.now()).await?;
-        Ok(secrecy::ExposeSecret::expose_secret(&signed_in.token).to_owned())
+        match self.access.sign_in("alice@acme", password.into(), None, &self.visit()).await? {
+            SignedIn::Session(token) => Ok(token.expose_secret().to_owned()),
+            SignedIn::NeedsCode(_) => panic!("no device is bound"),
+        }
     }
 }
 

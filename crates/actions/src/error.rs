@@ -18,6 +18,8 @@ pub enum Fault {
     InvalidChars,
     /// `InvalidParameter.{Name}.Format`.
     Format,
+    /// `InvalidParameter.{Name}.Range`.
+    Range,
     /// `InvalidParameter.{Name}.TooWeak`.
     TooWeak,
     /// `InvalidParameter.{Name}.ReusePrevention`.
@@ -33,6 +35,7 @@ impl Fault {
             Self::Length => ".Length",
             Self::InvalidChars => ".InvalidChars",
             Self::Format => ".Format",
+            Self::Range => ".Range",
             Self::TooWeak => ".TooWeak",
             Self::ReusePrevention => ".ReusePrevention",
             Self::Incorrect => ".Incorrect",
@@ -174,6 +177,7 @@ impl ActionError {
                     Fault::Length => "is beyond the length limit",
                     Fault::InvalidChars => "contains invalid characters",
                     Fault::Format => "does not have the right format",
+                    Fault::Range => "is out of its range",
                     Fault::TooWeak => "does not comply with the password policy",
                     Fault::ReusePrevention => "was in use already",
                     Fault::Incorrect => "is not the password in use",
@@ -221,6 +225,16 @@ pub enum Code {
     TooManyUserPolicies,
     PolicyTooLong,
     AccountHasNoPassword,
+    NoMfaDevice,
+    NoUserMfaDevice,
+    MfaDeviceExists,
+    UserMfaDeviceExists,
+    MfaDeviceIsTaken,
+    UserHasMfaDevice,
+    MfaDeviceHasUser,
+    TooManyMfaDevices,
+    WrongAuthenticationCode,
+    AccountAliasExists,
     NoUserGroup,
     NotInGroup,
     NoGroupPolicy,
@@ -326,6 +340,30 @@ impl Code {
                 "The parameter \"PolicyDocument\" is beyond the length limit.",
             ),
             Self::AccountHasNoPassword => ("NotSupport.Account", 400, "Only a RAM user can change its password here."),
+            Self::NoMfaDevice => ("EntityNotExist.VirtualMFADevice", 404, "The virtual MFA device does not exist."),
+            Self::NoUserMfaDevice => ("EntityNotExist.User.MFADevice", 404, "The user has no MFA device."),
+            Self::MfaDeviceExists => {
+                ("EntityAlreadyExists.VirtualMFADevice", 409, "The virtual MFA device exists already.")
+            }
+            Self::UserMfaDeviceExists => {
+                ("EntityAlreadyExists.User.MFADevice", 409, "The user has an MFA device already.")
+            }
+            Self::MfaDeviceIsTaken => {
+                ("EntityAlreadyExists.VirtualMFADevice.User", 409, "The virtual MFA device is bound to a user already.")
+            }
+            Self::UserHasMfaDevice => ("DeleteConflict.User.MFADevice", 409, "The user still has an MFA device."),
+            Self::MfaDeviceHasUser => {
+                ("DeleteConflict.VirtualMFADevice.User", 409, "The virtual MFA device is still bound to a user.")
+            }
+            Self::TooManyMfaDevices => {
+                ("LimitExceeded.VirtualMFADevice", 409, "The account has as many virtual MFA devices as it may.")
+            }
+            Self::WrongAuthenticationCode => {
+                ("CheckAuthenticationCodeFail", 403, "The codes are not two of the device that follow each other.")
+            }
+            Self::AccountAliasExists => {
+                ("EntityAlreadyExists.AccountAlias", 409, "The alias is another account's already.")
+            }
             Self::NoUserGroup => ("EntityNotExist.Group", 404, "The user group does not exist."),
             Self::NotInGroup => ("EntityNotExist.User.Group", 404, "The user is not in the group."),
             Self::NoGroupPolicy => ("EntityNotExist.Group.Policy", 404, "The policy is not attached to the group."),

@@ -130,6 +130,14 @@ impl Params {
         self.given(name).map(|_| self.integer(name, range, 0)).transpose()
     }
 
+    /// A decimal number, if one is given; one out of the range is `InvalidParameter.{name}.Range`.
+    pub(crate) fn ranged(&self, name: &'static str, range: RangeInclusive<u32>) -> Result<Option<u32>, ActionError> {
+        match self.optional_integer(name, 0..=u32::MAX)? {
+            Some(number) if !range.contains(&number) => Err(ActionError::Invalid { name, fault: Fault::Range }),
+            other => Ok(other),
+        }
+    }
+
     /// A required instant, Unix milliseconds.
     pub(crate) fn time(&self, name: &'static str) -> Result<UnixMs, ActionError> {
         let text = self.text(name)?;

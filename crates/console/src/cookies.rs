@@ -1,4 +1,5 @@
-//! The two cookies: the session's, and the one that a sign-in form is tied to.
+//! The cookies: the session's, the one that a sign-in form is tied to, that of a sign-in which waits for a code, and that of a
+//! machine which is remembered.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use subtle::ConstantTimeEq;
@@ -7,6 +8,11 @@ use subtle::ConstantTimeEq;
 pub(crate) const SESSION: &str = "sluice-session";
 /// The token of a form that is shown before there is a session.
 pub(crate) const FORM: &str = "sluice-form";
+
+/// The token of a sign-in that waits for a code.
+pub(crate) const HALF: &str = "sluice-half";
+/// The token by which this machine is remembered, so that no code is asked.
+pub(crate) const TICKET: &str = "sluice-mfa";
 
 /// A cookie's value.
 pub(crate) fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -19,6 +25,12 @@ pub(crate) fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// Sets a cookie until the browser is closed; the server ends the session earlier.
 pub(crate) fn set(headers: &mut HeaderMap, name: &str, value: &str, secure: bool) {
     append(headers, format!("{name}={value}; Path=/console; HttpOnly; SameSite=Strict{}", secure_mark(secure)));
+}
+
+/// Sets a cookie that outlives the browser's end.
+pub(crate) fn keep(headers: &mut HeaderMap, name: &str, value: &str, secure: bool, seconds: i64) {
+    let mark = secure_mark(secure);
+    append(headers, format!("{name}={value}; Path=/console; Max-Age={seconds}; HttpOnly; SameSite=Strict{mark}"));
 }
 
 /// Takes a cookie away.

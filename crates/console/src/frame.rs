@@ -22,6 +22,8 @@ pub(crate) enum Place {
     RamRoles,
     RamPolicies,
     RamGrants,
+    RamSettings,
+    Security,
 }
 
 /// The frame of one page.

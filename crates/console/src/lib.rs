@@ -10,6 +10,7 @@
 
 mod assets;
 mod cookies;
+mod form;
 mod frame;
 mod pages;
 mod parts;
@@ -24,8 +25,6 @@ use axum::{
 };
 use sluice_actions::Services;
 
-pub(crate) use sluice_access::SIGN_IN_FAILURES_MAX;
-
 /// Largest form: a policy document of 6,144 characters, each escaped.
 const FORM_BYTES_MAX: usize = 128 * 1024;
 
@@ -35,6 +34,10 @@ pub fn routes(services: Services) -> Router {
         .route("/console", get(pages::to_front))
         .route("/console/", get(pages::user_center::show).post(pages::sign_in::submit))
         .route("/console/password", get(pages::new_password::show).post(pages::new_password::submit))
+        .route("/console/mfa", get(pages::mfa_code::show).post(pages::mfa_code::submit))
+        .route("/console/mfa/bind", get(pages::mfa_bind::show).post(pages::mfa_bind::submit))
+        .route("/console/security", get(pages::security::show).post(pages::security::submit))
+        .route("/console/ram/settings", get(pages::ram_settings::show).post(pages::ram_settings::submit))
         .route("/console/sign-out", post(pages::sign_in::sign_out))
         .route("/console/mqtt", get(pages::overview::show))
         .route("/console/mqtt/instances", get(pages::instances::show))

@@ -2,9 +2,13 @@
 
 pub(crate) mod instance;
 pub(crate) mod instances;
+pub(crate) mod mfa_bind;
+pub(crate) mod mfa_code;
 pub(crate) mod new_password;
 pub(crate) mod overview;
 pub(crate) mod ram;
+pub(crate) mod ram_settings;
+pub(crate) mod security;
 pub(crate) mod sign_in;
 pub(crate) mod user_center;
 

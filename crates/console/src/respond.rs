@@ -93,6 +93,11 @@ pub(crate) fn not_found() -> Response {
     page(StatusCode::NOT_FOUND, &Problem { head: "No such page", told: "There is nothing at this address." })
 }
 
+/// What was asked for cannot be done; the text says why.
+pub(crate) fn problem(told: &str) -> Response {
+    page(StatusCode::BAD_REQUEST, &Problem { head: "That cannot be done", told })
+}
+
 /// The form could not be read.
 pub(crate) fn bad_form() -> Response {
     let told = "What the browser sent could not be read, or was too much.";
@@ -113,6 +118,11 @@ pub(crate) trait Cause: std::fmt::Display {
     }
 }
 
+impl Cause for sluice_access::BindError {
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_passing())
+    }
+}
 impl Cause for &str {}
 impl Cause for StoreError {
     fn is_passing(&self) -> bool {

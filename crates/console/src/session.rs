@@ -32,7 +32,7 @@ impl<S: Sync> FromRequestParts<S> for From {
     }
 }
 
-/// Somebody who is signed in and whose password need not be changed first.
+/// Somebody who is signed in, of whom nothing is demanded first.
 pub(crate) struct SignedIn {
     pub(crate) console: ConsoleCaller,
     pub(crate) context: ActionContext,
@@ -50,11 +50,18 @@ impl SignedIn {
     }
 }
 
-/// Somebody who is signed in; perhaps only to change the password.
+/// Somebody who is signed in; perhaps only to change the password or to bind a device.
 pub(crate) struct AnySession {
     pub(crate) console: ConsoleCaller,
     pub(crate) token: String,
     pub(crate) peer: Peer,
+}
+
+impl AnySession {
+    /// For calls; not to be used while something is demanded of whoever is signed in.
+    pub(crate) fn context(&self, services: &Services) -> ActionContext {
+        services.context(self.console.caller.clone(), RequestId::random(), services.access.clock().now())
+    }
 }
 
 impl FromRequestParts<Services> for AnySession {
@@ -81,6 +88,9 @@ impl FromRequestParts<Services> for SignedIn {
         let AnySession { console, .. } = AnySession::from_request_parts(parts, services).await?;
         if console.must_change_password {
             return Err(respond::see_other("/console/password").into_response());
+        }
+        if console.must_bind_mfa {
+            return Err(respond::see_other("/console/mfa/bind").into_response());
         }
         let now = services.access.clock().now();
         let context = services.context(console.caller.clone(), RequestId::random(), now);

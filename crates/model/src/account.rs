@@ -172,6 +172,19 @@ impl AccountAlias {
         }
         Ok(())
     }
+
+    /// What stands for the alias of an account that has none: its ID. No other account can take it, and it reads back as what
+    /// it is by [`AccountAlias::is_set`].
+    #[must_use]
+    pub fn unset(account: AccountId) -> Self {
+        Self(account.to_string().into())
+    }
+
+    /// Whether it is an alias that somebody chose, not the account's ID in place of one.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.parse::<AccountId>().is_err()
+    }
 }
 text_name!(AccountAlias);
 
@@ -191,7 +204,9 @@ mod tests {
 
     #[test]
     fn alias_refuses_hyphens_at_ends_and_account_numbers() {
-        assert!("my-team".parse::<AccountAlias>().is_ok());
+        assert!("my-team".parse::<AccountAlias>().is_ok_and(|alias| alias.is_set()));
+        let unset = AccountAlias::unset(AccountId::new(AccountId::MIN).unwrap());
+        assert!(!unset.is_set() && unset.as_str() == "1000000000000000");
         for bad in ["ab", "-ab", "ab-", "a--b", "Abc", "a_b", "1234567890123456"] {
             assert!(bad.parse::<AccountAlias>().is_err(), "{bad}");
         }

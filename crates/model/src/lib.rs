@@ -15,6 +15,7 @@ mod limits;
 mod names;
 mod qos;
 mod resource;
+mod sign_in;
 mod time;
 mod topic;
 
@@ -25,10 +26,11 @@ pub use error::NameError;
 pub use instance::{Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName, OfflineRetention};
 pub use limits::Limits;
 pub use names::{
-    AccessKeyId, PolicyName, PolicyType, PolicyVersion, ProviderName, RoleName, RoleSessionName, Tag, TagKey, TagValue,
-    UserGroupId, UserGroupName, UserName,
+    AccessKeyId, MfaDeviceName, PolicyName, PolicyType, PolicyVersion, ProviderName, RoleName, RoleSessionName, Tag,
+    TagKey, TagValue, UserGroupId, UserGroupName, UserName,
 };
 pub use qos::Qos;
 pub use resource::{RamEntity, Resource};
+pub use sign_in::{NetworkMasks, PasswordPolicy, SecurityPreference, SignInSettings};
 pub use time::UnixMs;
 pub use topic::{LEVELS_MAX, ParentTopic, TopicFilter, TopicName, level_count};

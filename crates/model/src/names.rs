@@ -54,6 +54,17 @@ impl RoleName {
 }
 text_name!(RoleName);
 
+/// A virtual MFA device's name: 1 to 64 of `[A-Za-z0-9.-]`. Source: facts/ram.md section 2.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct MfaDeviceName(Arc<str>);
+
+impl MfaDeviceName {
+    fn check(text: &str) -> Result<(), NameError> {
+        ascii_name("VirtualMFADeviceName", text, 1, 64, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+    }
+}
+text_name!(MfaDeviceName);
+
 /// A role session's name: 2 to 64 of `[A-Za-z0-9.@_-]`. Source: facts/ram.md section 2, STS.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct RoleSessionName(Arc<str>);

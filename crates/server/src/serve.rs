@@ -98,7 +98,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
         doors.http.spawn(Arc::clone(&access).follow(others));
     }
     doors.http.spawn(Arc::clone(&broker).keep_time());
-    let usage_writer = Writer::start(usage, access.clock().clone());
+    let usage_writer = Writer::start(usage, Arc::clone(&access));
     let decisions_writer = DecisionsWriter::start(Arc::clone(&access));
     if let Some(first_start) = first_start {
         first_start.tell(&folder, &addresses.mqtt.to_string(), &addresses.http.to_string())?;

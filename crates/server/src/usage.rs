@@ -1,8 +1,8 @@
-//! Writes usage each minute and at the end, and forgets the old each day.
+//! Writes usage, and when each AccessKey was used, each minute and at the end; forgets old usage each day.
 
 use std::{sync::Arc, time::Duration};
 
-use sluice_access::Clock;
+use sluice_access::Access;
 use sluice_actions::Usage;
 use sluice_model::UnixMs;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -13,16 +13,16 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// The task that writes.
 pub(crate) struct Writer {
     usage: Arc<Usage>,
-    clock: Clock,
+    access: Arc<Access>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Writer {
-    pub(crate) fn start(usage: Arc<Usage>, clock: Clock) -> Self {
+    pub(crate) fn start(usage: Arc<Usage>, access: Arc<Access>) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(each_minute(Arc::clone(&usage), clock.clone(), stopped));
-        Self { usage, clock, stop, task }
+        let task = tokio::spawn(each_minute(Arc::clone(&usage), Arc::clone(&access), stopped));
+        Self { usage, access, stop, task }
     }
 
     /// Ends the task, never in the middle of a write, and writes what is left. To be called when nothing is counted any more.
@@ -32,21 +32,21 @@ impl Writer {
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the usage writer ended early");
         }
-        write(&self.usage, &self.clock).await;
+        write(&self.usage, &self.access).await;
     }
 }
 
-async fn each_minute(usage: Arc<Usage>, clock: Clock, mut stopped: oneshot::Receiver<()>) {
+async fn each_minute(usage: Arc<Usage>, access: Arc<Access>, mut stopped: oneshot::Receiver<()>) {
     let mut swept_day = None;
     loop {
         // At the minute's end by the clock, so that an hour's last minute is written with its hour.
-        let wait = tokio::time::sleep(until_next_minute(clock.now()));
+        let wait = tokio::time::sleep(until_next_minute(access.clock().now()));
         tokio::select! {
             () = wait => {}
             _ = &mut stopped => return,
         }
-        write(&usage, &clock).await;
-        let now = clock.now();
+        write(&usage, &access).await;
+        let now = access.clock().now();
         let day = now.0.div_euclid(DAY_MS);
         if swept_day != Some(day) {
             match usage.forget_old(now).await {
@@ -57,9 +57,12 @@ async fn each_minute(usage: Arc<Usage>, clock: Clock, mut stopped: oneshot::Rece
     }
 }
 
-async fn write(usage: &Arc<Usage>, clock: &Clock) {
-    if let Err(error) = usage.write(clock.now()).await {
+async fn write(usage: &Arc<Usage>, access: &Access) {
+    if let Err(error) = usage.write(access.clock().now()).await {
         tracing::error!(%error, "usage cannot be written; it is kept and tried again");
+    }
+    if let Err(error) = access.write_key_uses().await {
+        tracing::error!(%error, "the last uses of keys cannot be written; they are kept and tried again");
     }
 }
 

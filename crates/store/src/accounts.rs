@@ -4,7 +4,8 @@ use sluice_model::{AccessKeyId, AccountAlias, AccountId, Principal, UnixMs};
 use sluice_policy::SystemTask;
 
 use crate::{
-    Change, Entity, Instance, Store, StoreError,
+    By, Change, Entity, Instance, Store, StoreError,
+    by::Target,
     database::Bind,
     instances,
     login_profiles::LoginState,
@@ -17,7 +18,7 @@ use crate::{
 pub struct Account {
     /// Its ID.
     pub account: AccountId,
-    /// Its alias; the ID's digits cannot be one, so an account without alias has `account-{ID}`.
+    /// Its alias, or what stands for one.
     pub alias: AccountAlias,
     /// Whether anything of it is in force; an operator disables and enables it.
     pub active: bool,
@@ -60,12 +61,10 @@ pub struct NewRoot<'a> {
 pub(crate) const COLUMNS: &str = "account_id, alias, active, created";
 
 pub(crate) fn account(columns: &Columns<'_>) -> Result<Account, StoreError> {
-    Ok(Account {
-        account: columns.account()?,
-        alias: columns.parsed("alias")?,
-        active: columns.flag("active")?,
-        created: columns.time("created")?,
-    })
+    let id = columns.account()?;
+    let unset = AccountAlias::unset(id);
+    let alias = if columns.text("alias")? == unset.as_str() { unset } else { columns.parsed("alias")? };
+    Ok(Account { account: id, alias, active: columns.flag("active")?, created: columns.time("created")? })
 }
 
 impl Store {
@@ -153,6 +152,18 @@ impl Store {
         self.account_where(&sql, alias.as_str().into()).await
     }
 
+    /// Gives an account another alias, or with [`AccountAlias::unset`] none; sign-in asks by it at once.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`], [`StoreError::PermitMismatch`].
+    pub async fn set_account_alias(&self, by: By<'_>, id: AccountId, alias: &AccountAlias) -> Result<(), StoreError> {
+        by.check(id, &Target::Account)?;
+        let mut write = self.write(id).await?;
+        let sql = "UPDATE accounts SET alias = $1 WHERE account_id = $2";
+        write.change(sql, &[alias.as_str().into(), id.into()], Entity::AccountAlias).await?;
+        write.commit_unseen().await
+    }
+
     async fn account_where(&self, sql: &str, bind: Bind<'_>) -> Result<Option<Account>, StoreError> {
         let row = self.one(sql, &[bind]).await?;
         row.as_ref().map(|row| account(&Columns { row, table: "accounts" })).transpose()
@@ -163,8 +174,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn account_login(&self, id: AccountId) -> Result<Option<LoginState>, StoreError> {
-        let sql = "SELECT password_hash, 0 AS password_reset_required, failures, locked_until FROM accounts \
-                   WHERE account_id = $1";
+        // The account's own password is not under the password policy.
+        let sql = "SELECT password_hash, 0 AS password_reset_required, 0 AS mfa_bind_required, 0 AS password_changed, \
+                   failures, locked_until FROM accounts WHERE account_id = $1";
         let row = self.one(sql, &[Bind::Integer(account_number(id))]).await?;
         row.as_ref().map(|row| LoginState::of(&Columns { row, table: "accounts" })).transpose()
     }

@@ -22,12 +22,13 @@ pub(crate) enum Target<'a> {
     Role(&'a str),
     OidcProvider(&'a str),
     SamlProvider(&'a str),
+    MfaDevice(&'a str),
     Topic(&'a str, &'a str),
     Group(&'a str, &'a str),
     Instance(&'a str),
     /// A new instance: permitted on the account's service as a whole.
     NewInstance,
-    /// The account's own keys.
+    /// The account's own keys and settings.
     Account,
 }
 
@@ -53,6 +54,7 @@ fn names(resource: &Resource, target: &Target<'_>) -> bool {
         (Resource::Ram(_, RamEntity::Role(name)), Target::Role(row)) => **name == **row,
         (Resource::Ram(_, RamEntity::OidcProvider(name)), Target::OidcProvider(row)) => **name == **row,
         (Resource::Ram(_, RamEntity::SamlProvider(name)), Target::SamlProvider(row)) => **name == **row,
+        (Resource::Ram(_, RamEntity::MfaDevice(name)), Target::MfaDevice(row)) => **name == **row,
         (Resource::Topic(_, instance, path), Target::Topic(row, topic)) => {
             instance.as_str() == *row && **path == **topic
         }

@@ -19,6 +19,10 @@ pub struct ConsoleSession {
     pub csrf: String,
     /// Whether no page but the change of password may open.
     pub must_change_password: bool,
+    /// Whether no page but the binding of an MFA device may open.
+    pub must_bind_mfa: bool,
+    /// Whether a second factor was shown.
+    pub mfa_present: bool,
     /// Since when.
     pub created: UnixMs,
     /// Until when.
@@ -38,7 +42,7 @@ impl Store {
         write
             .insert(
                 "INSERT INTO console_sessions (digest, account_id, user_id, csrf, must_change_password, created, \
-                 expires) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                 expires, must_bind_mfa, mfa_present) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                 &[
                     new.digest.as_str().into(),
                     account.into(),
@@ -47,6 +51,8 @@ impl Store {
                     new.must_change_password.into(),
                     new.created.into(),
                     new.expires.into(),
+                    new.must_bind_mfa.into(),
+                    new.mfa_present.into(),
                 ],
                 Entity::LoginProfile,
             )
@@ -59,7 +65,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn console_session(&self, digest: &str, now: UnixMs) -> Result<Option<ConsoleSession>, StoreError> {
-        let sql = "SELECT digest, account_id, user_id, csrf, must_change_password, created, expires \
+        let sql = "SELECT digest, account_id, user_id, csrf, must_change_password, created, expires, \
+                   must_bind_mfa, mfa_present \
                    FROM console_sessions WHERE digest = $1 AND expires > $2";
         let Some(row) = self.one(sql, &[digest.into(), now.into()]).await? else { return Ok(None) };
         let columns = Columns { row: &row, table: "console_sessions" };
@@ -68,9 +75,43 @@ impl Store {
             principal: columns.principal()?,
             csrf: columns.text("csrf")?,
             must_change_password: columns.flag("must_change_password")?,
+            must_bind_mfa: columns.flag("must_bind_mfa")?,
+            mfa_present: columns.flag("mfa_present")?,
             created: columns.time("created")?,
             expires: columns.time("expires")?,
         }))
+    }
+
+    /// Gives a session another token and another token of its forms; the password need not be changed any more.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] of a session that has ended.
+    pub async fn renew_console_session(
+        &self,
+        task: SystemTask,
+        digest: &str,
+        (new_digest, csrf): (&str, &str),
+    ) -> Result<(), StoreError> {
+        tracing::debug!(task = task.as_str(), "a console session gets another token");
+        let mut write = self.write_to_any().await?;
+        let sql = "UPDATE console_sessions SET digest = $1, csrf = $2, must_change_password = 0 WHERE digest = $3";
+        let renewed = write.change(sql, &[new_digest.into(), csrf.into(), digest.into()], Entity::LoginProfile).await?;
+        if renewed == 0 {
+            return Err(StoreError::NotFound(Entity::LoginProfile));
+        }
+        write.commit_unseen().await
+    }
+
+    /// Notes that an MFA device was bound in a session, with two of its codes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_mfa_bound(&self, task: SystemTask, digest: &str) -> Result<(), StoreError> {
+        tracing::debug!(task = task.as_str(), "a console session has shown a second factor");
+        let mut write = self.write_to_any().await?;
+        let sql = "UPDATE console_sessions SET must_bind_mfa = 0, mfa_present = 1 WHERE digest = $1";
+        write.run(sql, &[digest.into()]).await?;
+        write.commit_unseen().await
     }
 
     /// Ends a session; one that is not there is ended already.

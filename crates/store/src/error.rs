@@ -13,6 +13,14 @@ pub enum Entity {
     AccessKey,
     /// A console sign-in.
     LoginProfile,
+    /// A virtual MFA device.
+    MfaDevice,
+    /// That a user has an MFA device.
+    MfaBinding,
+    /// That an MFA device is somebody's already.
+    MfaDeviceBinding,
+    /// A code of an MFA device that was used before.
+    MfaCode,
     /// A custom policy.
     Policy,
     /// A version of a custom policy.

@@ -146,6 +146,7 @@ impl Store {
         if write.run(sql, &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::AccessKey));
         }
+        write.run("DELETE FROM key_uses WHERE key_id = $1", &[id.as_str().into()]).await?;
         write.commit(Change::Principal(owner)).await
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     By, Change, Entity, Store, StoreError,
     by::Target,
     row::{Columns, user_number},
+    write::Write,
 };
 
 /// A user's console sign-in, as the API shows it. The hash is not in it.
@@ -27,6 +28,10 @@ pub struct LoginState {
     pub password_hash: String,
     /// Whether the password must be changed first.
     pub password_reset_required: bool,
+    /// Whether an MFA device must be bound first.
+    pub mfa_bind_required: bool,
+    /// Since when the password is what it is.
+    pub password_changed: UnixMs,
     /// Wrong passwords in a row.
     pub failures: i64,
     /// Locked until then.
@@ -44,9 +49,51 @@ impl LoginState {
         Ok(Self {
             password_hash: columns.text("password_hash")?,
             password_reset_required: columns.flag("password_reset_required")?,
+            mfa_bind_required: columns.flag("mfa_bind_required")?,
+            // Not read as "never": an account's own password has no age.
+            password_changed: columns.time("password_changed")?,
             failures: columns.integer("failures")?,
             locked_until: columns.time_if_any("locked_until")?,
         })
+    }
+}
+
+/// Passwords of a user that are kept as hashes: the present one and 23 of before.
+pub const PASSWORDS_KEPT_MAX: i64 = 24;
+
+/// A password in the place of the one of before.
+#[derive(Clone, Copy)]
+pub struct NewPassword<'a> {
+    /// argon2 hash.
+    pub hash: &'a str,
+    /// Now.
+    pub now: UnixMs,
+    /// The digest of the one console session that goes on.
+    pub keep: Option<&'a str>,
+}
+
+impl Write {
+    /// Puts a new password in place: the lock ends, the count begins anew, console sessions end, machines are forgotten.
+    async fn replace_password(
+        &mut self,
+        (account, number): (AccountId, i64),
+        new: NewPassword<'_>,
+    ) -> Result<(), StoreError> {
+        let of = [account.into(), number.into()];
+        let sql = "INSERT INTO old_passwords (account_id, user_id, number, password_hash) \
+                   SELECT account_id, user_id, (SELECT COALESCE(MAX(number), 0) + 1 FROM old_passwords \
+                   WHERE account_id = $1 AND user_id = $2), password_hash FROM login_profiles \
+                   WHERE account_id = $1 AND user_id = $2";
+        self.run(sql, &of).await?;
+        let sql = "DELETE FROM old_passwords WHERE account_id = $1 AND user_id = $2 AND number <= \
+                   (SELECT MAX(number) FROM old_passwords WHERE account_id = $1 AND user_id = $2) - $3";
+        self.run(sql, &[account.into(), number.into(), (PASSWORDS_KEPT_MAX - 1).into()]).await?;
+        let sql = "UPDATE login_profiles SET password_hash = $1, password_changed = $2, failures = 0, locked_until = 0 \
+                   WHERE account_id = $3 AND user_id = $4";
+        self.run(sql, &[new.hash.into(), new.now.into(), account.into(), number.into()]).await?;
+        let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2 AND digest <> $3";
+        self.run(sql, &[account.into(), number.into(), new.keep.unwrap_or_default().into()]).await?;
+        self.forget_second_factors(account, number).await
     }
 }
 
@@ -70,7 +117,8 @@ impl Store {
         write
             .insert(
                 "INSERT INTO login_profiles (account_id, user_id, password_hash, password_reset_required, \
-                 mfa_bind_required, created, failures, locked_until) VALUES ($1, $2, $3, $4, $5, $6, 0, 0)",
+                 mfa_bind_required, created, password_changed, failures, locked_until) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $6, 0, 0)",
                 &[
                     account.into(),
                     number.into(),
@@ -107,11 +155,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn user_login(&self, account: AccountId, user: UserId) -> Result<Option<LoginState>, StoreError> {
-        let sql = "SELECT password_hash, password_reset_required, failures, locked_until FROM login_profiles \
-                   WHERE account_id = $1 AND user_id = $2";
+        let sql = "SELECT password_hash, password_reset_required, mfa_bind_required, password_changed, failures, \
+                   locked_until FROM login_profiles WHERE account_id = $1 AND user_id = $2";
         let number = user_number(Principal::User(account, user));
         let row = self.one(sql, &[account.into(), number.into()]).await?;
         row.as_ref().map(|row| LoginState::of(&Columns { row, table: "login_profiles" })).transpose()
+    }
+
+    /// Hashes of a user's passwords, the present one first; `most` of them, [`PASSWORDS_KEPT_MAX`] at most.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn passwords(&self, account: AccountId, user: UserId, most: i64) -> Result<Vec<String>, StoreError> {
+        let Some(present) = self.user_login(account, user).await? else { return Ok(Vec::new()) };
+        let sql = "SELECT password_hash FROM old_passwords WHERE account_id = $1 AND user_id = $2 \
+                   ORDER BY number DESC LIMIT $3";
+        let number = user_number(Principal::User(account, user));
+        let rows = self.all(sql, &[account.into(), number.into(), (most - 1).max(0).into()]).await?;
+        let old = rows.iter().map(|row| Columns { row, table: "old_passwords" }.text("password_hash"));
+        std::iter::once(Ok(present.password_hash)).chain(old).collect()
     }
 
     /// Changes flags and, when given, the password; a new password ends the lock and the user's console sessions.
@@ -123,7 +185,7 @@ impl Store {
         by: By<'_>,
         user: (AccountId, UserId, &str),
         flags: (Option<bool>, Option<bool>),
-        password_hash: Option<&str>,
+        password: Option<NewPassword<'_>>,
     ) -> Result<(), StoreError> {
         let (account, id, name) = user;
         by.check(account, &Target::User(name))?;
@@ -140,17 +202,14 @@ impl Store {
                 write.run(&sql, &[value.into(), account.into(), number.into()]).await?;
             }
         }
-        if let Some(hash) = password_hash {
-            let sql = "UPDATE login_profiles SET password_hash = $1, failures = 0, locked_until = 0 \
-                       WHERE account_id = $2 AND user_id = $3";
-            write.run(sql, &[hash.into(), account.into(), number.into()]).await?;
-            let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2";
-            write.run(sql, &[account.into(), number.into()]).await?;
+        if let Some(password) = password {
+            write.replace_password((account, number), password).await?;
         }
         write.commit(Change::Principal(Principal::User(account, id))).await
     }
 
-    /// Changes a user's password at its own wish; it need not be changed again, and all its console sessions end.
+    /// Changes a user's password at its own wish; it need not be changed again, and its console sessions end but the one
+    /// from which it was done.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -158,19 +217,17 @@ impl Store {
         &self,
         task: SystemTask,
         user: (AccountId, UserId),
-        password_hash: &str,
+        password: NewPassword<'_>,
     ) -> Result<(), StoreError> {
         let principal = Principal::User(user.0, user.1);
         tracing::debug!(task = task.as_str(), %principal, "a user changes its own password");
         let mut write = self.write(user.0).await?;
-        let sql = "UPDATE login_profiles SET password_hash = $1, password_reset_required = 0, failures = 0, \
-                   locked_until = 0 WHERE account_id = $2 AND user_id = $3";
+        let sql = "UPDATE login_profiles SET password_reset_required = 0 WHERE account_id = $1 AND user_id = $2";
         let number = user_number(principal);
-        if write.run(sql, &[password_hash.into(), user.0.into(), number.into()]).await? == 0 {
+        if write.run(sql, &[user.0.into(), number.into()]).await? == 0 {
             return Err(StoreError::NotFound(Entity::LoginProfile));
         }
-        let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2";
-        write.run(sql, &[user.0.into(), number.into()]).await?;
+        write.replace_password((user.0, number), password).await?;
         write.commit(Change::Principal(principal)).await
     }
 
@@ -188,7 +245,11 @@ impl Store {
         if write.run("DELETE FROM login_profiles WHERE account_id = $1 AND user_id = $2", &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::LoginProfile));
         }
-        write.run("DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2", &binds).await?;
+        for table in ["console_sessions", "old_passwords"] {
+            let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND user_id = $2");
+            write.run(&sql, &binds).await?;
+        }
+        write.forget_second_factors(account, number).await?;
         write.commit(Change::Principal(Principal::User(account, id))).await
     }
 
@@ -215,6 +276,36 @@ impl Store {
             write.run(&count, &[1.into(), account.into(), number.into()]).await?;
         }
         write.commit_unseen().await
+    }
+
+    /// Counts an attempt before it is looked at: whether there may be one. The last of `most` locks until `locked_until`, and
+    /// is looked at all the same; if it is right, [`Store::record_sign_in`] takes count and lock back. So no number of
+    /// attempts at once is more than `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn spend_attempt(
+        &self,
+        task: SystemTask,
+        principal: Principal,
+        most: i64,
+        (now, locked_until): (UnixMs, UnixMs),
+    ) -> Result<bool, StoreError> {
+        let (account, number) = (principal.account(), user_number(principal));
+        tracing::debug!(task = task.as_str(), %principal, "an attempt is counted");
+        let (table, row) = login_row(principal);
+        let mut write = self.write(account).await?;
+        let lock = format!(
+            "UPDATE {table} SET failures = 0, locked_until = $1 WHERE {row} AND failures + 1 >= $4 AND locked_until <= $5"
+        );
+        let binds = [locked_until.into(), account.into(), number.into(), most.into(), now.into()];
+        let mut may = write.run(&lock, &binds).await? > 0;
+        if !may {
+            let count = format!("UPDATE {table} SET failures = failures + 1 WHERE {row} AND locked_until <= $1");
+            may = write.run(&count, &[now.into(), account.into(), number.into()]).await? > 0;
+        }
+        write.commit_unseen().await?;
+        Ok(may)
     }
 
     /// Forgets wrong passwords after a right one, and notes when a user signed in.

@@ -22,8 +22,10 @@ pub struct SealedColumn {
 }
 
 /// Every one.
-pub const SEALED_COLUMNS: &[SealedColumn] =
-    &[SealedColumn { table: "access_keys", column: "sealed_secret", of: "key_id" }];
+pub const SEALED_COLUMNS: &[SealedColumn] = &[
+    SealedColumn { table: "access_keys", column: "sealed_secret", of: "key_id" },
+    SealedColumn { table: "mfa_devices", column: "sealed_seed", of: "serial" },
+];
 
 /// One text sealed anew.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -203,6 +203,7 @@ impl Store {
         for (table, entity) in [
             ("access_keys", Entity::AccessKey),
             ("login_profiles", Entity::LoginProfile),
+            ("mfa_devices", Entity::MfaDevice),
             ("group_members", Entity::Membership),
         ] {
             let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE account_id = $1 AND user_id = $2");

@@ -1,7 +1,8 @@
 //! All that the in-memory view is made of, of one account or of every account: one query a table, however many accounts.
 
 use sluice_model::{
-    AccountId, GroupId, InstanceId, ParentTopic, PolicyName, PolicyType, PolicyVersion, UserGroupId, UserId, UserName,
+    AccountId, GroupId, InstanceId, ParentTopic, PolicyName, PolicyType, PolicyVersion, SecurityPreference,
+    UserGroupId, UserId, UserName,
 };
 use sqlx::any::AnyRow;
 
@@ -14,6 +15,7 @@ use crate::{
     keys::{self, key},
     roles::{self, role},
     row::Columns,
+    sign_in_settings,
 };
 
 /// The rows, in no order.
@@ -23,6 +25,8 @@ pub struct Whole {
     pub accounts: Vec<Account>,
     /// Their users.
     pub users: Vec<(AccountId, UserId, UserName)>,
+    /// What their users may do for themselves, of accounts that said so.
+    pub preferences: Vec<(AccountId, SecurityPreference)>,
     /// Users who have a console sign-in.
     pub sign_ins: Vec<(AccountId, UserId)>,
     /// Who is in which group.
@@ -61,6 +65,11 @@ impl Store {
             users: self
                 .table("users", "SELECT account_id, user_id, name FROM users", of, |row| {
                     Ok((row.account()?, row.user("user_id")?, row.parsed("name")?))
+                })
+                .await?,
+            preferences: self
+                .table("sign_in_settings", &sign_in_settings::select(), of, |row| {
+                    Ok((row.account()?, sign_in_settings::settings(row)?.preference))
                 })
                 .await?,
             sign_ins: self

@@ -1,4 +1,4 @@
-//! AccessKeys: CreateAccessKey, UpdateAccessKey, ListAccessKeys, DeleteAccessKey.
+//! AccessKeys: CreateAccessKey, UpdateAccessKey, ListAccessKeys, DeleteAccessKey, GetAccessKeyLastUsed.
 //!
 //! Without `UserName` they speak of the caller: a user of its own keys, the account of the account's. A secret leaves the
 //! room once, in the reply of CreateAccessKey.
@@ -297,5 +297,59 @@ impl Act for DeleteAccessKey {
         context.store().delete_key(By::Permit(permit), owner, name.as_deref(), &self.key).await?;
         context.changed(Change::Principal(owner)).await;
         Ok(Done {})
+    }
+}
+
+/// Shows when a key was last used.
+#[derive(Clone, Debug)]
+pub struct GetAccessKeyLastUsed {
+    /// Whose.
+    pub owner: KeyOwner,
+    /// Which.
+    pub key: AccessKeyId,
+}
+
+/// When a key last signed a request or a CONNECT.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct LastUsed {
+    /// Empty when it never did.
+    pub last_used_date: String,
+}
+
+/// `{AccessKeyLastUsed}`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AccessKeyLastUsed {
+    /// When.
+    pub access_key_last_used: LastUsed,
+}
+
+impl Act for GetAccessKeyLastUsed {
+    const ROW: Row = Row {
+        product: Product::Ram,
+        name: "GetAccessKeyLastUsed",
+        actions: &[Action::of("ram:GetAccessKeyLastUsed")],
+        resource: "user/{UserName}, the caller without one",
+        parameters: &[optional("UserName"), required("UserAccessKeyId")],
+    };
+    type Output = AccessKeyLastUsed;
+
+    fn read(params: &Params) -> Result<Self, ActionError> {
+        Ok(Self { owner: KeyOwner::read(params)?, key: read_key(params)? })
+    }
+
+    fn ask(&self, context: &ActionContext) -> Ask {
+        Ask::On(self.owner.resource(context))
+    }
+
+    async fn run(self, context: &ActionContext, granted: Granted) -> Result<AccessKeyLastUsed, ActionError> {
+        let owner = self.owner.principal(context, granted.permit()?).await?;
+        let keys = context.store().keys(owner).await?;
+        if !keys.iter().any(|key| key.id == self.key) {
+            return Err(Code::NoAccessKey.into());
+        }
+        let used = context.access().key_last_used(&self.key).await?;
+        Ok(AccessKeyLastUsed { access_key_last_used: LastUsed { last_used_date: used.map(date).unwrap_or_default() } })
     }
 }

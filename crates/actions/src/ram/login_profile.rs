@@ -2,9 +2,9 @@
 
 use secrecy::SecretString;
 use serde::Serialize;
-use sluice_access::{Change, ChangePasswordError, is_strong_enough};
-use sluice_model::{Action, Principal, UserId, UserName};
-use sluice_store::{By, LoginProfile};
+use sluice_access::{Change, ChangePasswordError};
+use sluice_model::{Action, Principal, RamEntity, Resource, UserId, UserName};
+use sluice_store::{By, LoginProfile, NewPassword};
 
 use super::user::{self, Done};
 use crate::{
@@ -48,23 +48,12 @@ impl OneLoginProfile {
     }
 }
 
-/// A new password that complies with the password policy.
-fn password(params: &Params, name: &'static str) -> Result<Option<SecretString>, ActionError> {
-    let Some(text) = params.given(name) else { return Ok(None) };
-    let password = SecretString::from(text);
-    if is_strong_enough(&password) {
-        Ok(Some(password))
-    } else {
-        Err(ActionError::Invalid { name, fault: Fault::TooWeak })
-    }
-}
-
-/// The MFA of sign-in comes with a later version: a demand for it is refused, not forgotten.
-fn no_mfa(params: &Params) -> Result<(), ActionError> {
-    if params.boolean("MFABindRequired")? == Some(true) {
-        Err(ActionError::NotServed("MFABindRequired"))
-    } else {
-        Ok(())
+/// Hashes a password that complies with the account's policy; an administrator who sets one of the last ones hears the same
+/// as of a weak one.
+async fn hashed(context: &ActionContext, user: Option<UserId>, password: SecretString) -> Result<String, ActionError> {
+    match context.access().password_fault(context.account(), user, &password).await? {
+        Some(_) => Err(ActionError::Invalid { name: "Password", fault: Fault::TooWeak }),
+        None => Ok(context.access().passwords().hash(password).await),
     }
 }
 
@@ -77,6 +66,8 @@ pub struct CreateLoginProfile {
     pub password: SecretString,
     /// Whether it must be changed at the first sign-in.
     pub reset_required: bool,
+    /// Whether an MFA device must be bound at the next sign-in without one.
+    pub mfa_bind_required: bool,
 }
 
 impl Act for CreateLoginProfile {
@@ -95,11 +86,11 @@ impl Act for CreateLoginProfile {
     type Output = OneLoginProfile;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        no_mfa(params)?;
         Ok(Self {
             name: params.name("UserName")?,
-            password: password(params, "Password")?.ok_or(ActionError::Missing("Password"))?,
+            password: params.text("Password")?.into(),
             reset_required: params.boolean("PasswordResetRequired")?.unwrap_or(false),
+            mfa_bind_required: params.boolean("MFABindRequired")?.unwrap_or(false),
         })
     }
 
@@ -110,10 +101,10 @@ impl Act for CreateLoginProfile {
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneLoginProfile, ActionError> {
         let permit = granted.permit()?;
         let user = user::find(context, permit, &self.name).await?;
-        let password_hash = context.access().passwords().hash(self.password).await;
+        let password_hash = hashed(context, None, self.password).await?;
         let profile = LoginProfile {
             password_reset_required: self.reset_required,
-            mfa_bind_required: false,
+            mfa_bind_required: self.mfa_bind_required,
             created: context.now,
         };
         let of = (context.account(), user.id, self.name.as_str());
@@ -169,6 +160,8 @@ pub struct UpdateLoginProfile {
     pub password: Option<SecretString>,
     /// Whether it must be changed at the next sign-in.
     pub reset_required: Option<bool>,
+    /// Whether an MFA device must be bound at the next sign-in without one.
+    pub mfa_bind_required: Option<bool>,
 }
 
 impl Act for UpdateLoginProfile {
@@ -187,11 +180,11 @@ impl Act for UpdateLoginProfile {
     type Output = Done;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        no_mfa(params)?;
         Ok(Self {
             name: params.name("UserName")?,
-            password: password(params, "Password")?,
+            password: params.given("Password").map(SecretString::from),
             reset_required: params.boolean("PasswordResetRequired")?,
+            mfa_bind_required: params.boolean("MFABindRequired")?,
         })
     }
 
@@ -203,11 +196,13 @@ impl Act for UpdateLoginProfile {
         let permit = granted.permit()?;
         let user = user::find(context, permit, &self.name).await?;
         let password_hash = match self.password {
-            Some(password) => Some(context.access().passwords().hash(password).await),
+            Some(password) => Some(hashed(context, Some(user.id), password).await?),
             None => None,
         };
-        let (of, flags) = ((context.account(), user.id, self.name.as_str()), (self.reset_required, None));
-        context.store().update_login_profile(By::Permit(permit), of, flags, password_hash.as_deref()).await?;
+        let password = password_hash.as_deref().map(|hash| NewPassword { hash, now: context.now, keep: None });
+        let of = (context.account(), user.id, self.name.as_str());
+        let flags = (self.reset_required, self.mfa_bind_required);
+        context.store().update_login_profile(By::Permit(permit), of, flags, password).await?;
         context.changed(Change::Principal(Principal::User(context.account(), user.id))).await;
         Ok(Done {})
     }
@@ -248,7 +243,8 @@ impl Act for DeleteLoginProfile {
     }
 }
 
-/// A user changes its own password; no right is needed but the password in use.
+/// A user changes its own password, as far as the security preference or a policy lets it. Other users' are for
+/// UpdateLoginProfile.
 #[derive(Clone, Debug)]
 pub struct ChangePassword {
     /// The password in use.
@@ -261,31 +257,31 @@ impl Act for ChangePassword {
     const ROW: Row = Row {
         product: Product::Ram,
         name: "ChangePassword",
-        actions: &[],
-        resource: "the caller",
+        actions: &[Action::of("ram:ChangePassword")],
+        resource: "user/{the caller}",
         parameters: &[required("OldPassword"), required("NewPassword"), not_served("UserName")],
     };
     type Output = Done;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        let old = SecretString::from(params.text("OldPassword")?);
-        let new = password(params, "NewPassword")?.ok_or(ActionError::Missing("NewPassword"))?;
-        Ok(Self { old, new })
+        Ok(Self { old: params.text("OldPassword")?.into(), new: params.text("NewPassword")?.into() })
     }
 
-    fn ask(&self, _context: &ActionContext) -> Ask {
-        Ask::Nothing
+    fn ask(&self, context: &ActionContext) -> Ask {
+        let entity = context.caller_user_name().map_or(RamEntity::All, RamEntity::User);
+        Ask::On(Resource::Ram(context.account(), entity))
     }
 
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<Done, ActionError> {
         let Principal::User(account, user) = context.caller.principal() else {
             return Err(Code::AccountHasNoPassword.into());
         };
-        let changed = context.access().change_password_of((account, user), self.old, self.new, context.now).await;
+        let (passwords, credential) = ((self.old, self.new), context.caller.credential());
+        let changed = context.access().change_password_of((account, user), credential, passwords, context.now).await;
         changed.map_err(|error| match error {
             ChangePasswordError::WrongPassword => ActionError::Invalid { name: "OldPassword", fault: Fault::Incorrect },
-            ChangePasswordError::Same => ActionError::Invalid { name: "NewPassword", fault: Fault::ReusePrevention },
-            ChangePasswordError::TooWeak => ActionError::Invalid { name: "NewPassword", fault: Fault::TooWeak },
+            ChangePasswordError::Reused => ActionError::Invalid { name: "NewPassword", fault: Fault::ReusePrevention },
+            ChangePasswordError::TooWeak(_) => ActionError::Invalid { name: "NewPassword", fault: Fault::TooWeak },
             ChangePasswordError::Account => Code::AccountHasNoPassword.into(),
             ChangePasswordError::NoSession => Code::NoLoginProfile.into(),
             ChangePasswordError::Store(error) => error.into(),

@@ -129,6 +129,8 @@ pub(crate) fn parameters(operation: &Operation) -> Params {
             "Status" => "Active",
             "UserAccessKeyId" => "LTAIsomekey0000000000000",
             "Password" | "NewPassword" | "OldPassword" => "a-good-password",
+            "SerialNumber" => "acs:ram::1000000000000001:mfa/some",
+            "AuthenticationCode1" | "AuthenticationCode2" => "123456",
             "GroupId" => "GID_some",
             "BeginTime" => "1699999999999",
             "EndTime" => "1700000000001",

@@ -1,4 +1,6 @@
-//! The page that changes a password which must be changed, and does just that.
+//! The page that changes a password: because it must be changed, or because its user wants to.
+//!
+//! A password that must be changed asks no right; another goes through ChangePassword like any caller's.
 
 use askama::Template;
 use axum::{
@@ -9,15 +11,17 @@ use axum::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sluice_access::ChangePasswordError;
-use sluice_actions::Services;
+use sluice_actions::{ActionError, Services, call, ram::ChangePassword};
 
-use crate::{cookies, respond, session::AnySession};
+use crate::{cookies, pages::security, respond, session::AnySession};
 
 #[derive(Template)]
 #[template(path = "new_password.html")]
 struct NewPasswordPage<'a> {
     user: &'a str,
     csrf: &'a str,
+    demanded: bool,
+    policy: String,
     wrong: Option<&'a str>,
 }
 
@@ -30,17 +34,69 @@ pub(crate) struct NewPasswordForm {
     new_password_again: SecretString,
 }
 
-fn page(session: &AnySession, wrong: Option<&str>) -> Response {
+async fn page(services: &Services, session: &AnySession, wrong: Option<&str>) -> Response {
     let console = &session.console;
-    respond::page(StatusCode::OK, &NewPasswordPage { user: &console.name, csrf: &console.csrf, wrong })
+    let policy = match services.access.password_policy(console.caller.principal().account()).await {
+        Ok(policy) => policy.to_string(),
+        Err(error) => return respond::failed(&error),
+    };
+    let demanded = console.must_change_password;
+    respond::page(
+        StatusCode::OK,
+        &NewPasswordPage { user: &console.name, csrf: &console.csrf, demanded, policy, wrong },
+    )
 }
 
-/// Shows the form to whoever must change the password; anybody else has no business here.
-pub(crate) async fn show(session: AnySession) -> Response {
-    if session.console.must_change_password { page(&session, None) } else { respond::see_other("/console/") }
+/// Shows the form.
+pub(crate) async fn show(State(services): State<Services>, session: AnySession) -> Response {
+    if session.console.must_bind_mfa && !session.console.must_change_password {
+        return respond::see_other("/console/mfa/bind");
+    }
+    page(&services, &session, None).await
 }
 
-/// Changes the password; all other sessions of the user end.
+/// Why it was not changed.
+enum NotChanged {
+    Told(String),
+    Other(Response),
+}
+
+async fn change_as_demanded(
+    services: &Services,
+    session: &AnySession,
+    (old, new): (SecretString, SecretString),
+) -> Result<SecretString, NotChanged> {
+    let now = services.access.clock().now();
+    let changed = services.access.change_password_as_demanded(&session.token, old, new, now).await;
+    changed.map_err(|error| match error {
+        ChangePasswordError::WrongPassword => NotChanged::Told("The present password is wrong.".to_owned()),
+        ChangePasswordError::TooWeak(policy) => NotChanged::Told(format!("The new password must have {policy}.")),
+        ChangePasswordError::Reused => NotChanged::Told("The new password was in use already.".to_owned()),
+        ChangePasswordError::Account | ChangePasswordError::NoSession => {
+            NotChanged::Other(respond::see_other("/console/"))
+        }
+        ChangePasswordError::Store(error) => NotChanged::Other(respond::failed(&error)),
+    })
+}
+
+async fn change_as_wanted(
+    services: &Services,
+    session: &AnySession,
+    (old, new): (SecretString, SecretString),
+) -> Result<SecretString, NotChanged> {
+    let context = session.context(services);
+    match call(&context, ChangePassword { old, new }).await {
+        Ok(_) => services
+            .access
+            .renew_session(&session.token)
+            .await
+            .map_err(|error| NotChanged::Other(respond::failed(&error))),
+        Err(error @ ActionError::Invalid { .. }) => Err(NotChanged::Told(error.message())),
+        Err(error) => Err(NotChanged::Other(security::refused(&session.console, &context, error).await)),
+    }
+}
+
+/// Changes the password; all other sessions of the user end, and this one goes on under another token.
 pub(crate) async fn submit(
     State(services): State<Services>,
     session: AnySession,
@@ -51,23 +107,28 @@ pub(crate) async fn submit(
         return respond::wrong_csrf();
     }
     if form.new_password.expose_secret() != form.new_password_again.expose_secret() {
-        return page(&session, Some("The two new passwords differ."));
+        return page(&services, &session, Some("The two new passwords differ.")).await;
     }
-    let now = services.access.clock().now();
-    let changed = services.access.change_own_password(&session.token, form.old_password, form.new_password, now).await;
-    let wrong = match changed {
-        Ok(signed_in) => {
-            let mut response = respond::see_other("/console/");
-            let token = signed_in.token.expose_secret();
-            cookies::set(response.headers_mut(), cookies::SESSION, token, session.peer.secure);
-            return response;
-        }
-        Err(ChangePasswordError::WrongPassword) => "The present password is wrong.",
-        Err(ChangePasswordError::TooWeak) => "The new password must have 8 to 32 characters.",
-        Err(ChangePasswordError::Same) => "The new password is the present one.",
-        Err(ChangePasswordError::Account) => "The account's own password is not changed here.",
-        Err(ChangePasswordError::NoSession) => return respond::see_other("/console/"),
-        Err(ChangePasswordError::Store(error)) => return respond::failed(&error),
+    let passwords = (form.old_password, form.new_password);
+    let demanded = session.console.must_change_password;
+    if !demanded && session.console.must_bind_mfa {
+        return respond::see_other("/console/mfa/bind");
+    }
+    let changed = if demanded {
+        change_as_demanded(&services, &session, passwords).await
+    } else {
+        change_as_wanted(&services, &session, passwords).await
     };
-    page(&session, Some(wrong))
+    match changed {
+        Ok(token) => {
+            let to = if demanded { "/console/" } else { "/console/security?done=password" };
+            let mut response = respond::see_other(to);
+            let headers = response.headers_mut();
+            cookies::set(headers, cookies::SESSION, token.expose_secret(), session.peer.secure);
+            cookies::clear(headers, cookies::TICKET, session.peer.secure);
+            response
+        }
+        Err(NotChanged::Told(wrong)) => page(&services, &session, Some(&wrong)).await,
+        Err(NotChanged::Other(response)) => response,
+    }
 }

@@ -3,12 +3,12 @@
 use askama::Template;
 use axum::{
     extract::{Form, State, rejection::FormRejection},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use sluice_access::{Peer, SignInError, random};
+use sluice_access::{Peer, SignInError, SignedIn, Visit, random};
 use sluice_actions::Services;
 
 use crate::{
@@ -18,6 +18,8 @@ use crate::{
 
 /// One answer for every cause.
 const WRONG: &str = "The logon name or the password is wrong.";
+/// Longest text of a browser about itself that goes to the log.
+const USER_AGENT_CHARACTERS_MAX: usize = 256;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -34,15 +36,26 @@ pub(crate) struct SignInForm {
     password: SecretString,
 }
 
+/// The token of a form that is shown before there is a session. A cookie that is there is kept, so that two pages side by
+/// side both work.
+pub(crate) fn form_token(headers: &HeaderMap) -> String {
+    let known = cookies::read(headers, cookies::FORM).filter(|token| token.len() == 64);
+    known.map_or_else(random::token, str::to_owned)
+}
+
 /// The page, with a form tied to the browser's cookie.
 pub(crate) fn page(headers: &HeaderMap, peer: Peer, failed: bool) -> Response {
-    // A cookie that is there is kept, so that two pages side by side both work.
-    let known = cookies::read(headers, cookies::FORM).filter(|token| token.len() == 64);
-    let csrf = known.map_or_else(random::token, str::to_owned);
+    let csrf = form_token(headers);
     let template = SignInPage { csrf: csrf.clone(), wrong: failed.then_some(WRONG) };
     let mut response = respond::page(StatusCode::OK, &template);
     cookies::set(response.headers_mut(), cookies::FORM, &csrf, peer.secure);
     response
+}
+
+/// The browser's name for itself, cut where it is too long.
+pub(crate) fn user_agent(headers: &HeaderMap) -> String {
+    let text = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.chars().take(USER_AGENT_CHARACTERS_MAX).collect()
 }
 
 /// Signs in: 303, or the same page with the same words for every cause.
@@ -57,18 +70,30 @@ pub(crate) async fn submit(
     if !cookies::matches(&form.csrf, expected) {
         return respond::wrong_csrf();
     }
-    let now = services.access.clock().now();
-    match services.access.sign_in(&form.logon_name, form.password, peer, now).await {
-        Ok(signed_in) => {
-            let to = if signed_in.must_change_password { "/console/password" } else { "/console/" };
-            let mut response = respond::see_other(to);
-            cookies::set(response.headers_mut(), cookies::SESSION, signed_in.token.expose_secret(), peer.secure);
-            cookies::clear(response.headers_mut(), cookies::FORM, peer.secure);
+    let (now, user_agent) = (services.access.clock().now(), user_agent(&headers));
+    let visit = Visit { peer, user_agent: &user_agent, now };
+    let ticket = cookies::read(&headers, cookies::TICKET);
+    match services.access.sign_in(&form.logon_name, form.password, ticket, &visit).await {
+        Ok(SignedIn::Session(token)) => {
+            let mut response = respond::see_other("/console/");
+            enter(response.headers_mut(), &token, peer);
             response
         }
-        Err(SignInError::Refused) => page(&headers, peer, true),
+        Ok(SignedIn::NeedsCode(token)) => {
+            let mut response = respond::see_other("/console/mfa");
+            cookies::set(response.headers_mut(), cookies::HALF, token.expose_secret(), peer.secure);
+            response
+        }
+        Err(SignInError::Refused | SignInError::Over) => page(&headers, peer, true),
         Err(SignInError::Store(error)) => respond::failed(&error),
     }
+}
+
+/// Gives the browser a session, and takes what led to it.
+pub(crate) fn enter(headers: &mut HeaderMap, token: &SecretString, peer: Peer) {
+    cookies::set(headers, cookies::SESSION, token.expose_secret(), peer.secure);
+    cookies::clear(headers, cookies::FORM, peer.secure);
+    cookies::clear(headers, cookies::HALF, peer.secure);
 }
 
 /// What a form without other fields sends.
@@ -87,7 +112,7 @@ pub(crate) async fn sign_out(
     if !cookies::matches(&form.csrf, &session.console.csrf) {
         return respond::wrong_csrf();
     }
-    if let Err(error) = services.access.sign_out(&session.token).await {
+    if let Err(error) = services.access.sign_out(&session.token, &session.console).await {
         return respond::failed(&error);
     }
     let mut response = respond::see_other("/console/");

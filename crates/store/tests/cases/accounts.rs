@@ -29,6 +29,8 @@ async fn sign_in(store: &Store, principal: Principal, digest: &str) {
         principal,
         csrf: "csrf".into(),
         must_change_password: false,
+        must_bind_mfa: false,
+        mfa_present: false,
         created: NOW,
         expires: UnixMs(NOW.0 + 1_000),
     };

@@ -44,7 +44,8 @@ pub(crate) async fn a_permit_for_one_user_writes_nothing_of_another(store: Store
     assert!(is_no_such_user(&store.attach(by, renamed, policy, NOW, MANY).await));
     assert!(is_no_such_user(&store.detach(by, renamed, policy).await));
     assert!(is_no_such_user(&store.create_login_profile(by, as_alice, &PROFILE, "other").await));
-    assert!(is_no_such_user(&store.update_login_profile(by, as_alice, (Some(true), None), Some("other")).await));
+    let other = sluice_store::NewPassword { hash: "other", now: NOW, keep: None };
+    assert!(is_no_such_user(&store.update_login_profile(by, as_alice, (Some(true), None), Some(other)).await));
     assert!(is_no_such_user(&store.delete_login_profile(by, as_alice).await));
     assert_eq!(store.keys(bob).await.unwrap(), [key(bob, 1)]);
     assert_eq!(store.attachments(account, &holder).await.unwrap().len(), 1);

@@ -1,10 +1,13 @@
 use sluice_model::{Principal, UnixMs};
 use sluice_policy::SystemTask::ConsoleSessions;
-use sluice_store::{ConsoleSession, Entity, LoginProfile, Store, StoreError};
+use sluice_store::{
+    ConsoleSession, Entity, LoginProfile, MfaDevice, MfaTicket, NewPassword, PASSWORDS_KEPT_MAX, Store, StoreError,
+};
 
 use super::{BY, NOW, new_account, new_user, user, user_id};
 
 const PROFILE: LoginProfile = LoginProfile { password_reset_required: true, mfa_bind_required: false, created: NOW };
+const NEW: NewPassword<'static> = NewPassword { hash: "new", now: NOW, keep: None };
 
 pub(crate) async fn wrong_passwords_lock_and_a_new_password_unlocks(store: Store) {
     let account = new_account(&store, 1).await;
@@ -24,7 +27,7 @@ pub(crate) async fn wrong_passwords_lock_and_a_new_password_unlocks(store: Store
     let state = store.user_login(account, user_id(1)).await.unwrap().unwrap();
     assert_eq!(state.locked_until, Some(UnixMs(9)));
     assert_eq!(store.account_login(account).await.unwrap().unwrap().failures, 2);
-    store.update_login_profile(BY, of, (Some(false), None), Some("new")).await.unwrap();
+    store.update_login_profile(BY, of, (Some(false), None), Some(NEW)).await.unwrap();
     let state = store.user_login(account, user_id(1)).await.unwrap().unwrap();
     assert_eq!((state.password_hash.as_str(), state.locked_until, state.password_reset_required), ("new", None, false));
     store.record_sign_in(ConsoleSessions, user(account, 1), UnixMs(7)).await.unwrap();
@@ -37,6 +40,8 @@ async fn begin(store: &Store, who: Principal, digest: &str) {
         principal: who,
         csrf: "csrf".into(),
         must_change_password: false,
+        must_bind_mfa: false,
+        mfa_present: false,
         created: NOW,
         expires: UnixMs(NOW.0 + 100),
     };
@@ -52,7 +57,7 @@ pub(crate) async fn a_session_ends_with_its_time_its_password_and_its_profile(st
     let found = store.console_session("time", UnixMs(NOW.0 + 99)).await.unwrap().unwrap();
     assert_eq!(found.principal, who);
     assert!(store.console_session("time", UnixMs(NOW.0 + 100)).await.unwrap().is_none());
-    store.change_own_password(ConsoleSessions, (account, user_id(1)), "new").await.unwrap();
+    store.change_own_password(ConsoleSessions, (account, user_id(1)), NEW).await.unwrap();
     assert!(store.console_session("time", NOW).await.unwrap().is_none());
     begin(&store, who, "profile").await;
     begin(&store, Principal::Account(account), "root").await;
@@ -63,4 +68,145 @@ pub(crate) async fn a_session_ends_with_its_time_its_password_and_its_profile(st
     assert!(store.console_session("root", NOW).await.unwrap().is_none());
     let gone = store.delete_login_profile(BY, of).await;
     assert!(matches!(gone, Err(StoreError::NotFound(Entity::LoginProfile))));
+}
+
+pub(crate) async fn the_passwords_of_before_are_kept_up_to_their_limit(store: Store) {
+    let account = new_account(&store, 1).await;
+    new_user(&store, account, 1, "u").await;
+    let of = (account, user_id(1), "u");
+    store.create_login_profile(BY, of, &PROFILE, "0").await.unwrap();
+    for n in 1..=30 {
+        let hash = n.to_string();
+        let password = NewPassword { hash: &hash, now: UnixMs(n), keep: None };
+        store.change_own_password(ConsoleSessions, (account, user_id(1)), password).await.unwrap();
+    }
+    let kept = store.passwords(account, user_id(1), PASSWORDS_KEPT_MAX).await.unwrap();
+    let expected: Vec<String> = (7..=30).rev().map(|n| n.to_string()).collect();
+    assert_eq!(kept, expected);
+    assert_eq!(store.passwords(account, user_id(1), 2).await.unwrap(), ["30", "29"]);
+    assert_eq!(store.user_login(account, user_id(1)).await.unwrap().unwrap().password_changed, UnixMs(30));
+    store.delete_login_profile(BY, of).await.unwrap();
+    store.create_login_profile(BY, of, &PROFILE, "0").await.unwrap();
+    assert_eq!(store.passwords(account, user_id(1), PASSWORDS_KEPT_MAX).await.unwrap(), ["0"]);
+}
+
+pub(crate) async fn no_more_attempts_are_let_through_than_there_may_be(store: Store) {
+    let account = new_account(&store, 1).await;
+    new_user(&store, account, 1, "u").await;
+    store.create_login_profile(BY, (account, user_id(1), "u"), &PROFILE, "hash").await.unwrap();
+    let (who, until) = (user(account, 1), UnixMs(NOW.0 + 100));
+    let attempts = (0..9).map(|_| store.spend_attempt(ConsoleSessions, who, 3, (NOW, until)));
+    let mut let_through = 0;
+    for attempt in attempts {
+        let_through += usize::from(attempt.await.unwrap());
+    }
+    assert_eq!(let_through, 3);
+    // The lock's end begins anew; a right one takes count and lock back.
+    assert!(store.spend_attempt(ConsoleSessions, who, 3, (until, UnixMs(until.0 + 100))).await.unwrap());
+    store.record_sign_in(ConsoleSessions, who, until).await.unwrap();
+    for _ in 0..3 {
+        assert!(store.spend_attempt(ConsoleSessions, who, 3, (until, UnixMs(until.0 + 100))).await.unwrap());
+    }
+    assert!(!store.spend_attempt(ConsoleSessions, who, 3, (until, UnixMs(until.0 + 100))).await.unwrap());
+}
+
+fn device(account: sluice_model::AccountId, name: &str) -> MfaDevice {
+    MfaDevice {
+        serial: format!("acs:ram::{account}:mfa/{name}"),
+        name: name.parse().unwrap(),
+        sealed_seed: "sealed".into(),
+        user: None,
+        activated: None,
+        last_step: 0,
+    }
+}
+
+pub(crate) async fn a_device_is_one_users_and_a_code_is_taken_once(store: Store) {
+    let account = new_account(&store, 1).await;
+    for (n, name) in [(1, "u"), (2, "v")] {
+        new_user(&store, account, n, name).await;
+    }
+    let (one, two) = (device(account, "one"), device(account, "two"));
+    for device in [&one, &two] {
+        store.create_mfa_device(BY, account, device, NOW, 2).await.unwrap();
+    }
+    let twice = store.create_mfa_device(BY, account, &one, NOW, 2).await;
+    assert!(matches!(twice, Err(StoreError::AlreadyExists(Entity::MfaDevice))));
+    let third = store.create_mfa_device(BY, account, &device(account, "three"), NOW, 2).await;
+    assert!(matches!(third, Err(StoreError::Limit(Entity::MfaDevice))));
+    let (u, v) = ((account, user_id(1), "u"), (account, user_id(2), "v"));
+    store.bind_mfa_device(BY, u, &one.serial, 7, NOW).await.unwrap();
+    for (who, serial, entity) in [(u, &two.serial, Entity::MfaBinding), (v, &one.serial, Entity::MfaDeviceBinding)] {
+        let refused = store.bind_mfa_device(BY, who, serial, 9, NOW).await;
+        assert!(matches!(refused, Err(StoreError::AlreadyExists(found)) if found == entity), "{entity:?}");
+    }
+    let take = async |who: (_, _, &str), step| {
+        store.take_mfa_step(ConsoleSessions, (who.0, who.1), &one.serial, step).await.unwrap()
+    };
+    assert!(!take(u, 7).await && !take(v, 8).await && take(u, 8).await && !take(u, 8).await);
+    let bound = store.delete_mfa_device(BY, account, &one.name).await;
+    assert!(matches!(bound, Err(StoreError::Conflict(Entity::MfaBinding))));
+    let has_device = store.delete_user(BY, account, &"u".parse().unwrap()).await;
+    assert!(matches!(has_device, Err(StoreError::Conflict(Entity::MfaDevice))));
+    let listed = store.mfa_devices(account).await.unwrap();
+    assert_eq!(listed[0].1.as_ref().map(|user| user.name.as_str()), Some("u"));
+    let ticket = MfaTicket {
+        digest: "ticket".into(),
+        user: (account, user_id(1)),
+        serial: one.serial.clone(),
+        expires: UnixMs(NOW.0 + 9),
+    };
+    store.create_mfa_ticket(ConsoleSessions, &ticket, NOW).await.unwrap();
+    store.create_half_sign_in(ConsoleSessions, "half", (account, user_id(1)), (NOW, UnixMs(NOW.0 + 9))).await.unwrap();
+    let remembered = async |now| store.has_mfa_ticket("ticket", ticket.user, &ticket.serial, now).await.unwrap();
+    assert!(remembered(NOW).await && !remembered(ticket.expires).await);
+    assert_eq!(store.half_sign_in("half", NOW).await.unwrap(), Some(ticket.user));
+    assert_eq!(store.unbind_mfa_device(BY, u).await.unwrap(), one.serial);
+    assert!(!remembered(NOW).await && store.half_sign_in("half", NOW).await.unwrap().is_none());
+    let unbound = store.unbind_mfa_device(BY, u).await;
+    assert!(matches!(unbound, Err(StoreError::NotFound(Entity::MfaBinding))));
+    // A code of before the unbinding binds nothing again.
+    let replayed = store.bind_mfa_device(BY, v, &one.serial, 8, NOW).await;
+    assert!(matches!(replayed, Err(StoreError::AlreadyExists(Entity::MfaCode))));
+    store.delete_mfa_device(BY, account, &one.name).await.unwrap();
+    let gone = store.delete_mfa_device(BY, account, &one.name).await;
+    assert!(matches!(gone, Err(StoreError::NotFound(Entity::MfaDevice))));
+}
+
+pub(crate) async fn settings_keep_what_a_change_leaves_alone(store: Store) {
+    let account = new_account(&store, 1).await;
+    assert_eq!(store.sign_in_settings(account).await.unwrap(), sluice_model::SignInSettings::default());
+    store.change_sign_in_settings(BY, account, |all| all.password.hard_expiry = true).await.unwrap();
+    let masks = "10.0.0.0/8;::1".parse().unwrap();
+    store.change_sign_in_settings(BY, account, |all| all.preference.masks = masks).await.unwrap();
+    let found = store.sign_in_settings(account).await.unwrap();
+    assert!(found.password.hard_expiry && found.preference.masks.as_str() == "10.0.0.0/8;::1");
+    assert_eq!(found.preference.session_hours, 6);
+}
+
+pub(crate) async fn an_alias_is_one_accounts_and_can_be_cleared(store: Store) {
+    let (first, second) = (new_account(&store, 1).await, new_account(&store, 2).await);
+    let alias: sluice_model::AccountAlias = "team".parse().unwrap();
+    store.set_account_alias(BY, first, &alias).await.unwrap();
+    let taken = store.set_account_alias(BY, second, &alias).await;
+    assert!(matches!(taken, Err(StoreError::AlreadyExists(Entity::AccountAlias))));
+    for account in [first, second] {
+        store.set_account_alias(BY, account, &sluice_model::AccountAlias::unset(account)).await.unwrap();
+        assert!(!store.account(account).await.unwrap().unwrap().alias.is_set());
+    }
+    assert!(store.account_by_alias(&alias).await.unwrap().is_none());
+    assert_eq!(store.accounts().await.unwrap().len(), 2);
+}
+
+pub(crate) async fn a_keys_last_use_never_goes_back_and_ends_with_it(store: Store) {
+    let account = new_account(&store, 1).await;
+    let key = store.keys(Principal::Account(account)).await.unwrap().remove(0).id;
+    assert_eq!(store.key_last_used(&key).await.unwrap(), None);
+    for at in [5, 9, 7] {
+        store.add_key_uses(ConsoleSessions, &[(key.clone(), account, UnixMs(at))]).await.unwrap();
+    }
+    assert_eq!(store.key_last_used(&key).await.unwrap(), Some(UnixMs(9)));
+    store.delete_key(BY, Principal::Account(account), None, &key).await.unwrap();
+    store.add_key_uses(ConsoleSessions, &[(key.clone(), account, UnixMs(10))]).await.unwrap();
+    assert_eq!(store.key_last_used(&key).await.unwrap(), None);
 }

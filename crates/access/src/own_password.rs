@@ -1,0 +1,146 @@
+//! Changing a password: what the account's policy demands of the new one, and the change of one's own.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use sluice_model::{AccountId, PasswordPolicy, Principal, UnixMs, UserId};
+use sluice_policy::{Credential, SystemTask};
+use sluice_store::{NewPassword, StoreError};
+
+use crate::{Access, Change, audit, random, token_digest};
+
+const TASK: SystemTask = SystemTask::ConsoleSessions;
+
+/// Why one's own password was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePasswordError {
+    /// The session has ended, or there is no sign-in.
+    #[error("the session has ended")]
+    NoSession,
+    /// Only a RAM user's password is changed here.
+    #[error("the account's own password is not changed here")]
+    Account,
+    /// The password given as the present one is not; it counts as a wrong password, and a locked sign-in answers so too.
+    #[error("the present password is wrong")]
+    WrongPassword,
+    /// Against the password policy.
+    #[error("the new password must have {0}")]
+    TooWeak(PasswordPolicy),
+    /// The new one is the present one, or one of before that may not be used again.
+    #[error("the new password was in use already")]
+    Reused,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a password may not be a user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordFault {
+    /// Against what the policy demands of every password.
+    TooWeak(PasswordPolicy),
+    /// One of the last ones.
+    Reused,
+}
+
+impl Access {
+    /// What is against a new password of a user; of a new login profile, there is no user yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn password_fault(
+        &self,
+        account: AccountId,
+        user: Option<UserId>,
+        new: &SecretString,
+    ) -> Result<Option<PasswordFault>, StoreError> {
+        let policy = self.store.sign_in_settings(account).await?.password;
+        if !policy.allows(new.expose_secret()) {
+            return Ok(Some(PasswordFault::TooWeak(policy)));
+        }
+        let (Some(user), 1..) = (user, policy.reuse_prevention) else { return Ok(None) };
+        for hash in self.store.passwords(account, user, i64::from(policy.reuse_prevention)).await? {
+            if self.passwords.verify(new.clone(), Some(hash)).await {
+                return Ok(Some(PasswordFault::Reused));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a new password of an account's user must be, to say it before it is typed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn password_policy(&self, account: AccountId) -> Result<PasswordPolicy, StoreError> {
+        Ok(self.store.sign_in_settings(account).await?.password)
+    }
+
+    /// Changes the password of whoever is signed in and must, which asks no right; the session goes on under another token.
+    ///
+    /// # Errors
+    /// [`ChangePasswordError`].
+    pub async fn change_password_as_demanded(
+        self: &Arc<Self>,
+        token: &str,
+        present: SecretString,
+        new: SecretString,
+        now: UnixMs,
+    ) -> Result<SecretString, ChangePasswordError> {
+        let digest = token_digest(token);
+        let session = self.store.console_session(&digest, now).await?.ok_or(ChangePasswordError::NoSession)?;
+        let Principal::User(account, user) = session.principal else { return Err(ChangePasswordError::Account) };
+        if !session.must_change_password {
+            return Err(ChangePasswordError::NoSession);
+        }
+        let credential = Credential::Console(digest.as_str().into());
+        self.change_password_of((account, user), &credential, (present, new), now).await?;
+        self.refresh(Change::Principal(session.principal)).await;
+        Ok(self.renew_session(token).await?)
+    }
+
+    /// Gives a session another token, after its user's password was changed in it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] of a session that has ended.
+    pub async fn renew_session(&self, token: &str) -> Result<SecretString, StoreError> {
+        let (next, csrf) = (random::token(), random::token());
+        self.store.renew_console_session(TASK, &token_digest(token), (&token_digest(&next), &csrf)).await?;
+        Ok(next.into())
+    }
+
+    /// Changes a user's password on proof of the present one; its console sessions end but the one of the credential, and
+    /// machines that were remembered are forgotten. The caller puts the change in force.
+    ///
+    /// # Errors
+    /// [`ChangePasswordError`].
+    pub async fn change_password_of(
+        &self,
+        user: (AccountId, UserId),
+        credential: &Credential,
+        (present, new): (SecretString, SecretString),
+        now: UnixMs,
+    ) -> Result<(), ChangePasswordError> {
+        let principal = Principal::User(user.0, user.1);
+        let state = self.store.user_login(user.0, user.1).await?.ok_or(ChangePasswordError::NoSession)?;
+        if !self.verify(principal, Some(state), present.clone(), now).await? {
+            return Err(ChangePasswordError::WrongPassword);
+        }
+        match self.password_fault(user.0, Some(user.1), &new).await? {
+            Some(PasswordFault::TooWeak(policy)) => return Err(ChangePasswordError::TooWeak(policy)),
+            Some(PasswordFault::Reused) => return Err(ChangePasswordError::Reused),
+            None => {}
+        }
+        if new.expose_secret() == present.expose_secret() {
+            return Err(ChangePasswordError::Reused);
+        }
+        let hash = self.passwords.hash(new).await;
+        let keep = match credential {
+            Credential::Console(digest) => Some(&**digest),
+            _ => None,
+        };
+        self.store.change_own_password(TASK, user, NewPassword { hash: &hash, now, keep }).await?;
+        let name = self.name_of(principal).unwrap_or_default();
+        audit::own_sign_in("PasswordModify", principal, None, &name);
+        Ok(())
+    }
+}
