@@ -14,6 +14,7 @@ pub(crate) const OF_ACCOUNT: &[&str] = &[
     "group_members",
     "user_groups",
     "roles",
+    "identity_providers",
     "login_profiles",
     "access_keys",
     "users",
