@@ -14,6 +14,7 @@ pub(crate) const OF_ACCOUNT: &[&str] = &[
     "group_members",
     "user_groups",
     "roles",
+    "identity_providers",
     "login_profiles",
     "old_passwords",
     "half_sign_ins",
