@@ -136,8 +136,16 @@ pub(crate) struct Search {
     pub(crate) to: &'static str,
     pub(crate) text: String,
     pub(crate) label: &'static str,
-    /// A further choice: its name, the chosen value, values and labels.
-    pub(crate) only: Option<(&'static str, String, Vec<(&'static str, &'static str)>)>,
+    /// A further choice.
+    pub(crate) only: Option<Only>,
+}
+
+/// A choice that narrows a list.
+pub(crate) struct Only {
+    pub(crate) name: &'static str,
+    pub(crate) chosen: String,
+    /// Values and labels.
+    pub(crate) choices: Vec<(&'static str, &'static str)>,
 }
 
 /// A list in a card.

@@ -32,7 +32,7 @@ fn new_form(who: &SignedIn) -> Form {
     Form::new(&who.frame(Place::RamRoles), "create-role", CREATE, "Create")
         .back("/console/ram/roles")
         .field(Field::text("RoleName", "Name").needed().hint("Letters, digits, dots, hyphens; at most 64."))
-        .field(Field::text("Description", "Note"))
+        .field(Field::new("Description", "Note", Kind::Area))
         .field(Field::new("MaxSessionDuration", "Longest session", Kind::Number).hint(DURATION_HINT))
         .field(Field::new("Entity", "Trusted entity", Kind::Radio(entities)).value("Account"))
         .field(Field::text("Trusted", "Account ID, service or provider"))
@@ -86,7 +86,7 @@ async fn form(who: &SignedIn, role: &str) -> Result<Form, ActionError> {
     Ok(Form::new(&who.frame(Place::RamRoles), "edit", format!("{}/edit", at(role)), "Save")
         .back(at(role))
         .lead("Sessions that there are live on. Whom a new trust policy leaves out cannot assume the role again.")
-        .field(Field::text("NewDescription", "Note").value(now.description))
+        .field(Field::new("NewDescription", "Note", Kind::Area).value(now.description))
         .field(Field::new("NewMaxSessionDuration", "Longest session", Kind::Number).value(duration).hint(DURATION_HINT))
         .field(
             Field::new("NewAssumeRolePolicyDocument", "Trust policy", Kind::Document("Trust")).needed().value(trust),
