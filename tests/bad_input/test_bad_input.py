@@ -159,8 +159,8 @@ def test_a_damaged_configuration_names_the_key(tmp_path, text, key):
 
 
 def test_an_unknown_flag_and_a_wrong_variable_are_refused(tmp_path):
-    done = subprocess.run([SLUICE, "serve", "--database", "x"], env=environment(), capture_output=True, text=True, timeout=20)
-    assert done.returncode == 2 and "--database" in done.stderr
+    done = subprocess.run([SLUICE, "serve", "--datebase", "x"], env=environment(), capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2 and "--datebase" in done.stderr
     wrong = environment() | {"SLUICE_ACCOUNT_ID": "12"}
     arguments = [SLUICE, "serve", "--data-dir", str(tmp_path / "d"), "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]
     done = subprocess.run(arguments, env=wrong, capture_output=True, text=True, timeout=20)

@@ -41,6 +41,8 @@ def measured():
 
 
 def readable(nanoseconds):
+    if nanoseconds >= 1_000_000:
+        return f"{nanoseconds / 1_000_000:.3g} ms"
     if nanoseconds >= 1000:
         return f"{nanoseconds / 1000:.3g} us"
     return f"{nanoseconds:.3g} ns"
@@ -65,7 +67,7 @@ def main():
     text = f"""## Decisions
 
 `tests/bench/decisions.py`, one core: 100,000 decisions of one user's policies, timed one by one with the clock's own 20 to 40 ns in it
-(a renewal is timed by the thousand). 1,000 requests on topics of four and five levels, from a fifth to four fifths of them granted, in turn. Beside it
+(a renewal is timed by the thousand). 1,000 requests on topics of three to five levels, from a fifth to four fifths of them granted, in turn. Beside it
 cedar-policy {cedar_version()} on the same rules as far as both languages say them: principal, action, resource by equality and hierarchy,
 patterns; every decision is first compared. Policies are compiled and requests built beforehand for both. Asked: at least
 {TIMES_FASTER_MIN} times faster than Cedar with nothing remembered; {reached}.

@@ -231,3 +231,29 @@ def test_a_console_session_of_one_is_a_session_of_the_other(pair):
 def test_the_urls_password_is_in_no_log(pair):
     for server in pair.both:
         assert "not-shown" not in server.log()
+
+
+def test_a_refusal_on_one_is_explained_on_the_other_and_what_both_saw_adds_up(pair):
+    name = fresh("asker")
+    key = pair.one.new_user(name, allow("ram:ListUsers", "*"))
+    until(lambda: pair.other.api("ram", "ListUsers", key=key, check=False)[0] == "", "the key on the other server")
+    pair.one.api("ram", "ListUsers", key=key)
+    _, reply = pair.one.api("ram", "ListPolicies", key=key, check=False)
+    ours = lambda server, operation, **query: sdk.generic(server, operation, version="2015-05-01", **query)
+
+    def explained():
+        try:
+            return ours(pair.other, "ExplainDecision", DeniedRequestId=reply["RequestId"])
+        except Exception as error:  # The SDKs raise several types; it is not written yet.
+            assert error.code == "EntityNotExist", error
+            return None
+
+    assert until(explained, "the refusal on the other server")["Action"] == "ram:ListPolicies"
+    who = {"PrincipalType": "User", "PrincipalName": name}
+    # Each writes what it saw when it is asked.
+    ours(pair.other, "GenerateLeastPrivilegePolicy", **who)
+    none = document({"Effect": "Deny", "Action": "ram:ListUsers", "Resource": "*"})
+    changes = ours(
+        pair.one, "SimulatePolicy", Actions="[]", Resources="[]", RecentHours=1, AddPolicyDocuments=f"[{none}]", **who
+    )["Changes"]
+    assert [(one["Action"], one["After"], one["Count"]) for one in changes] == [("ram:ListUsers", "ExplicitDeny", 2)]

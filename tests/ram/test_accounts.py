@@ -10,7 +10,7 @@ import urllib.parse
 import pytest
 from alibabacloud_ram20150501 import models as m
 
-from support import sdk
+from support import postgres, sdk
 from support.devices import attempt, connected, refusal, subscribed
 from support.packets import Will
 from support.raw import close_all, fresh
@@ -149,12 +149,22 @@ def test_a_disabled_account_stays_disabled_across_a_restart_and_keeps_what_waits
 
 def rows(server, account):
     """(table, rows of the account) of every table that has any."""
+    if server.database:
+        return rows_on_postgres(server.database, account)
     with contextlib.closing(sqlite3.connect(f"file:{server.folder}/sluice.db?mode=ro", uri=True)) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         columns = lambda table: [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         tables = [table for table in tables if "account_id" in columns(table)]
         count = lambda table: database.execute(f"SELECT COUNT(*) FROM {table} WHERE account_id = ?", (int(account),)).fetchone()[0]
         return [(table, count(table)) for table in tables if count(table)]
+
+
+def rows_on_postgres(url, account):
+    """The same there. What was changed is told to other servers for an hour."""
+    sql = lambda statement: postgres.shared().sql(url, statement).split()
+    tables = sql("SELECT table_name FROM information_schema.columns WHERE column_name = 'account_id' AND table_schema = 'public'")
+    count = lambda table: int(sql(f"SELECT count(*) FROM {table} WHERE account_id = {account}")[0])
+    return [(table, count(table)) for table in tables if table != "changes" and count(table)]
 
 
 def leave_something(server, tenant):

@@ -1,5 +1,6 @@
 """Policies attached to users, groups and roles through the vendor's SDK: the three kinds behave alike."""
 
+import json
 import types
 
 import pytest
@@ -10,19 +11,26 @@ from support.ram import calls_of, deny_all_but, refused, request
 from support.server import ACCOUNT, allow, document
 
 READ = document(allow("ram:Get*", "*"))
-# Roles join when the tests have one to attach to: see `test_an_absent_role_has_no_policy`.
+TRUST = json.dumps({
+    "Version": "1",
+    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"RAM": [f"acs:ram::{ACCOUNT}:root"]}}],
+})  # fmt: skip
 KINDS = {
     "user": types.SimpleNamespace(name="user_name", parameter="UserName", code="User"),
     "group": types.SimpleNamespace(name="group_name", parameter="GroupName", code="Group"),
+    "role": types.SimpleNamespace(name="role_name", parameter="RoleName", code="Role"),
 }
 
 
 @pytest.fixture(scope="module")
 def ram(server):
-    """The account itself; a user and a group called `holder`; eleven policies."""
+    """The account itself; a user, a group and a role called `holder`; eleven policies."""
     client = sdk.ram(server)
     client.create_user(m.CreateUserRequest(user_name="holder", display_name="Holder"))
     client.create_group(m.CreateGroupRequest(group_name="holder", comments="of holders"))
+    client.create_role(
+        m.CreateRoleRequest(role_name="holder", assume_role_policy_document=TRUST, description="held by holders")
+    )
     for number in range(11):
         client.create_policy(m.CreatePolicyRequest(policy_name=f"own{number}", policy_document=READ))
     return client
@@ -79,15 +87,18 @@ def test_the_entities_of_a_policy_are_those_to_which_it_is_attached(ram):
         found = entities(ram, policy, policy_type)
         assert [(u.user_name, u.display_name, len(u.user_id)) for u in found.users.user] == [("holder", "Holder", 18)]
         assert [(g.group_name, g.comments) for g in found.groups.group] == [("holder", "of holders")]
-        assert found.roles.role == []
+        roles = [(r.role_name, r.arn, r.description, len(r.role_id)) for r in found.roles.role]
+        assert roles == [("holder", f"acs:ram::{ACCOUNT}:role/holder", "held by holders", 18)]
         shown = ram.get_policy(m.GetPolicyRequest(policy_type=policy_type, policy_name=policy)).body.policy
-        assert shown.attachment_count == 2
+        assert shown.attachment_count == len(KINDS)
     ram.add_user_to_group(m.AddUserToGroupRequest(user_name="holder", group_name="holder"))
     detach(ram, "user", "own1")
     # Who inherits is no entity of the policy, and has it not on its own list.
     assert entities(ram, "own1").users.user == [] and [p.policy_name for p in listed(ram, "user")] == ["PowerUserAccess"]
     ram.remove_user_from_group(m.RemoveUserFromGroupRequest(user_name="holder", group_name="holder"))
-    detach(ram, "group", "own1")
+    for kind in ("group", "role"):
+        detach(ram, kind, "own1")
+    assert [entities(ram, "own1").groups.group, entities(ram, "own1").roles.role] == [[], []]
     for kind in KINDS:
         detach(ram, kind, "PowerUserAccess", "System")
 
@@ -131,10 +142,8 @@ def test_each_operation_needs_its_right_and_its_parameters(server, ram, kind, op
     ("list_policies_for_user", {"user_name": "holder"}), ("list_policies_for_group", {"group_name": "holder"}),
     ("list_policies_for_role", {"role_name": "holder"}),
     ("list_entities_for_policy", {"policy_type": "Custom", "policy_name": "own4"}),
-    ("attach_policy_to_role", {"policy_type": "Custom", "policy_name": "own4", "role_name": "holder"}),
-    ("detach_policy_from_role", {"policy_type": "Custom", "policy_name": "own4", "role_name": "holder"}),
 ])  # fmt: skip
-def test_each_list_and_each_operation_of_roles_needs_its_right_and_its_parameters(server, ram, call, needs):
+def test_each_list_needs_its_right_and_its_parameters(server, ram, call, needs):
     calls_of(server, call, needs)
 
 
@@ -150,14 +159,6 @@ def test_what_is_absent_or_misspelt_is_refused(ram, kind):
         assert wrong == (f"InvalidParameter.{KINDS[kind].parameter}.InvalidChars", 400)
     assert refused(lambda: listed(ram, kind, "absent")) == (f"EntityNotExist.{code}", 404)
     assert refused(lambda: entities(ram, "absent")) == ("EntityNotExist.Policy", 404)
-
-
-def test_an_absent_role_has_no_policy(ram):
-    role = {"policy_type": "Custom", "policy_name": "own4", "role_name": "absent"}
-    for call, needs in (
-        ("attach_policy_to_role", role), ("detach_policy_from_role", role), ("list_policies_for_role", {"role_name": "absent"}),
-    ):  # fmt: skip
-        assert refused(lambda: getattr(ram, call)(request(call, **needs))) == ("EntityNotExist.Role", 404)
 
 
 def test_an_attachment_is_asked_on_both(server, ram, kind):

@@ -71,6 +71,20 @@ def test_roles_are_listed_in_pages(ram):
         ram.delete_role(m.DeleteRoleRequest(role_name=f"page.{n}"))
 
 
+def test_roles_have_tags_from_the_beginning_and_are_listed_by_them(ram):
+    given = [m.CreateRoleRequestTag(key="team", value="dev"), m.CreateRoleRequestTag(key="stage", value="test")]
+    make(ram, "tagged", tag=given)
+    make(ram, "untagged")
+    by = lambda *pairs: ram.list_roles(m.ListRolesRequest(tag=[m.ListRolesRequestTag(key=k, value=v) for k, v in pairs])).body
+    found = by(("team", "dev"), ("stage", None)).roles.role
+    assert [role.role_name for role in found] == ["tagged"]
+    assert [(tag.tag_key, tag.tag_value) for tag in found[0].tags.tag] == [("stage", "test"), ("team", "dev")]
+    assert by(("team", "ops")).roles.role == []
+    ram.delete_role(m.DeleteRoleRequest(role_name="tagged"))
+    make(ram, "tagged")
+    assert by(("team", "dev")).roles.role == []
+
+
 def test_whoever_has_no_right_is_refused_each_operation(ram, nobody):
     make(ram, "guarded")
     calls = [

@@ -67,6 +67,17 @@ def test_tags_are_given_replaced_listed_and_taken(ram):
     assert listed(ram, kind="role")[0] == []
 
 
+def test_a_roles_tags_are_its_own(ram):
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"RAM": f"acs:ram::{ACCOUNT}:root"}}
+    ram.create_role(m.CreateRoleRequest(role_name="first", assume_role_policy_document=document(statement)))
+    tag(ram, ["first"], tags(team="roles"), kind="role")
+    assert listed(ram, kind="role")[0] == [("first", "team", "roles")]
+    assert listed(ram, ["first"])[0] == [("first", "stage", "test"), ("first", "team", "dev")]
+    untag(ram, ["first"], ["team"], kind="role")
+    assert listed(ram, ["first"], kind="role")[0] == []
+    ram.delete_role(m.DeleteRoleRequest(role_name="first"))
+
+
 def test_a_filter_means_all_of_its_tags(ram):
     tag(ram, ["second"], tags(team="dev"))
     assert {name for name, *_ in listed(ram, filter=[{"Key": "team"}])[0]} == {"first", "second"}

@@ -119,7 +119,7 @@ class Server:
     def run(self, *arguments, check=True, **variables):
         """Runs another command of the binary; gives the finished process."""
         done = subprocess.run(
-            [SLUICE, *arguments], env=environment() | variables, capture_output=True, text=True, timeout=DEADLINE_S
+            [SLUICE, *arguments], env=environment() | self.database_variable() | variables, capture_output=True, text=True, timeout=DEADLINE_S
         )
         assert not check or done.returncode == 0, done.stderr
         return done
@@ -141,12 +141,12 @@ class Server:
         return done.stderr.strip(), reply
 
     def database_variable(self):
-        return {"SLUICE_DATABASE": self.database} if self.database else {}
+        return {"SLUICE_DATABASE": self.database} if getattr(self, "database", None) else {}
 
     def new_account(self, alias):
         """A second tenant, made beside the running server; its names and secrets."""
         command = ["account", "create", "--alias", alias, "--data-dir", str(self.folder)]
-        lines = self.run(*command, **self.database_variable()).stdout.splitlines()
+        lines = self.run(*command).stdout.splitlines()
         return dict(line.split("=", 1) for line in lines)
 
     def new_user(self, name, *statements, instance=INSTANCE):

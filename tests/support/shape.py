@@ -19,6 +19,7 @@ VERSIONS = {"onsmqtt": "2020-04-20", "ram": "2015-05-01", "sts": "2015-04-01", "
 OPTIONAL = {
     "GetRole Role.LatestDeletionTask": "a service-linked role is deleted when its deletion is answered",
     "AssumeRole SourceIdentity": "nobody said one",
+    "AssumeRoleWithOIDC SourceIdentity": "no token says one",
     "GetCallerIdentity UserId": "a role session is no user",
     "GetCallerIdentity RoleId": "only a role session has one",
 }

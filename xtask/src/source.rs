@@ -22,7 +22,13 @@ const ONLY: [Only; 4] = [
     },
     Only {
         text: "Authority::new(",
-        places: &["crates/server/", "crates/testkit/", "crates/policy/tests/", "crates/policy/benches/"],
+        places: &[
+            "crates/server/",
+            "crates/testkit/",
+            "crates/policy/tests/",
+            "crates/policy/benches/",
+            "tests/bench/decisions/",
+        ],
         instead: "only the server makes an Authority; take one as an argument",
     },
     Only {
@@ -32,7 +38,7 @@ const ONLY: [Only; 4] = [
     },
     Only {
         text: "Caller::authenticated(",
-        places: &["crates/access/", "crates/testkit/", "crates/policy/"],
+        places: &["crates/access/", "crates/testkit/", "crates/policy/", "tests/bench/decisions/"],
         instead: "only `access` makes a Caller, after a secret was proved",
     },
 ];

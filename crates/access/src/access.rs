@@ -14,6 +14,7 @@ use sluice_store::{Extent, Store, StoreError};
 use crate::{
     Change, Clock, InstanceSettings, MasterKey, Passwords, Touched,
     directory::{Directory, InstanceView, Snapshot},
+    federation::Issuers,
     load,
     nonce::Nonces,
     refusals::Refusals,
@@ -32,6 +33,7 @@ pub struct Access {
     pub(crate) master_key: ArcSwap<MasterKey>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) nonces: Nonces,
+    pub(crate) issuers: Issuers,
     pub(crate) passwords: Passwords,
     pub(crate) clock: Clock,
     seen: Arc<SeenDecisions>,
@@ -76,6 +78,7 @@ impl Access {
             master_key: ArcSwap::from_pointee(master_key),
             directory,
             nonces: Nonces::default(),
+            issuers: Issuers::default(),
             passwords: Passwords::default(),
             clock,
             live_side: OnceLock::new(),

@@ -20,6 +20,7 @@ mod clock;
 mod console_login;
 mod decision_cache;
 mod directory;
+mod federation;
 mod follow;
 mod listener_login;
 mod load;
@@ -49,6 +50,7 @@ pub use console_login::{
 };
 pub use decision_cache::{DecisionCache, TopicAction, TopicYes};
 pub use directory::InstanceSettings;
+pub use federation::{OidcClaims, OidcFault, OidcProvider, is_https, is_issuer_url};
 pub use master_key::{MasterKey, SealError};
 pub use password::{Passwords, is_strong_enough};
 pub use provision::{AccountDraft, ProvisionError, Provisioned};

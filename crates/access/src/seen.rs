@@ -192,7 +192,7 @@ impl std::fmt::Debug for SeenDecisions {
 }
 
 impl DecisionObserver for SeenDecisions {
-    /// Cost: a hash of the question, a lock that few share, a comparison: about 0.1 us.
+    /// Cost: a hash of the question, a lock that few share, a comparison: 87 ns, a new question 140 ns (`benches/decision_cache.rs`).
     fn decided(&self, seen: &Seen<'_>) {
         let principal = seen.caller.principal();
         if matches!(principal, Principal::Account(_)) || seen.resource.account() != principal.account() {

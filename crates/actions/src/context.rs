@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::Serialize;
-use sluice_access::{Access, Change};
+use sluice_access::{Access, Change, Peer};
 use sluice_broker::Broker;
 use sluice_model::{AccountId, InstanceId, Limits, NameError, Principal, UnixMs};
 use sluice_policy::{Authority, Caller, Context};
@@ -50,6 +50,19 @@ impl Services {
     pub fn context(&self, caller: Caller, request_id: RequestId, now: UnixMs) -> ActionContext {
         ActionContext { caller, request_id, now, in_earnest: true, services: self.clone() }
     }
+}
+
+/// The context of a request that nobody signed: what proves who comes is among its parameters.
+#[derive(Clone, Debug)]
+pub struct AnonymousContext {
+    /// From where it came.
+    pub peer: Peer,
+    /// Under which ID.
+    pub request_id: RequestId,
+    /// When it arrived.
+    pub now: UnixMs,
+    /// What operations work on.
+    pub services: Services,
 }
 
 /// The context of one request: first argument of every operation.

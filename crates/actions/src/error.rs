@@ -238,6 +238,14 @@ pub enum Code {
     TooManyTags,
     NoRole,
     NoServiceLinkedRole,
+    NoOidcProvider,
+    NoSamlProvider,
+    OidcProviderExists,
+    SamlProviderExists,
+    TooManyProviders,
+    OidcTokenExpired,
+    OidcTokenInvalid,
+    IdpMetadataInvalid,
     IsServiceLinkedRole,
     SuffixNotAllowed,
     NoRolePolicy,
@@ -337,6 +345,20 @@ impl Code {
             }
             Self::TooManyTags => ("LimitExceeded.Tag", 409, "The policy or role has as many tags as it may."),
             Self::NoRole => ("EntityNotExist.Role", 404, "The role does not exist."),
+            Self::NoOidcProvider => ("EntityNotExist.OIDCProvider", 404, "The OIDC provider does not exist."),
+            Self::NoSamlProvider => ("EntityNotExist.SAMLProvider", 404, "The SAML provider does not exist."),
+            Self::OidcProviderExists => {
+                ("EntityAlreadyExists.OIDCProvider", 409, "An OIDC provider of this name or issuer exists already.")
+            }
+            Self::SamlProviderExists => ("EntityAlreadyExists.SAMLProvider", 409, "The SAML provider exists already."),
+            Self::TooManyProviders => {
+                ("LimitExceeded.IdentityProvider", 409, "The account has as many identity providers as it may.")
+            }
+            Self::OidcTokenExpired => ("AuthenticationFail.OIDCToken.Expired", 401, "The OIDC token is expired."),
+            Self::OidcTokenInvalid => ("AuthenticationFail.OIDCToken.Invalid", 401, "The OIDC token is not valid."),
+            Self::IdpMetadataInvalid => {
+                ("AuthenticationFail.IDPMetadata.Invalid", 401, "The keys of the identity provider cannot be read.")
+            }
             Self::NoServiceLinkedRole => {
                 ("EntityNotExist.ServiceLinkedRole", 404, "The role exists and is not linked to a service.")
             }

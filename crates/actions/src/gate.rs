@@ -6,9 +6,9 @@
 use serde::Serialize;
 use sluice_access::Told;
 use sluice_model::{AccountId, Action, InstanceId, Principal, RamEntity, Resource, RoleName};
-use sluice_policy::{Assumption, Context, Credential, Denied, NotAssumed, Permit, Reason, Scope};
+use sluice_policy::{Assumption, Context, Credential, Denied, Federated, NotAssumed, Permit, Reason, Scope};
 
-use crate::{Act, ActionContext, ActionError, Code, DeniedAs, Product, Row};
+use crate::{Act, ActionContext, ActionError, AnonymousContext, Code, DeniedAs, Product, Row};
 
 /// Rows of one list that count as used, where each was granted by itself.
 const ROWS_SHOWN_MAX: usize = 100;
@@ -234,7 +234,7 @@ fn ask_one(
 
 fn denied_as(product: Product) -> DeniedAs {
     match product {
-        Product::Ram | Product::Sts => DeniedAs::NoPermission,
+        Product::Ram | Product::Sts | Product::Ims => DeniedAs::NoPermission,
         Product::OnsMqtt => DeniedAs::Permission,
     }
 }
@@ -310,6 +310,43 @@ pub(crate) fn absent(
 fn absent_instance(context: &ActionContext, row: &Row, instance: &str) -> ActionError {
     let resource = format!("acs:mq:*:{}:instance/{instance}", context.account());
     absent(context, row, &Action::INSTANCE_ACCESS, resource, DeniedAs::Instance)
+}
+
+/// The refusal of somebody for whom an identity provider vouches, and whom the role does not trust.
+pub(crate) fn refuse_federated(
+    context: &AnonymousContext,
+    row: &Row,
+    who: &Federated,
+    (account, role): (AccountId, &str),
+    why: &Reason,
+) -> ActionError {
+    let (statement, missing_context_keys) = match why {
+        Reason::Explicit(statement) => (Some(statement), Vec::new()),
+        Reason::NoAllow { missing_context_keys, .. } => {
+            (None, missing_context_keys.iter().map(ToString::to_string).collect())
+        }
+        _ => (None, Vec::new()),
+    };
+    let provider = who.provider();
+    let reason = format!("whoever comes by `{provider}` is not trusted by the role or there is no such role");
+    tracing::warn!(target: "sluice::denied", what = "API", operation = row.name, %account, provider, role, request_id = %context.request_id,
+        reason = ?why, "refused");
+    let denial = Denial {
+        policy_type: "AssumeRolePolicy",
+        no_permission_type: if statement.is_some() { "ExplicitDeny" } else { "ImplicitDeny" },
+        auth_action: "sts:AssumeRole".to_owned(),
+        auth_resource: format!("acs:ram:*:{account}:role/{role}"),
+        auth_principal_type: "Federated",
+        auth_principal_owner_id: account.to_string(),
+        auth_principal_display_name: provider.rsplit(':').next().unwrap_or_default().to_owned(),
+        policy_name: None,
+        policy_version: None,
+        statement_pointer: None,
+        missing_context_keys,
+        reason,
+        statement_to_ask_for: None,
+    };
+    ActionError::Denied(Box::new(denial), denied_as(row.product))
 }
 
 /// Completes an error that must read as a refusal: the instance cannot be, or was deleted meanwhile.

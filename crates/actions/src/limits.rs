@@ -9,6 +9,20 @@ pub(crate) const USERS_MAX: i64 = 5_000;
 pub(crate) const ROLES_MAX: i64 = 1_000;
 /// How long a session of a role may be made to last at most, seconds.
 pub(crate) const SESSION_S_MAX: RangeInclusive<u32> = 3_600..=43_200;
+/// Identity providers of an account. Source: facts/ram.md section 3.3.
+pub(crate) const IDENTITY_PROVIDERS_MAX: i64 = 100;
+/// Characters of one client ID or fingerprint; of an issuer's URL. Source: the vendor's SDK of IMS 2019-08-15, like the next three.
+pub(crate) const PROVIDER_VALUE_CHARACTERS_MAX: usize = 128;
+/// Characters of an issuer's URL.
+pub(crate) const ISSUER_URL_CHARACTERS_MAX: usize = 255;
+/// How long ago a token may have been made, hours.
+pub(crate) const ISSUANCE_H_MAX: RangeInclusive<u32> = 1..=168;
+/// What it is when nothing is said.
+pub(crate) const ISSUANCE_H_DEFAULT: u32 = 12;
+/// Client IDs of a provider; ours.
+pub(crate) const CLIENT_IDS_MAX: usize = 50;
+/// Fingerprints of a provider; ours.
+pub(crate) const FINGERPRINTS_MAX: usize = 5;
 /// How short a session may be, seconds. Source: facts/ram.md section 2, STS.
 pub(crate) const SESSION_S_MIN: u32 = 900;
 /// How long a session may last that another role's session opens, seconds: no chain outlives its first link by much.

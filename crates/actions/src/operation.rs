@@ -7,9 +7,10 @@
 use std::{fmt, pin::Pin};
 
 use serde::{Serialize, Serializer};
+use sluice_access::Peer;
 use sluice_model::Action;
 
-use crate::{ActionContext, ActionError, Params, gate, gate::Ask, gate::Granted};
+use crate::{ActionContext, ActionError, AnonymousContext, Params, gate, gate::Ask, gate::Granted};
 
 /// The products served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Product {
     Sts,
     /// ApsaraMQ for MQTT.
     OnsMqtt,
+    /// Identity Management Service: the providers that vouch for others.
+    Ims,
 }
 
 impl Product {
@@ -30,6 +33,7 @@ impl Product {
             Self::Ram => "2015-05-01",
             Self::Sts => "2015-04-01",
             Self::OnsMqtt => "2020-04-20",
+            Self::Ims => "2019-08-15",
         }
     }
 }
@@ -108,6 +112,23 @@ pub trait Act: Sized + Send + Sync {
     ) -> impl Future<Output = Result<Self::Output, ActionError>> + Send;
 }
 
+/// An operation that nobody signs: it proves by its own parameters who comes, and asks what that gives. The value is its input.
+pub trait Anonymous: Sized + Send + Sync {
+    /// Its row; it names no actions.
+    const ROW: Row;
+    /// Its reply, without `RequestId`.
+    type Output: Serialize + Send + 'static;
+
+    /// Reads the input; nothing but syntax is checked.
+    ///
+    /// # Errors
+    /// What is missing or wrong.
+    fn read(params: &Params) -> Result<Self, ActionError>;
+
+    /// Verifies the proof, asks, does.
+    fn run(self, context: &AnonymousContext) -> impl Future<Output = Result<Self::Output, ActionError>> + Send;
+}
+
 /// Asks, then does: what every door goes through.
 ///
 /// # Errors
@@ -156,7 +177,13 @@ type Outcome<'a> = Pin<Box<dyn Future<Output = Result<Reply, ActionError>> + Sen
 pub struct Operation {
     /// The row.
     pub row: Row,
-    handler: for<'a> fn(&'a ActionContext, &'a Params) -> Outcome<'a>,
+    handler: Handler,
+}
+
+/// How an operation is called.
+enum Handler {
+    Signed(for<'a> fn(&'a ActionContext, &'a Params) -> Outcome<'a>),
+    Anonymous(for<'a> fn(&'a AnonymousContext, &'a Params) -> Outcome<'a>),
 }
 
 impl fmt::Debug for Operation {
@@ -168,7 +195,30 @@ impl fmt::Debug for Operation {
 impl Operation {
     /// The registry's entry of an operation.
     pub(crate) const fn of<A: Act + 'static>() -> Self {
-        Self { row: A::ROW, handler: |context, params| Box::pin(handle::<A>(context, params)) }
+        Self { row: A::ROW, handler: Handler::Signed(|context, params| Box::pin(handle::<A>(context, params))) }
+    }
+
+    /// The registry's entry of an operation that nobody signs.
+    pub(crate) const fn of_anonymous<A: Anonymous + 'static>() -> Self {
+        let handler = Handler::Anonymous(|context, params| Box::pin(handle_anonymous::<A>(context, params)));
+        Self { row: A::ROW, handler }
+    }
+
+    /// Whether nobody has to sign it.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self.handler, Handler::Anonymous(_))
+    }
+
+    /// Runs an operation that nobody signed.
+    ///
+    /// # Errors
+    /// What is wrong with the parameters or the proof; [`ActionError::Internal`] for an operation that needs a signature.
+    pub async fn run_anonymous(&self, context: &AnonymousContext, params: &Params) -> Result<Reply, ActionError> {
+        match self.handler {
+            Handler::Anonymous(handler) => handler(context, params).await,
+            Handler::Signed(_) => Err(ActionError::Internal),
+        }
     }
 
     /// Reads the parameters, asks, does.
@@ -176,7 +226,21 @@ impl Operation {
     /// # Errors
     /// As [`call`], and what is wrong with the parameters.
     pub async fn run(&self, context: &ActionContext, params: &Params) -> Result<Reply, ActionError> {
-        (self.handler)(context, params).await
+        match self.handler {
+            Handler::Signed(handler) => handler(context, params).await,
+            // A signature more than it needs: it is as if there was none.
+            Handler::Anonymous(handler) => {
+                let caller = context.caller();
+                let addr = caller.source_ip().unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
+                let anonymous = AnonymousContext {
+                    peer: Peer { addr, secure: caller.secure_transport() },
+                    request_id: context.request_id.clone(),
+                    now: context.now,
+                    services: context.services.clone(),
+                };
+                handler(&anonymous, params).await
+            }
+        }
     }
 }
 
@@ -191,6 +255,24 @@ async fn handle<A: Act>(context: &ActionContext, params: &Params) -> Result<Repl
         context.services.usage.count_call(context.caller().principal(), instance);
     }
     Ok(Reply(Box::new(output)))
+}
+
+async fn handle_anonymous<A: Anonymous>(context: &AnonymousContext, params: &Params) -> Result<Reply, ActionError> {
+    let outcome = match A::read(params) {
+        Ok(input) => input.run(context).await,
+        Err(error) => Err(error),
+    };
+    let (operation, request_id) = (A::ROW.name, &context.request_id);
+    match outcome {
+        Ok(output) => {
+            tracing::debug!(operation, %request_id, "done");
+            Ok(Reply(Box::new(output)))
+        }
+        Err(error) => {
+            tracing::debug!(operation, %request_id, code = error.code(), "not done");
+            Err(error)
+        }
+    }
 }
 
 fn check_served<A: Act>(params: &Params) -> Result<(), ActionError> {

@@ -1,6 +1,6 @@
 //! One row an operation: routes, documents and coverage tests come from here.
 
-use crate::{Operation, onsmqtt, ram, sts};
+use crate::{Operation, ims, onsmqtt, ram, sts};
 
 /// Every operation served.
 pub static OPERATIONS: &[Operation] = &[
@@ -63,7 +63,12 @@ pub static OPERATIONS: &[Operation] = &[
     Operation::of::<ram::ExplainDecision>(),
     Operation::of::<ram::SimulatePolicy>(),
     Operation::of::<ram::GenerateLeastPrivilegePolicy>(),
+    Operation::of_anonymous::<sts::AssumeRoleWithOIDC>(),
     Operation::of::<sts::GetCallerIdentity>(),
+    Operation::of::<ims::CreateOIDCProvider>(),
+    Operation::of::<ims::GetOIDCProvider>(),
+    Operation::of::<ims::ListOIDCProviders>(),
+    Operation::of::<ims::DeleteOIDCProvider>(),
     Operation::of::<onsmqtt::ListInstances>(),
     Operation::of::<onsmqtt::CreateMqttInstance>(),
     Operation::of::<onsmqtt::UpdateMqttInstance>(),

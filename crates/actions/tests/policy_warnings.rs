@@ -83,7 +83,8 @@ async fn a_name_that_is_not_there_is_told() {
         ("acs:ram:*:*:user/nobody", Some("there is no such user")),
         ("acs:ram:*:*:policy/nothing", Some("there is no such policy")),
         ("acs:ram:*:*:policy/AdministratorAccess", None),
-        ("acs:ram:*:*:role/untold", None),
+        ("acs:ram:*:*:role/nobody", Some("there is no such role")),
+        ("acs:ram:*:*:group/nobody", Some("there is no such user group")),
     ] {
         assert_eq!(world.told(ALL, resource).await, expected.into_iter().collect::<Vec<_>>(), "{resource}");
     }
@@ -102,6 +103,8 @@ async fn nobody_learns_of_a_name_that_they_may_not_look_at() {
         ("mq:List*GroupId", "acs:mq:*:*:groupId/mqtt-cn-here/GID_gone"),
         ("ram:GetUser", "acs:ram:*:*:user/nobody"),
         ("ram:GetPolicy", "acs:ram:*:*:policy/nothing"),
+        ("ram:GetGroup", "acs:ram:*:*:group/nobody"),
+        ("ram:GetRole", "acs:ram:*:*:role/nobody"),
     ] {
         assert_eq!(world.told(ALL, resource).await.len(), 1, "{resource}");
         assert_eq!(world.told(&but(action), resource).await, Vec::<String>::new(), "{resource} without {action}");

@@ -25,8 +25,8 @@ pub use error::NameError;
 pub use instance::{Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName, OfflineRetention};
 pub use limits::Limits;
 pub use names::{
-    AccessKeyId, PolicyName, PolicyType, PolicyVersion, RoleName, RoleSessionName, Tag, TagKey, TagValue, UserGroupId,
-    UserGroupName, UserName,
+    AccessKeyId, PolicyName, PolicyType, PolicyVersion, ProviderName, RoleName, RoleSessionName, Tag, TagKey, TagValue,
+    UserGroupId, UserGroupName, UserName,
 };
 pub use qos::Qos;
 pub use resource::{RamEntity, Resource};

@@ -66,6 +66,20 @@ impl RoleSessionName {
 }
 text_name!(RoleSessionName);
 
+/// An identity provider's name: 1 to 128 of `[A-Za-z0-9._-]`, none of `._-` at an end. Source: the vendor's SDK of IMS 2019-08-15.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ProviderName(Arc<str>);
+
+impl ProviderName {
+    fn check(text: &str) -> Result<(), NameError> {
+        let what = "ProviderName";
+        ascii_name(what, text, 1, 128, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))?;
+        let sign = |c: char| matches!(c, '.' | '_' | '-');
+        if text.starts_with(sign) || text.ends_with(sign) { Err(NameError::Format { what }) } else { Ok(()) }
+    }
+}
+text_name!(ProviderName);
+
 /// An AccessKey's public half. Ours are `LTAI` and 20 letters or digits; what an operator sets on first start may be
 /// any 8 to 128 of `[A-Za-z0-9._-]`, so that a test environment can keep the key it has.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

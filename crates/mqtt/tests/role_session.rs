@@ -98,7 +98,9 @@ async fn what_a_session_said_and_left_dies_with_its_token_and_the_owner_keeps_it
         assert!(matches!(client.receive().await, Some(Packet::PubAck(_))));
         assert_eq!(watcher.hears().await, "said");
     }
-    world.pass(900 * SECOND);
+    world.pass(899 * SECOND);
+    client.is_alive().await;
+    world.pass(SECOND);
     until(|| world.session(CLOSES, "GID_one@@@a").is_some_and(|session| !session.online)).await;
     world.send(CLOSES, "home/mine", "waits").await;
     assert_eq!(watcher.hears().await, "waits");

@@ -12,7 +12,7 @@ use axum::{
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sluice_access::{Access, Peer};
-use sluice_actions::{ActionError, Operation, RequestId, Services, find};
+use sluice_actions::{ActionError, AnonymousContext, Operation, RequestId, Services, find};
 use sluice_policy::Caller;
 
 use crate::{
@@ -84,6 +84,9 @@ async fn answer(api: &OpenApi, parts: &Parts, call: Call, mut reply: ReplyTo) ->
     let Some(operation) = find(&call.version, &call.action) else {
         return log_refusal(&reply, &DoorError::UnknownAction, reply.door_error(&DoorError::UnknownAction));
     };
+    if call.signed.is_none() && operation.is_anonymous() {
+        return answer_anonymous(api, parts, operation, &call, &reply).await;
+    }
     let caller = match caller_of(api, parts, operation, &call, &reply) {
         Ok(Some(caller)) => caller,
         Ok(None) => return reply.action_error(&ActionError::Internal),
@@ -91,6 +94,26 @@ async fn answer(api: &OpenApi, parts: &Parts, call: Call, mut reply: ReplyTo) ->
     };
     let context = api.services.context(caller, reply.request_id.clone(), reply.now);
     match operation.run(&context, &call.params).await {
+        Ok(output) => reply.success(operation.row.name, &output),
+        Err(error) => reply.action_error(&error),
+    }
+}
+
+/// A call that nobody signed, of an operation that needs no signature.
+async fn answer_anonymous(
+    api: &OpenApi,
+    parts: &Parts,
+    operation: &Operation,
+    call: &Call,
+    reply: &ReplyTo,
+) -> Response<Body> {
+    let Some(peer) = parts.extensions.get::<Peer>() else {
+        tracing::error!(operation = operation.row.name, "the listener did not say where a request came from");
+        return reply.action_error(&ActionError::Internal);
+    };
+    let (request_id, services) = (reply.request_id.clone(), api.services.clone());
+    let context = AnonymousContext { peer: *peer, request_id, now: reply.now, services };
+    match operation.run_anonymous(&context, &call.params).await {
         Ok(output) => reply.success(operation.row.name, &output),
         Err(error) => reply.action_error(&error),
     }

@@ -235,4 +235,23 @@ fn the_longest_documents_are_read_quickly() {
     let text = json!({ "Version": "1", "Statement": statements }).to_string();
     check(&text).unwrap();
     assert!(warnings(&text, &catalogue(), Some(&One)).is_empty());
+    // One key, spelt in as many ways as fit.
+    let spelt = |n: usize| {
+        let letter = |(place, char): (usize, char)| if n >> place & 1 == 1 { char.to_ascii_uppercase() } else { char };
+        "acs:currenttime"
+            .chars()
+            .rev()
+            .enumerate()
+            .map(letter)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect::<String>()
+    };
+    let times: serde_json::Map<_, _> = (0..130).map(|n| (spelt(n), json!("2026-01-01T00:00:00Z"))).collect();
+    let conditions = json!({ "DateLessThan": times });
+    let statement = json!({ "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": conditions });
+    let text = json!({ "Version": "1", "Statement": [statement] }).to_string();
+    check(&text).unwrap();
+    assert!(warnings(&text, &catalogue(), Some(&One)).is_empty());
 }

@@ -20,6 +20,8 @@ pub(crate) enum Target<'a> {
     Policy(&'a str),
     UserGroup(&'a str),
     Role(&'a str),
+    OidcProvider(&'a str),
+    SamlProvider(&'a str),
     Topic(&'a str, &'a str),
     Group(&'a str, &'a str),
     Instance(&'a str),
@@ -49,6 +51,8 @@ fn names(resource: &Resource, target: &Target<'_>) -> bool {
         (Resource::Ram(_, RamEntity::Policy(name)), Target::Policy(row)) => **name == **row,
         (Resource::Ram(_, RamEntity::Group(name)), Target::UserGroup(row)) => **name == **row,
         (Resource::Ram(_, RamEntity::Role(name)), Target::Role(row)) => **name == **row,
+        (Resource::Ram(_, RamEntity::OidcProvider(name)), Target::OidcProvider(row)) => **name == **row,
+        (Resource::Ram(_, RamEntity::SamlProvider(name)), Target::SamlProvider(row)) => **name == **row,
         (Resource::Topic(_, instance, path), Target::Topic(row, topic)) => {
             instance.as_str() == *row && **path == **topic
         }

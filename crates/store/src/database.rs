@@ -26,8 +26,12 @@ pub(crate) const STATEMENT_WAIT: Duration = Duration::from_secs(5);
 const WHOLE_WAIT: Duration = Duration::from_secs(61);
 /// What each connection to PostgreSQL is told. A statement ends before we stop waiting for it, and a process that stands
 /// still in the middle of a transaction keeps nobody else from an account.
-const POSTGRES_SESSION: [&str; 3] =
-    ["SET statement_timeout = '4500ms'", "SET lock_timeout = '4s'", "SET idle_in_transaction_session_timeout = '10s'"];
+const POSTGRES_SESSION: [&str; 4] = [
+    "SET client_min_messages = 'warning'",
+    "SET statement_timeout = '4500ms'",
+    "SET lock_timeout = '4s'",
+    "SET idle_in_transaction_session_timeout = '10s'",
+];
 /// FULL: a commit that was answered is on disk.
 const SQLITE_SESSION: [&str; 4] = [
     "PRAGMA journal_mode = WAL",

@@ -33,6 +33,10 @@ pub enum Entity {
     Role,
     /// A role that is linked to a cloud service.
     ServiceLinkedRole,
+    /// An OIDC provider.
+    OidcProvider,
+    /// A SAML provider.
+    SamlProvider,
     /// A policy attached to a role.
     RoleAttachment,
     /// A tag of a policy or role.

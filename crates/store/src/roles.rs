@@ -1,12 +1,13 @@
 //! Roles: who may assume them, and what a session of theirs may last.
 
-use sluice_model::{AccountId, Principal, RoleId, RoleName, UnixMs};
+use sluice_model::{AccountId, Principal, RoleId, RoleName, Tag, UnixMs};
 
 use crate::{
     By, Change, Entity, Holder, Store, StoreError,
     by::Target,
     database::Bind,
     row::{Columns, user_number},
+    tags::{TagFilter, TaggedKind, having},
     write::Write,
 };
 
@@ -89,6 +90,21 @@ impl Store {
     /// # Errors
     /// [`StoreError::AlreadyExists`], [`StoreError::Limit`], [`StoreError::PermitMismatch`].
     pub async fn create_role(&self, by: By<'_>, account: AccountId, new: &Role, most: i64) -> Result<(), StoreError> {
+        self.create_tagged_role(by, account, new, &[], most).await
+    }
+
+    /// As [`Store::create_role`], with tags.
+    ///
+    /// # Errors
+    /// As [`Store::create_role`].
+    pub async fn create_tagged_role(
+        &self,
+        by: By<'_>,
+        account: AccountId,
+        new: &Role,
+        tags: &[Tag],
+        most: i64,
+    ) -> Result<(), StoreError> {
         by.check(account, &Target::Role(new.name.as_str()))?;
         let mut write = self.write(account).await?;
         let principal = Principal::Role(account, new.id);
@@ -113,6 +129,7 @@ impl Store {
         if write.count("SELECT COUNT(*) AS n FROM roles WHERE account_id = $1", &[account.into()]).await? > most {
             return Err(StoreError::Limit(Entity::Role));
         }
+        write.put_tags(account, (TaggedKind::Role, new.name.as_str()), tags, i64::MAX).await?;
         write.commit(Change::Principal(principal)).await
     }
 
@@ -142,8 +159,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn roles(&self, account: AccountId, after: &str, most: i64) -> Result<Vec<Role>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM roles WHERE account_id = $1 AND name > $2 ORDER BY name LIMIT $3");
-        let rows = self.all(&sql, &[account.into(), after.into(), most.into()]).await?;
+        self.roles_with(account, &[], after, most).await
+    }
+
+    /// As [`Store::roles`], of those alone that have every tag of the filter.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn roles_with(
+        &self,
+        account: AccountId,
+        filter: &[TagFilter],
+        after: &str,
+        most: i64,
+    ) -> Result<Vec<Role>, StoreError> {
+        let mut binds: Vec<Bind<'_>> = vec![account.into(), after.into(), most.into()];
+        let tagged = having(TaggedKind::Role, filter, "roles.name", &mut binds);
+        let sql =
+            format!("SELECT {COLUMNS} FROM roles WHERE account_id = $1 AND name > $2{tagged} ORDER BY name LIMIT $3");
+        let rows = self.all(&sql, &binds).await?;
         rows.iter().map(|row| role(&Columns { row, table: "roles" })).collect()
     }
 
@@ -210,8 +244,7 @@ impl Store {
         if write.attachments_of(account, &Holder::Role(id)).await? > 0 {
             return Err(StoreError::Conflict(Entity::RoleAttachment));
         }
-        let tags = "DELETE FROM tags WHERE account_id = $1 AND entity_kind = 'Role' AND entity_name = $2";
-        write.run(tags, &[account.into(), name.as_str().into()]).await?;
+        write.delete_tags(account, (TaggedKind::Role, name.as_str())).await?;
         let principal = Principal::Role(account, id);
         let gone = "DELETE FROM roles WHERE account_id = $1 AND role_id = $2";
         write.run(gone, &[account.into(), user_number(principal).into()]).await?;

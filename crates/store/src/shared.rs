@@ -115,7 +115,7 @@ impl SharedChanges {
                 (row.try_get("account_id")?, row.try_get("revision")?, row.try_get("place")?),
                 row.try_get("transaction_id")?,
             );
-            if self.seen.contains_key(&key) {
+            if self.seen.get(&key) == Some(&transaction) {
                 continue;
             }
             let Some(account) = u64::try_from(key.0).ok().and_then(|number| AccountId::new(number).ok()) else {
@@ -132,9 +132,10 @@ impl SharedChanges {
         // What is not decided yet is asked for again, whatever has ended meanwhile.
         let undecided = rows.iter().filter_map(|row| {
             let key = (row.try_get("account_id").ok()?, row.try_get("revision").ok()?, row.try_get("place").ok()?);
-            (!self.seen.contains_key(&key)).then(|| row.try_get("transaction_id").ok())?
+            let transaction: i64 = row.try_get("transaction_id").ok()?;
+            (self.seen.get(&key) != Some(&transaction)).then_some(transaction)
         });
-        self.floor = undecided.min().map_or(floor, |oldest: i64| oldest.min(floor));
+        self.floor = undecided.min().map_or(floor, |oldest| oldest.min(floor));
         self.read_at = read_at;
         let floor = self.floor;
         self.seen.retain(|_, transaction| *transaction >= floor);

@@ -89,10 +89,12 @@ impl Write {
     pub(crate) async fn commit(mut self, change: Change) -> Result<(), StoreError> {
         self.changes.push(change);
         let Some(own) = self.own.clone() else { return self.commit_unseen().await };
-        // The statement's own time is the database's: the clocks of those who share it may differ.
+        // An account that was deleted and made again counts its writes anew. The statement's own time is the database's: the clocks of those who share it may differ.
         let sql = "INSERT INTO changes (account_id, revision, place, what, transaction_id, written) \
                    VALUES ($1, $2, $3, $4, CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT), \
                    CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)) \
+                   ON CONFLICT (account_id, revision, place) DO UPDATE SET what = excluded.what, \
+                   transaction_id = excluded.transaction_id, written = excluded.written \
                    RETURNING CAST(pg_notify('sluice_changes', $5) AS TEXT)";
         let (changes, revision) = (std::mem::take(&mut self.changes), self.revision);
         for (place, change) in (0_i64..).zip(&changes) {

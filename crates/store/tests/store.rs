@@ -44,6 +44,7 @@ const CASES: &[(&str, Case)] = cases![Case:
     keys::two_keys_an_owner_even_in_a_race,
     policies::versions_are_never_used_twice_and_the_default_stays,
     policies::five_versions_even_in_a_race,
+    policies::the_limits_of_policies_hold_under_a_race,
     policies::an_attached_policy_is_not_deleted,
     sign_in::wrong_passwords_lock_and_a_new_password_unlocks,
     sign_in::a_session_ends_with_its_time_its_password_and_its_profile,

@@ -2,14 +2,17 @@
 
 use serde::Serialize;
 use sluice_access::{Change, random};
-use sluice_model::{AccountId, Action, Principal, RamEntity, Resource, RoleName};
+use sluice_model::{AccountId, Action, Principal, RamEntity, Resource, RoleName, Tag};
 use sluice_policy::{Document, FaultKind, Permit, describe_faults};
-use sluice_store::{By, Role, RoleChange, RoleKind};
+use sluice_store::{By, Role, RoleChange, RoleKind, TagFilter, TaggedKind};
 
-use super::user::Done;
+use super::{
+    tag::{self, TagList},
+    user::Done,
+};
 use crate::{
     Act, ActionContext, ActionError, Ask, Code, Fault, Granted, Page, Params, Product, Row, limits,
-    operation::{not_served, optional, required},
+    operation::{optional, required},
     time::date,
 };
 
@@ -41,17 +44,26 @@ fn trust_document(params: &Params, name: &'static str) -> Result<Option<String>,
 
 /// Refuses a trust policy that names somebody of the account who is not there. Other accounts' are not looked up: that would
 /// tell whom they have. Source: facts/ram.md section 1.7.
-fn check_trusted(context: &ActionContext, document: &str) -> Result<(), ActionError> {
+async fn check_trusted(context: &ActionContext, document: &str) -> Result<(), ActionError> {
     let parsed = Document::parse_trust(document)
         .map_err(|faults| ActionError::MalformedPolicyDocument(describe_faults(&faults)))?;
     let own = format!("acs:ram::{}:", context.account());
     for entity in parsed.trusted_arns().filter_map(|arn| arn.strip_prefix(&own)) {
-        if !context.access().has_entity(context.account(), entity) {
+        let is_there = match entity.split_once("-provider/") {
+            Some((kind, name)) => is_provider(context, kind == "oidc", name).await?,
+            None => context.access().has_entity(context.account(), entity),
+        };
+        if !is_there {
             let why = format!("the trust policy names `{entity}`, which does not exist");
             return Err(ActionError::MalformedPolicyDocument(why));
         }
     }
     Ok(())
+}
+
+async fn is_provider(context: &ActionContext, is_oidc: bool, name: &str) -> Result<bool, ActionError> {
+    let Ok(name) = name.parse() else { return Ok(false) };
+    Ok(context.store().identity_provider(context.account(), is_oidc, &name).await?.is_some())
 }
 
 /// `acs:ram::{account}:role/{name}`.
@@ -91,6 +103,9 @@ pub struct RoleReply {
     /// `{name}@role.{alias}.onaliyunservice.com`; GetRole alone has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_principal_name: Option<String>,
+    /// Its tags; ListRoles alone has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<TagList>,
 }
 
 impl RoleReply {
@@ -108,6 +123,7 @@ impl RoleReply {
             allow_console_login: Some(role.allow_console_login),
             is_service_linked_role: Some(!role.service_name.is_empty()),
             role_principal_name: None,
+            tags: None,
         }
     }
 
@@ -138,6 +154,8 @@ pub struct CreateRole {
     pub session_s_max: u32,
     /// Whether the console may be used.
     pub allow_console_login: bool,
+    /// Its tags.
+    pub tags: Vec<Tag>,
 }
 
 impl Act for CreateRole {
@@ -152,7 +170,7 @@ impl Act for CreateRole {
             optional("Description"),
             optional("MaxSessionDuration"),
             optional("AllowConsoleLogin"),
-            not_served("Tag"),
+            optional("Tag"),
         ],
     };
     type Output = OneRole;
@@ -169,16 +187,17 @@ impl Act for CreateRole {
             description: params.limited("Description", limits::DESCRIPTION_CHARACTERS_MAX)?.unwrap_or_default(),
             session_s_max: params.integer("MaxSessionDuration", limits::SESSION_S_MAX, limits::SESSION_S_DEFAULT)?,
             allow_console_login: params.boolean("AllowConsoleLogin")?.unwrap_or(true),
+            tags: tag::tags(params)?,
         })
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        Ask::On(resource(context.account(), &self.name))
+        Ask::On(resource(context.account(), &self.name)).with(tag::request_tags(&self.tags))
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneRole, ActionError> {
         let (permit, account) = (granted.permit()?, context.account());
-        check_trusted(context, &self.trust_document)?;
+        check_trusted(context, &self.trust_document).await?;
         let new = Role {
             id: random::role_id(),
             name: self.name,
@@ -190,7 +209,8 @@ impl Act for CreateRole {
             created: context.now,
             updated: context.now,
         };
-        context.store().create_role(By::Permit(permit), account, &new, limits::ROLES_MAX).await?;
+        let (by, most) = (By::Permit(permit), limits::ROLES_MAX);
+        context.store().create_tagged_role(by, account, &new, &self.tags, most).await?;
         context.changed(Change::Principal(Principal::Role(account, new.id))).await;
         let role = RoleReply { update_date: None, is_service_linked_role: None, ..RoleReply::of(account, new) };
         Ok(OneRole { role })
@@ -280,7 +300,7 @@ impl Act for UpdateRole {
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneRole, ActionError> {
         let (permit, account) = (granted.permit()?, context.account());
         if let Some(document) = &self.trust_document {
-            check_trusted(context, document)?;
+            check_trusted(context, document).await?;
         }
         let change = RoleChange {
             trust_document: self.trust_document,
@@ -299,6 +319,8 @@ impl Act for UpdateRole {
 /// Lists roles by name, without their trust policies.
 #[derive(Clone, Debug)]
 pub struct ListRoles {
+    /// Those alone that have these tags.
+    pub filter: Vec<TagFilter>,
     /// Which page.
     pub page: Page,
 }
@@ -330,12 +352,12 @@ impl Act for ListRoles {
         name: "ListRoles",
         actions: &[Action::of("ram:ListRoles")],
         resource: "role/*",
-        parameters: &[optional("Marker"), optional("MaxItems"), not_served("Tag")],
+        parameters: &[optional("Marker"), optional("MaxItems"), optional("Tag")],
     };
     type Output = RolePage;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        Ok(Self { page: Page::read(params)? })
+        Ok(Self { filter: tag::filter(params)?, page: Page::read(params)? })
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
@@ -344,9 +366,12 @@ impl Act for ListRoles {
 
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<RolePage, ActionError> {
         let (account, after) = (context.account(), self.page.after.as_deref().unwrap_or_default());
-        let roles = context.store().roles(account, after, self.page.items_to_read()).await?;
+        let roles = context.store().roles_with(account, &self.filter, after, self.page.items_to_read()).await?;
         let (roles, marker) = self.page.cut(roles, |role| role.name.to_string());
-        let shown = |role| RoleReply {
+        let names: Vec<&str> = roles.iter().map(|role| role.name.as_str()).collect();
+        let mut tags = context.store().tags_of(account, (TaggedKind::Role, &names)).await?;
+        let shown = |role: Role| RoleReply {
+            tags: Some(TagList::of(tags.remove(role.name.as_str()).unwrap_or_default())),
             assume_role_policy_document: None,
             is_service_linked_role: None,
             ..RoleReply::of(account, role)

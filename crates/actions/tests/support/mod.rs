@@ -123,6 +123,7 @@ pub(crate) fn parameters(operation: &Operation) -> Params {
             "Tag" => r#"[{"Key":"team","Value":"dev"}]"#,
             "AssumeRolePolicyDocument" => TRUST,
             "RoleArn" => "acs:ram::1000000000000001:role/some",
+            "IssuerUrl" => "https://idp.example.com",
             "ServiceName" => "ons.aliyuncs.com",
             "VersionId" => "v1",
             "Status" => "Active",

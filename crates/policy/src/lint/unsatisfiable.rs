@@ -21,7 +21,9 @@ pub(super) fn key_of(clauses: &[Clause]) -> Option<String> {
     let clash = |clause: &&Clause| {
         let same: Vec<&Clause> = clauses.iter().filter(|other| other.key.lower() == clause.key.lower()).collect();
         let excluded = !clause.operator.negated && same.iter().any(|other| excludes(other, clause));
-        excluded || none_meets(&clause.key, &same)
+        // Once a key: it may be spelt in many ways.
+        let is_first = same.first().is_some_and(|first| std::ptr::eq(*first, *clause));
+        excluded || (is_first && none_meets(&clause.key, &same))
     };
     clauses.iter().find(clash).map(|clause| clause.key.name().to_string())
 }

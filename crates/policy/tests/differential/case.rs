@@ -2,7 +2,9 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use sluice_model::{AccountId, Action, PolicyType, PolicyVersion, Principal, RamEntity, Resource, UnixMs, UserId};
+use sluice_model::{
+    AccountId, Action, PolicyType, PolicyVersion, Principal, RamEntity, Resource, RoleId, UnixMs, UserId,
+};
 use sluice_policy::{Caller, Context, Credential, Document, DocumentKind, Policy, PolicySet, Request, decide};
 
 use crate::reference::{Answer, Arn, At, Attached, Held, Question, evaluate};
@@ -17,6 +19,8 @@ pub(crate) fn ram_entity(rest: &str) -> RamEntity {
     match rest.split_once('/') {
         Some(("user", name)) => RamEntity::User(name.into()),
         Some(("policy", name)) => RamEntity::Policy(name.into()),
+        Some(("role", name)) => RamEntity::Role(name.into()),
+        Some(("group", name)) => RamEntity::Group(name.into()),
         Some((_, name)) => RamEntity::SystemPolicy(name.into()),
         None => RamEntity::All,
     }
@@ -27,7 +31,8 @@ pub(crate) fn ram_entity(rest: &str) -> RamEntity {
 pub(crate) struct Ask {
     pub(crate) actions: Vec<String>,
     pub(crate) resource: Resource,
-    pub(crate) by_the_account: bool,
+    /// `account`, `user` or `role`.
+    pub(crate) by: &'static str,
     pub(crate) name: String,
     pub(crate) ip: Option<String>,
     pub(crate) secure: bool,
@@ -70,7 +75,11 @@ pub(crate) fn compile(policies: &[Attached]) -> Compiled {
 /// The engine's answer.
 pub(crate) fn engine(policies: &Compiled, ask: &Ask) -> Answer {
     let user = UserId::new(204_738_291_000_000_001).expect("18 digits");
-    let principal = if ask.by_the_account { Principal::Account(account()) } else { Principal::User(account(), user) };
+    let principal = match ask.by {
+        "account" => Principal::Account(account()),
+        "user" => Principal::User(account(), user),
+        _ => Principal::Role(account(), RoleId::new(312_345_678_901_234_567).expect("18 digits")),
+    };
     let credential = Credential::AccessKey("LTAI0000000000000001".parse().expect("a legal name"));
     let ip = ask.ip.as_ref().map(|ip| ip.parse::<IpAddr>().expect("an address"));
     let caller = Caller::authenticated(principal, credential, ip, ask.secure, ask.mfa);
@@ -98,10 +107,9 @@ pub(crate) fn engine(policies: &Compiled, ask: &Ask) -> Answer {
 
 /// The reference's answer.
 pub(crate) fn reference(policies: &[Attached], ask: &Ask) -> Answer {
-    let principal = if ask.by_the_account {
-        format!("acs:ram::{ACCOUNT}:root")
-    } else {
-        format!("acs:ram::{ACCOUNT}:user/{}", ask.name)
+    let principal = match ask.by {
+        "account" => format!("acs:ram::{ACCOUNT}:root"),
+        kind => format!("acs:ram::{ACCOUNT}:{kind}/{}", ask.name),
     };
     let text = |text: &str| Held::Texts(vec![text.to_owned()]);
     let mut keys = vec![
@@ -150,6 +158,8 @@ fn arns(resource: &Resource) -> Vec<Arn> {
         Resource::Ram(_, entity) => vec![match entity {
             RamEntity::User(name) => own("ram", true, format!("user/{name}")),
             RamEntity::Policy(name) => own("ram", true, format!("policy/{name}")),
+            RamEntity::Role(name) => own("ram", true, format!("role/{name}")),
+            RamEntity::Group(name) => own("ram", true, format!("group/{name}")),
             RamEntity::SystemPolicy(name) => {
                 Arn { text: format!("acs:ram:*:system:policy/{name}"), ..own("ram", true, String::new()) }
             }

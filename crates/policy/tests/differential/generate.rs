@@ -155,7 +155,7 @@ fn rest(dice: &mut Dice, focus: &Focus) -> String {
         1 => format!("groupId/{instance}/GID_abc"),
         2 => format!("{instance}%{parent}"),
         3 => parent.to_owned(),
-        4 => dice.of(&["GID_abc", "post-cn-a1", "user/alice", "policy/p", "*"]).to_owned(),
+        4 => dice.of(&["GID_abc", "post-cn-a1", "user/alice", "policy/p", "role/alice", "*"]).to_owned(),
         _ => format!("topic/{instance}/{path}"),
     }
 }
@@ -285,7 +285,15 @@ fn resource(dice: &mut Dice, focus: &Focus) -> Resource {
         1 => Resource::Group(account(), instance, dice.of(&["GID_abc", "GID_abcd"]).parse().expect("a legal group")),
         2 => Resource::Ram(
             account(),
-            crate::case::ram_entity(dice.of(&["user/alice", "user/*", "policy/p", "system/p", "*"])),
+            crate::case::ram_entity(dice.of(&[
+                "user/alice",
+                "user/*",
+                "policy/p",
+                "role/alice",
+                "group/g",
+                "system/p",
+                "*",
+            ])),
         ),
         3 => Resource::Service(account(), sluice_model::Service::Mq),
         4 => {
@@ -321,7 +329,7 @@ pub(crate) fn ask(dice: &mut Dice, focus: &Focus) -> Ask {
     Ask {
         actions: actions.into_iter().map(|action| any_case(dice, action)).collect(),
         resource: resource(dice, focus),
-        by_the_account: dice.percent(10),
+        by: dice.of(&["user", "user", "user", "user", "role", "role", "account"]),
         name: dice.of(&["alice", "alice", "bob"]).to_owned(),
         ip: dice
             .of(&[&Some("192.0.2.7"), &Some("192.0.2.200"), &Some("2001:db8::1"), &Some("::ffff:192.0.2.7"), &None])

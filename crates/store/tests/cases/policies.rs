@@ -49,6 +49,39 @@ pub(crate) async fn five_versions_even_in_a_race(store: Store) {
     assert_eq!(versions, [6, 5, 4, 3, 1]);
 }
 
+pub(crate) async fn the_limits_of_policies_hold_under_a_race(store: Store) {
+    let account = new_account(&store, 1).await;
+    new_user(&store, account, 1, "u").await;
+    let name = |n: usize| format!("p{n}").parse::<sluice_model::PolicyName>().unwrap();
+    let makers = (0..12).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move { store.create_policy(BY, account, &name(n), ("", "{}"), NOW, 5).await })
+    });
+    let mut made = Vec::new();
+    for (n, task) in makers.collect::<Vec<_>>().into_iter().enumerate() {
+        match task.await.unwrap() {
+            Ok(()) => made.push(name(n)),
+            Err(error) => assert!(matches!(error, StoreError::Limit(Entity::Policy)), "{error}"),
+        }
+    }
+    assert_eq!((made.len(), store.policies(account, "", MANY).await.unwrap().len()), (5, 5));
+    let attachers = made.into_iter().map(|policy| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let to = (account, &Holder::User(user_id(1)), "u");
+            store.attach(BY, to, (PolicyType::Custom, &policy), NOW, 2).await
+        })
+    });
+    let mut attached = 0;
+    for task in attachers.collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            Ok(()) => attached += 1,
+            Err(error) => assert!(matches!(error, StoreError::Limit(Entity::Attachment)), "{error}"),
+        }
+    }
+    assert_eq!((attached, store.attachments(account, &Holder::User(user_id(1))).await.unwrap().len()), (2, 2));
+}
+
 pub(crate) async fn an_attached_policy_is_not_deleted(store: Store) {
     let account = new_account(&store, 1).await;
     new_user(&store, account, 1, "u").await;

@@ -1,0 +1,68 @@
+//! Who is not a principal of an account, and for whom an identity provider vouches: OIDC tokens and SAML assertions.
+//!
+//! What comes out is a [`Federated`], which only this module makes, after the provider's signature was verified, with what the
+//! provider says; whether a role trusts it is `policy`'s question.
+
+use sluice_model::{AccountId, UnixMs};
+use sluice_policy::Federated;
+
+use crate::{Access, Peer};
+
+mod issuer;
+mod oidc;
+mod pinned;
+
+pub(crate) use issuer::Issuers;
+pub use issuer::{is_https, is_issuer_url};
+pub use oidc::{OidcClaims, OidcFault};
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
+/// An OIDC provider as an account has it.
+#[derive(Clone, Copy, Debug)]
+pub struct OidcProvider<'a> {
+    /// Whose.
+    pub account: AccountId,
+    /// Its name.
+    pub name: &'a str,
+    /// `iss` of its tokens.
+    pub issuer_url: &'a str,
+    /// For whom its tokens may be.
+    pub client_ids: &'a [String],
+    /// Of certificates of its host, lower-case hex.
+    pub fingerprints: &'a [String],
+    /// How long ago a token may have been made, hours.
+    pub issuance_limit_h: u32,
+}
+
+impl Access {
+    /// Whether an OIDC token is the provider's and in time; who comes, and what the token says.
+    ///
+    /// # Errors
+    /// [`OidcFault`].
+    pub async fn verify_oidc(
+        &self,
+        provider: &OidcProvider<'_>,
+        token: &str,
+        peer: Peer,
+        now: UnixMs,
+    ) -> Result<(Federated, OidcClaims), OidcFault> {
+        let token = oidc::Token::read(token)?;
+        let issuer =
+            issuer::Issuer { url: provider.issuer_url.to_owned(), fingerprints: provider.fingerprints.to_vec() };
+        let keys = self.issuers.keys(&issuer, now, |keys| token.names_one_of(keys)).await;
+        let keys = keys.map_err(|why| {
+            tracing::warn!(account = %provider.account, provider = provider.name, why, "an identity provider's keys cannot be read");
+            OidcFault::Provider(why)
+        })?;
+        let expected = oidc::Expected {
+            issuer: provider.issuer_url,
+            client_ids: provider.client_ids,
+            issued_ms_max: i64::from(provider.issuance_limit_h) * HOUR_MS,
+            now,
+        };
+        let claims = token.verify(&keys, &expected)?;
+        let named = format!("oidc-provider/{}", provider.name);
+        Ok((Federated::verified(provider.account, &named, Some(peer.addr), peer.secure), claims))
+    }
+}

@@ -1,0 +1,7 @@
+//! IMS 2019-08-15: the identity providers that an account trusts to vouch for whoever assumes its roles.
+//!
+//! Source: the vendor's SDK of that version. Lists are wrapped twice, several values of one parameter have commas between them.
+
+mod oidc_provider;
+
+pub use oidc_provider::{CreateOIDCProvider, DeleteOIDCProvider, GetOIDCProvider, ListOIDCProviders};
