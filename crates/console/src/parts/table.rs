@@ -148,6 +148,12 @@ pub(crate) struct Only {
     pub(crate) choices: Vec<(&'static str, &'static str)>,
 }
 
+impl Only {
+    fn is_chosen(&self, value: &str) -> bool {
+        self.chosen == value
+    }
+}
+
 /// A list in a card.
 #[derive(Template)]
 #[template(path = "parts/table.html")]
