@@ -36,7 +36,12 @@ fn new_form(who: &SignedIn) -> Form {
         .field(Field::new("MaxSessionDuration", "Longest session", Kind::Number).hint(DURATION_HINT))
         .field(Field::new("Entity", "Trusted entity", Kind::Radio(entities)).value("Account"))
         .field(Field::text("Trusted", "Account ID, service or provider"))
-        .field(Field::new("AssumeRolePolicyDocument", "Trust policy", Kind::Document("Trust")).needed().value(document))
+        .field(
+            Field::new("AssumeRolePolicyDocument", "Trust policy", Kind::Document("Trust"))
+                .needed()
+                .value(document)
+                .hint("Read only where \"As JSON\" is chosen; else it is made from the choice."),
+        )
 }
 
 /// The trust policy of a choice.
