@@ -60,12 +60,14 @@ fn shut(context: &ActionContext) -> Vec<Place> {
     fn refused<A: Act>(context: &ActionContext) -> bool {
         known::<A>(&[]).and_then(|input| permitted(context, &input)).is_err()
     }
-    let policies = refused::<ListPolicies>(context);
+    let (users, groups) = (refused::<ListUsers>(context), refused::<ListGroups>(context));
+    let (roles, policies) = (refused::<ListRoles>(context), refused::<ListPolicies>(context));
     let asked = [
         (Place::MqttOverview, refused::<GetMqttMetaData>(context)),
-        (Place::RamUsers, refused::<ListUsers>(context)),
-        (Place::RamGroups, refused::<ListGroups>(context)),
-        (Place::RamRoles, refused::<ListRoles>(context)),
+        (Place::RamOverview, users && groups && roles && policies),
+        (Place::RamUsers, users),
+        (Place::RamGroups, groups),
+        (Place::RamRoles, roles),
         (Place::RamPolicies, policies),
         (Place::RamGrants, policies),
     ];

@@ -14,4 +14,4 @@ pub(crate) use form::Form;
 pub(crate) use sheet::{
     Code, Facts, Find, Framed, ImportForm, Link, Note, Question, RefusedPage, Secret, Secrets, Sheet, Verdicts,
 };
-pub(crate) use table::{Button, Cell, Pages, Search, Table};
+pub(crate) use table::{Button, Cell, Only, Pages, Search, Table};

@@ -92,7 +92,13 @@ function edit(area) {
         lintGutter(), linter(check(area), { delay: 350 }),
         EditorView.contentAttributes.of({ "aria-label": label.trim() }),
         keymap.of([...defaultKeymap, ...historyKeymap, ...lintKeymap, indentWithTab]),
-        EditorView.updateListener.of((update) => { if (update.docChanged) area.value = update.state.doc.toString(); }),
+        EditorView.updateListener.of((update) => {
+          if (!update.docChanged) return;
+          area.value = update.state.doc.toString();
+          // What the server said of the text that was sent is no longer about this one.
+          document.getElementById(`fault-${area.name}`)?.remove();
+          document.getElementById("verdicts")?.remove();
+        }),
       ],
     }),
   });

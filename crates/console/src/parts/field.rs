@@ -8,6 +8,8 @@ pub(crate) enum Kind {
     Password,
     /// A whole number.
     Number,
+    /// Several lines.
+    Area,
     /// A policy document, or a trust policy: the kind that the checker takes it for.
     Document(&'static str),
     /// Yes or no; sends `true`, and `false` before it so that a box without its tick is told too.

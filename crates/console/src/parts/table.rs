@@ -140,8 +140,19 @@ pub(crate) struct Search {
     pub(crate) only: Option<Only>,
 }
 
-/// A choice beside a search: its name, the chosen value, values and labels.
-pub(crate) type Only = (&'static str, String, Vec<(&'static str, &'static str)>);
+/// A choice that narrows a list.
+pub(crate) struct Only {
+    pub(crate) name: &'static str,
+    pub(crate) chosen: String,
+    /// Values and labels.
+    pub(crate) choices: Vec<(&'static str, &'static str)>,
+}
+
+impl Only {
+    fn is_chosen(&self, value: &str) -> bool {
+        self.chosen == value
+    }
+}
 
 /// A list in a card.
 #[derive(Template)]

@@ -10,7 +10,7 @@ use sluice_model::RamEntity;
 use super::{Form as Sent, Step, groups::at, step};
 use crate::{
     frame::Place,
-    parts::{Field, Form, Sheet},
+    parts::{Field, Form, Kind, Sheet},
     respond,
     session::{Posted, SignedIn, known},
 };
@@ -22,7 +22,7 @@ fn new_form(who: &SignedIn) -> Form {
     Form::new(&who.frame(Place::RamGroups), "create-group", CREATE, "Create")
         .back("/console/ram/groups")
         .field(Field::text("GroupName", "Name").needed().hint(NAME_HINT))
-        .field(Field::text("Comments", "Comments"))
+        .field(Field::new("Comments", "Comments", Kind::Area))
 }
 
 fn new_sheet(form: Form) -> Sheet {
@@ -54,7 +54,7 @@ async fn form(who: &SignedIn, group: &str) -> Result<Form, ActionError> {
     Ok(Form::new(&who.frame(Place::RamGroups), "edit", format!("{}/edit", at(group)), "Save")
         .back(at(group))
         .field(Field::text("NewGroupName", "Name").needed().value(now.group_name).hint(NAME_HINT))
-        .field(Field::text("NewComments", "Comments").value(now.comments)))
+        .field(Field::new("NewComments", "Comments", Kind::Area).value(now.comments)))
 }
 
 fn around(group: &str, form: Form) -> Sheet {

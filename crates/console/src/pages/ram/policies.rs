@@ -10,7 +10,7 @@ use sluice_model::RamEntity;
 use super::{all_policies, done, fits, holder::HolderKind, in_query, when};
 use crate::{
     frame::{Frame, Place},
-    parts::{Button, Cell, Pages, Search, Sheet, Table},
+    parts::{Button, Cell, Only, Pages, Search, Sheet, Table},
     session::{Asked, SignedIn},
 };
 
@@ -84,7 +84,7 @@ async fn sheet(who: &SignedIn, asked: &Asked) -> Result<Sheet, ActionError> {
         to: "/console/ram/policies",
         text: search,
         label: "Name, note",
-        only: Some(("type", only, types)),
+        only: Some(Only { name: "type", chosen: only, choices: types }),
     })
     .pages(pages);
     let shut = permitted_on::<CreatePolicy>(&who.context, RamEntity::Policy("*".into())).err();

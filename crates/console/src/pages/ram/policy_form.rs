@@ -29,7 +29,7 @@ fn create_form(who: &SignedIn, text: &str) -> Form {
     Form::new(&who.frame(Place::RamPolicies), "policy", CREATE, "Create policy")
         .back("/console/ram/policies")
         .field(Field::text("PolicyName", "Name").needed().hint("Letters, digits, hyphens; at most 128."))
-        .field(Field::text("Description", "Note"))
+        .field(Field::new("Description", "Note", Kind::Area))
         .field(document(text))
 }
 

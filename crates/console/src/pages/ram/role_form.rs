@@ -32,11 +32,16 @@ fn new_form(who: &SignedIn) -> Form {
     Form::new(&who.frame(Place::RamRoles), "create-role", CREATE, "Create")
         .back("/console/ram/roles")
         .field(Field::text("RoleName", "Name").needed().hint("Letters, digits, dots, hyphens; at most 64."))
-        .field(Field::text("Description", "Note"))
+        .field(Field::new("Description", "Note", Kind::Area))
         .field(Field::new("MaxSessionDuration", "Longest session", Kind::Number).hint(DURATION_HINT))
         .field(Field::new("Entity", "Trusted entity", Kind::Radio(entities)).value("Account"))
         .field(Field::text("Trusted", "Account ID, service or provider"))
-        .field(Field::new("AssumeRolePolicyDocument", "Trust policy", Kind::Document("Trust")).needed().value(document))
+        .field(
+            Field::new("AssumeRolePolicyDocument", "Trust policy", Kind::Document("Trust"))
+                .needed()
+                .value(document)
+                .hint("Read only where \"As JSON\" is chosen; else it is made from the choice."),
+        )
 }
 
 /// The trust policy of a choice.
@@ -86,7 +91,7 @@ async fn form(who: &SignedIn, role: &str) -> Result<Form, ActionError> {
     Ok(Form::new(&who.frame(Place::RamRoles), "edit", format!("{}/edit", at(role)), "Save")
         .back(at(role))
         .lead("Sessions that there are live on. Whom a new trust policy leaves out cannot assume the role again.")
-        .field(Field::text("NewDescription", "Note").value(now.description))
+        .field(Field::new("NewDescription", "Note", Kind::Area).value(now.description))
         .field(Field::new("NewMaxSessionDuration", "Longest session", Kind::Number).value(duration).hint(DURATION_HINT))
         .field(
             Field::new("NewAssumeRolePolicyDocument", "Trust policy", Kind::Document("Trust")).needed().value(trust),

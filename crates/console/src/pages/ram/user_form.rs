@@ -9,7 +9,7 @@ use sluice_actions::{
 use super::{Form as Sent, Step, user::at};
 use crate::{
     frame::Place,
-    parts::{Field, Form, Sheet},
+    parts::{Field, Form, Kind, Sheet},
     session::{Posted, SignedIn, known},
 };
 
@@ -28,7 +28,7 @@ async fn form(who: &SignedIn, user: &str) -> Result<Form, ActionError> {
         .field(Field::text("NewDisplayName", "Display name").value(now.display_name))
         .field(Field::text("NewEmail", "Email").value(now.email))
         .field(Field::text("NewMobilePhone", "Mobile phone").value(now.mobile_phone).hint("As in 86-18600008888."))
-        .field(Field::text("NewComments", "Comments").value(now.comments)))
+        .field(Field::new("NewComments", "Comments", Kind::Area).value(now.comments)))
 }
 
 fn around(user: &str, form: Form) -> Sheet {
