@@ -114,8 +114,8 @@ def password_policy(server):
 
 def test_a_code_is_asked_after_the_password_and_the_session_has_shown_mfa(server, browser):
     condition = {"Effect": "Allow", "Action": "mq:MqttMetaData", "Resource": "*", "Condition": {"Bool": {"acs:MFAPresent": "true"}}}
-    seed = with_device(server, "with.mfa", condition)
-    sign_in(browser, server, "with.mfa")
+    seed = with_device(server, "with-mfa", condition)
+    sign_in(browser, server, "with-mfa")
     assert "Enter the code" in text(browser) and not browser.find_elements(By.NAME, "remember")
     picture(browser, "mfa-code")
     # No page opens by its address in between.
@@ -126,15 +126,15 @@ def test_a_code_is_asked_after_the_password_and_the_session_has_shown_mfa(server
     fill(browser, {"code": codes.wrong_code(seed)})
     assert WRONG_CODE in text(browser)
     fill(browser, {"code": codes.code(seed)})
-    assert user_of(browser) == "with.mfa"
+    assert user_of(browser) == "with-mfa"
     at(browser, server, "mqtt")
     assert browser.find_element(By.ID, "figures").is_displayed()
 
 
 def test_without_mfa_the_condition_does_not_hold(server, browser):
     condition = {"Effect": "Allow", "Action": "mq:MqttMetaData", "Resource": "*", "Condition": {"Bool": {"acs:MFAPresent": "true"}}}
-    new_user(server, "without.mfa", condition)
-    sign_in(browser, server, "without.mfa")
+    new_user(server, "without-mfa", condition)
+    sign_in(browser, server, "without-mfa")
     at(browser, server, "mqtt")
     assert browser.find_element(By.ID, "refusal").is_displayed()
 
@@ -142,8 +142,8 @@ def test_without_mfa_the_condition_does_not_hold(server, browser):
 def test_a_device_that_must_be_bound_comes_before_any_other_page(server, browser, preference):
     # Demanded, it needs no right.
     preference(AllowUserToManageMFADevices="false")
-    new_user(server, "must.bind", allow("mq:*", "*"), MFABindRequired="true", PasswordResetRequired="true")
-    sign_in(browser, server, "must.bind")
+    new_user(server, "must-bind", allow("mq:*", "*"), MFABindRequired="true", PasswordResetRequired="true")
+    sign_in(browser, server, "must-bind")
     assert "Choose a new password" in text(browser)
     at(browser, server, "mfa/bind")
     assert "Choose a new password" in text(browser)
@@ -158,11 +158,11 @@ def test_a_device_that_must_be_bound_comes_before_any_other_page(server, browser
     assert browser.find_element(By.ID, "wrong").is_displayed() and browser.find_element(By.ID, "seed").text == seed
     first, second = codes.earlier_pair(seed)
     fill(browser, {"code1": first, "code2": second})
-    assert user_of(browser) == "must.bind" and "is bound" in browser.find_element(By.ID, "done").text
+    assert user_of(browser) == "must-bind" and "is bound" in browser.find_element(By.ID, "done").text
     browser.delete_all_cookies()
-    sign_in(browser, server, "must.bind", "next-password")
+    sign_in(browser, server, "must-bind", "next-password")
     fill(browser, {"code": codes.code(seed)})
-    assert user_of(browser) == "must.bind"
+    assert user_of(browser) == "must-bind"
 
 
 def test_a_machine_is_remembered_until_the_password_changes_or_the_preference_is_off(server, browser, preference):
@@ -274,7 +274,7 @@ def test_a_code_works_once_also_for_who_saw_it_typed(server):
     for _ in range(2):
         browser = codes.Browser(server)
         assert browser.sign_in(f"replayed@{ALIAS}", PASSWORD).status_code == 303
-        replies.append(browser.send("/mfa", code=code))
+        replies.append(browser.submit("/mfa", code=code))
     assert [reply.status_code for reply in replies] == [303, 200] and WRONG_CODE in replies[1].text
 
 
@@ -284,7 +284,7 @@ def test_forms_without_their_token_are_refused_and_half_a_sign_in_opens_nothing(
     browser.sign_in(f"half@{ALIAS}", PASSWORD)
     half = browser.cookies["sluice-half"]
     assert browser.post(f"{browser.base}/mfa", data={"code": codes.code(seed)}).status_code in (400, 403)
-    assert browser.send("/mfa", csrf="0" * 64, code=codes.code(seed)).status_code == 403
+    assert browser.submit("/mfa", csrf="0" * 64, code=codes.code(seed)).status_code == 403
     browser.cookies.set("sluice-session", half, path="/console")
     for path in ("/mqtt", "/security", "/ram/settings", "/mfa/bind"):
         assert "Sign in to the console" in browser.page(path).text, path

@@ -47,10 +47,10 @@ class Browser(requests.Session):
     def csrf(self, path="/"):
         return re.search(r'name="csrf" value="([0-9a-f]{64})"', self.page(path).text)[1]
 
-    def send(self, path, at=None, **fields):
+    def submit(self, path, at=None, **fields):
         """Sends the form of a page."""
         fields = {"csrf": self.csrf(at or path)} | fields
         return self.post(self.base + path, data=fields, allow_redirects=False)
 
     def sign_in(self, name, password):
-        return self.send("/", logon_name=name, password=password)
+        return self.submit("/", logon_name=name, password=password)

@@ -1,0 +1,224 @@
+//! Sign-in over time, on a real store with a clock of our own: expiry, codes, machines that are remembered, shorter sessions.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use sluice_access::{
+    Access, AccountDraft, Change, Clock, HALF_SIGN_IN_MS, MFA_TICKET_MS, MasterKey, Peer, SignInError, SignedIn, Visit,
+    random,
+};
+use sluice_model::{AccountId, Principal, SignInSettings, UnixMs, UserId};
+use sluice_policy::SystemTask;
+use sluice_store::{By, LoginProfile, NewUser, Store};
+
+const BY: By<'static> = By::Task(SystemTask::FirstStart);
+const START: UnixMs = UnixMs(1_700_000_000_000);
+const PASSWORD: &str = "a-good-password";
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+const STEP_MS: i64 = 30_000;
+
+struct World {
+    store: Store,
+    access: Arc<Access>,
+    time: Arc<AtomicI64>,
+    account: AccountId,
+    user: UserId,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(profile: LoginProfile) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
+        let time = Arc::new(AtomicI64::new(START.0));
+        let now = Arc::clone(&time);
+        let clock = Clock::new(move || UnixMs(now.load(Ordering::Relaxed)));
+        let master_key = MasterKey::from_hex(&MasterKey::generate_hex()).unwrap();
+        let access = Arc::new(Access::open(store.clone(), master_key, clock).await.unwrap());
+        let draft = AccountDraft { alias: Some("acme".parse().unwrap()), ..AccountDraft::default() };
+        let account = access.create_account(SystemTask::FirstStart, draft).await.unwrap().account;
+        let (user, text) = (random::user_id(), String::new);
+        let new = NewUser {
+            id: user,
+            name: "alice".parse().unwrap(),
+            display_name: text(),
+            mobile_phone: text(),
+            email: text(),
+            comments: text(),
+            created: START,
+        };
+        store.create_user(BY, account, &new, 10).await.unwrap();
+        let hash = access.passwords().hash(PASSWORD.into()).await;
+        store.create_login_profile(BY, (account, user, "alice"), &profile, &hash).await.unwrap();
+        access.refresh(Change::Principal(Principal::User(account, user))).await;
+        Self { store, access, time, account, user, _folder: folder }
+    }
+
+    fn pass(&self, ms: i64) {
+        self.time.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    fn visit(&self) -> Visit<'static> {
+        let peer = Peer { addr: [127, 0, 0, 1].into(), secure: false };
+        Visit { peer, user_agent: "a test", now: UnixMs(self.time.load(Ordering::Relaxed)) }
+    }
+
+    async fn sign_in(&self, ticket: Option<&str>) -> Result<SignedIn, SignInError> {
+        self.access.sign_in("alice@acme", PASSWORD.into(), ticket, &self.visit()).await
+    }
+
+    async fn session(&self) -> SecretString {
+        match self.sign_in(None).await.unwrap() {
+            SignedIn::Session(token) => token,
+            SignedIn::NeedsCode(_) => panic!("a code is asked"),
+        }
+    }
+
+    async fn half(&self) -> String {
+        match self.sign_in(None).await.unwrap() {
+            SignedIn::NeedsCode(token) => token.expose_secret().to_owned(),
+            SignedIn::Session(_) => panic!("no code is asked"),
+        }
+    }
+
+    async fn set(&self, change: impl FnOnce(&mut SignInSettings) + Send) {
+        self.store.change_sign_in_settings(BY, self.account, change).await.unwrap();
+    }
+
+    async fn caller(&self, token: &SecretString) -> Option<sluice_access::ConsoleCaller> {
+        let visit = self.visit();
+        self.access.console_caller(token.expose_secret(), visit.peer, visit.now).await.unwrap()
+    }
+
+    /// Binds a device by the codes of before now, so that this step's is not used yet; its seed.
+    async fn bind(&self) -> SecretString {
+        let now = self.visit().now;
+        let made = self.access.create_mfa_device(BY, self.account, &"phone".parse().unwrap(), now).await.unwrap();
+        let (first, second) = (code(&made.seed, now, -2), code(&made.seed, now, -1));
+        let of = (self.account, self.user, "alice");
+        self.access.bind_mfa_device(BY, of, &made.device, [&first, &second], now).await.unwrap();
+        made.seed
+    }
+}
+
+/// An app's code, some steps from now.
+fn code(seed: &SecretString, now: UnixMs, steps: i64) -> String {
+    let secret = totp_rs::Secret::try_from_base32(seed.expose_secret()).unwrap();
+    let totp = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
+    totp.generate(u64::try_from((now.0 + steps * STEP_MS) / 1000).unwrap()).to_string()
+}
+
+const PLAIN: LoginProfile = LoginProfile { password_reset_required: false, mfa_bind_required: false, created: START };
+
+#[tokio::test]
+async fn an_expired_password_must_be_changed_and_with_hard_expiry_opens_nothing() {
+    let world = World::new(PLAIN).await;
+    world.set(|all| all.password.age_days_max = 30).await;
+    world.pass(30 * DAY_MS - 1);
+    assert!(!world.caller(&world.session().await).await.unwrap().must_change_password);
+    world.pass(1);
+    let token = world.session().await;
+    assert!(world.caller(&token).await.unwrap().must_change_password);
+    world.set(|all| all.password.hard_expiry = true).await;
+    assert!(matches!(world.sign_in(None).await, Err(SignInError::Refused)));
+    // In the session that began before, it can still be changed; then its age begins anew.
+    let (now, next) = (world.visit().now, "another-password");
+    let token = token.expose_secret();
+    let changed = world.access.change_password_as_demanded(token, PASSWORD.into(), next.into(), now).await.unwrap();
+    assert!(!world.caller(&changed).await.unwrap().must_change_password);
+    let signed_in = world.access.sign_in("alice@acme", next.into(), None, &world.visit()).await;
+    assert!(matches!(signed_in, Ok(SignedIn::Session(_))));
+}
+
+#[tokio::test]
+async fn a_sign_in_waits_five_minutes_for_its_code_which_works_once() {
+    let world = World::new(PLAIN).await;
+    let seed = world.bind().await;
+    let half = world.half().await;
+    world.pass(HALF_SIGN_IN_MS);
+    let late = world.access.sign_in_with_code(&half, &code(&seed, world.visit().now, 0), false, &world.visit()).await;
+    assert!(matches!(late, Err(SignInError::Over)));
+    let (one, two) = (world.half().await, world.half().await);
+    let now = code(&seed, world.visit().now, 0);
+    let entered = world.access.sign_in_with_code(&one, &now, true, &world.visit()).await.unwrap();
+    assert!(entered.ticket.is_none(), "the preference remembers no machine");
+    assert_eq!(world.caller(&entered.session).await.unwrap().caller.mfa_present(), Some(true));
+    for used in [&one, &two] {
+        let again = world.access.sign_in_with_code(used, &now, false, &world.visit()).await;
+        assert!(matches!(again, Err(SignInError::Refused | SignInError::Over)));
+    }
+}
+
+#[tokio::test]
+async fn wrong_codes_lock_for_an_hour_and_a_right_password_does_not_forgive_them() {
+    let world = World::new(PLAIN).await;
+    let seed = world.bind().await;
+    world.set(|all| all.password.login_attempts_max = 3).await;
+    for _ in 0..3 {
+        let half = world.half().await;
+        let wrong = world.access.sign_in_with_code(&half, "12345x", false, &world.visit()).await;
+        assert!(matches!(wrong, Err(SignInError::Refused)));
+    }
+    assert!(matches!(world.sign_in(None).await, Err(SignInError::Refused)));
+    world.pass(HOUR_MS);
+    let half = world.half().await;
+    let right = code(&seed, world.visit().now, 0);
+    assert!(world.access.sign_in_with_code(&half, &right, false, &world.visit()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_machine_is_remembered_for_seven_days() {
+    let world = World::new(PLAIN).await;
+    let seed = world.bind().await;
+    world.set(|all| all.preference.save_mfa_ticket = true).await;
+    let half = world.half().await;
+    let right = code(&seed, world.visit().now, 0);
+    let entered = world.access.sign_in_with_code(&half, &right, true, &world.visit()).await.unwrap();
+    let ticket = entered.ticket.unwrap();
+    let asks = async |ticket| matches!(world.sign_in(Some(ticket)).await.unwrap(), SignedIn::NeedsCode(_));
+    world.pass(MFA_TICKET_MS - 1);
+    assert!(!asks(ticket.expose_secret()).await && asks("another").await);
+    world.pass(1);
+    assert!(asks(ticket.expose_secret()).await);
+}
+
+#[tokio::test]
+async fn a_device_that_must_be_bound_is_asked_of_who_has_none_alone() {
+    let world = World::new(LoginProfile { mfa_bind_required: true, ..PLAIN }).await;
+    let token = world.session().await;
+    let console = world.caller(&token).await.unwrap();
+    assert!(console.must_bind_mfa);
+    let visit = world.visit();
+    let made = world.access.own_enrolment(&console, true, visit.now).await.unwrap().unwrap();
+    let again = world.access.own_enrolment(&console, true, visit.now).await.unwrap().unwrap();
+    assert_eq!(made.seed.expose_secret(), again.seed.expose_secret());
+    let (first, second) = (code(&made.seed, visit.now, -1), code(&made.seed, visit.now, 0));
+    assert!(world.access.bind_as_demanded(&console, visit.peer, [&second, &first], visit.now).await.is_err());
+    world.access.bind_as_demanded(&console, visit.peer, [&first, &second], visit.now).await.unwrap();
+    // Whoever has the password alone does not get past it in a second window.
+    assert!(world.access.bind_as_demanded(&console, visit.peer, [&first, &second], visit.now).await.is_err());
+    assert!(matches!(world.sign_in(None).await.unwrap(), SignedIn::NeedsCode(_)));
+}
+
+#[tokio::test]
+async fn a_session_lasts_as_long_as_the_preference_says_now_and_ends_from_elsewhere() {
+    let world = World::new(PLAIN).await;
+    world.set(|all| all.preference.session_hours = 24).await;
+    let token = world.session().await;
+    world.pass(24 * HOUR_MS - 1);
+    assert!(world.caller(&token).await.is_some());
+    world.set(|all| all.preference.session_hours = 1).await;
+    assert!(world.caller(&token).await.is_none());
+    let token = world.session().await;
+    world.set(|all| all.preference.masks = "192.0.2.0/24".parse().unwrap()).await;
+    assert!(matches!(world.sign_in(None).await, Err(SignInError::Refused)));
+    assert!(world.caller(&token).await.is_none());
+    world.set(|all| all.preference.masks = "".parse().unwrap()).await;
+    assert!(world.caller(&token).await.is_none(), "it has ended");
+}
