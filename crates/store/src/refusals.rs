@@ -83,7 +83,8 @@ impl Store {
         let mut rows: Vec<&Refusal> = refusals.iter().collect();
         rows.sort_unstable_by(|one, other| one.request_id.cmp(&other.request_id));
         let mut write = self.write_to_any().await?;
-        for row in rows {
+        let gone = write.gone(rows.iter().map(|row| row.principal.account()).collect()).await?;
+        for row in rows.into_iter().filter(|row| !gone.contains(&row.principal.account())) {
             let by = row.by.as_ref();
             let (missing, conditions) = (row.missing_keys.join("\n"), row.conditions.text());
             let binds = [

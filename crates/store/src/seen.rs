@@ -92,6 +92,8 @@ impl Store {
         // In one order: two processes that write the same rows at once wait for each other, and never both.
         rows.sort_unstable_by(|one, other| (one.0, one.1, &one.2).cmp(&(other.0, other.1, &other.2)));
         let mut write = self.write_to_any().await?;
+        let gone = write.gone(rows.iter().map(|(principal, ..)| principal.account()).collect()).await?;
+        rows.retain(|(principal, ..)| !gone.contains(&principal.account()));
         let (mut of, mut room, mut not_kept) = (None, 0, 0);
         for (principal, hour, question, row) in &rows {
             if of != Some((*principal, *hour)) {

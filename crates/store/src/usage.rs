@@ -5,10 +5,7 @@
 //!
 //! In `usage_counts` an empty instance is a call that named none; in `usage_peaks` it is all of them, as is user -1.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    iter::zip,
-};
+use std::{collections::BTreeMap, iter::zip};
 
 use sluice_model::{AccountId, InstanceId, Principal, UnixMs};
 use sluice_policy::SystemTask;
@@ -199,15 +196,8 @@ impl Store {
         counts.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         peaks.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         let mut write = self.write_to_any().await?;
-        // What is still to be written of an account that was deleted is forgotten with it.
         let accounts = counts.iter().map(|(key, _)| key.principal.account());
-        let accounts: BTreeSet<AccountId> = accounts.chain(peaks.iter().map(|(key, _)| key.account)).collect();
-        let mut gone = BTreeSet::new();
-        for account in accounts {
-            if !write.keeps_account(account).await? {
-                gone.insert(account);
-            }
-        }
+        let gone = write.gone(accounts.chain(peaks.iter().map(|(key, _)| key.account)).collect()).await?;
         let sql = sql_of_counts();
         for (key, counts) in counts.iter().filter(|(key, _)| !gone.contains(&key.principal.account())) {
             let mut binds =

@@ -1,6 +1,6 @@
 //! One transaction that writes, and what it tells the processes that share the database.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use sluice_model::AccountId;
 use sqlx::{Any, Transaction, any::AnyRow};
@@ -59,10 +59,18 @@ impl Write {
         bounded(self.wait(), query(sql, binds).fetch_all(&mut *self.transaction)).await
     }
 
-    /// Whether an account is there, and will be at the commit. Who asks of several asks by ID, so that no two wait for each other.
-    pub(crate) async fn keeps_account(&mut self, account: AccountId) -> Result<bool, StoreError> {
+    /// Those of these accounts that are not there any more; the others stay until the commit. For what is written late: what
+    /// is still to be written of a deleted account is forgotten with it. In the order of their IDs, so that no two wait for
+    /// each other.
+    pub(crate) async fn gone(&mut self, accounts: BTreeSet<AccountId>) -> Result<BTreeSet<AccountId>, StoreError> {
         let sql = "UPDATE accounts SET revision = revision WHERE account_id = $1";
-        Ok(self.run(sql, &[account.into()]).await? > 0)
+        let mut gone = BTreeSet::new();
+        for account in accounts {
+            if self.run(sql, &[account.into()]).await? == 0 {
+                gone.insert(account);
+            }
+        }
+        Ok(gone)
     }
 
     /// The single number that a counting query gives.

@@ -68,6 +68,7 @@ const CASES: &[(&str, Case)] = cases![Case:
     usage::counts_add_up_to_the_account_and_peaks_only_rise,
     usage::usage_is_read_by_instance_and_by_principal,
     usage::old_usage_is_forgotten_and_a_long_answer_is_cut,
+    decisions::what_was_decided_of_a_deleted_account_is_not_written_again,
     decisions::seen_decisions_add_up_with_the_conditions_of_the_last,
     decisions::a_principal_has_so_many_different_questions_an_hour,
     decisions::a_refusal_is_read_by_its_account_alone_as_it_was,

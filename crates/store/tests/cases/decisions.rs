@@ -3,6 +3,8 @@ use sluice_policy::SystemTask;
 use sluice_store::{Conditions, HeldBy, Refusal, RefusedBy, SEEN_PER_HOUR_MAX, SeenDecision, SeenOutcome, Store};
 use sluice_testkit::{account, user};
 
+use super::new_account;
+
 const TASK: SystemTask = SystemTask::Decisions;
 const HOUR_MS: i64 = 3_600_000;
 const MANY: u32 = 10_000;
@@ -24,7 +26,27 @@ fn seen(principal: Principal, hour: i64, resource: &str, times: u64) -> SeenDeci
     }
 }
 
+async fn with_accounts(store: Store) -> Store {
+    for n in [1, 2] {
+        assert_eq!(new_account(&store, n).await, account(n));
+    }
+    store
+}
+
+pub(crate) async fn what_was_decided_of_a_deleted_account_is_not_written_again(store: Store) {
+    let store = with_accounts(store).await;
+    store.delete_account(SystemTask::OperatorCommand, account(2)).await.unwrap();
+    let (alice, gone) = (user(account(1), 1), user(account(2), 1));
+    assert_eq!(store.add_seen(TASK, &[seen(gone, 1, "a", 1), seen(alice, 1, "a", 1)]).await.unwrap(), 0);
+    store.add_refusals(TASK, &[refusal(0, gone), refusal(1, alice)]).await.unwrap();
+    assert_eq!(store.seen(alice, UnixMs(0), MANY).await.unwrap().len(), 1);
+    assert_eq!(store.seen(gone, UnixMs(0), MANY).await.unwrap(), []);
+    assert_eq!(store.refusal(account(2), &refusal(0, gone).request_id).await.unwrap(), None);
+    assert!(store.refusal(account(1), &refusal(1, alice).request_id).await.unwrap().is_some());
+}
+
 pub(crate) async fn seen_decisions_add_up_with_the_conditions_of_the_last(store: Store) {
+    let store = with_accounts(store).await;
     let alice = user(account(1), 1);
     // Times of 13 digits, as they are.
     let hour = 1_700_000_000_000 / HOUR_MS;
@@ -46,6 +68,7 @@ pub(crate) async fn seen_decisions_add_up_with_the_conditions_of_the_last(store:
 }
 
 pub(crate) async fn a_principal_has_so_many_different_questions_an_hour(store: Store) {
+    let store = with_accounts(store).await;
     let (alice, bob) = (user(account(1), 1), user(account(1), 2));
     let many: Vec<_> = (0..=SEEN_PER_HOUR_MAX).map(|n| seen(alice, 1, &format!("{n:05}"), 1)).collect();
     assert_eq!(store.add_seen(TASK, &many).await.unwrap(), 1);
@@ -87,6 +110,7 @@ fn refusal(n: u32, principal: Principal) -> Refusal {
 }
 
 pub(crate) async fn a_refusal_is_read_by_its_account_alone_as_it_was(store: Store) {
+    let store = with_accounts(store).await;
     let (alice, root) = (user(account(1), 1), Principal::Account(account(2)));
     let rows = [refusal(0, alice), refusal(1, root)];
     store.add_refusals(TASK, &rows).await.unwrap();
@@ -101,6 +125,7 @@ pub(crate) async fn a_refusal_is_read_by_its_account_alone_as_it_was(store: Stor
 }
 
 pub(crate) async fn the_newest_refusals_of_an_account_stay(store: Store) {
+    let store = with_accounts(store).await;
     let (alice, other) = (user(account(1), 1), user(account(2), 1));
     let rows: Vec<_> = (0..10).map(|n| refusal(n, alice)).chain([refusal(0, other)]).collect();
     store.add_refusals(TASK, &rows).await.unwrap();
