@@ -7,6 +7,7 @@ import pytest
 import requests
 from selenium.webdriver.common.by import By
 
+from support import codes
 from support.browser import PASSWORD, at, csrf, picture, press, send, session, sign_in, text
 from support.server import ALIAS, REPOSITORY, ROOT_PASSWORD, allow, deny, document, until
 
@@ -189,3 +190,41 @@ def test_the_sign_in_keeps_out_whoever_is_not_signed_in(server):
         if get:
             reply = requests.get(address(server, path), timeout=10)
             assert "Sign in to the console" in reply.text and "target" not in reply.text
+
+
+def test_an_administrator_looks_up_why_by_the_request_id_of_a_refused_page(server, browser):
+    sign_in(browser, server, f"nobody@{ALIAS}")
+    at(browser, server, "ram/users")
+    request_id = text(browser, "#request-id")
+    sign_in(browser, server, ALIAS, ROOT_PASSWORD)
+    # It is written within a second or so.
+    def explained():
+        at(browser, server, f"ram/why?q={request_id}")
+        return browser.find_elements("css selector", "#explained")
+
+    until(explained, "the explanation")
+    shown = text(browser, "#explained")
+    assert "ImplicitDeny" in shown and "ram:ListUsers" in shown and "user/nobody" in shown
+    picture(browser, "ram-why")
+    at(browser, server, "ram/why?q=6433284F-FBBD-505E-81E1-000000000000")
+    assert not browser.find_elements("css selector", "#explained")
+    assert "No refusal of this request is kept" in text(browser, "main")
+
+
+def test_a_bound_device_is_shown_unbound_and_deleted_with_its_user(server, browser):
+    name = "with-device"
+    server.api("ram", "CreateUser", UserName=name)
+    device = server.api("ram", "CreateVirtualMFADevice", VirtualMFADeviceName=name)["VirtualMFADevice"]
+    first, second = codes.pair(device["Base32StringSeed"])
+    server.api("ram", "BindMFADevice", UserName=name, SerialNumber=device["SerialNumber"], AuthenticationCode1=first, AuthenticationCode2=second)
+    sign_in(browser, server, ALIAS, ROOT_PASSWORD)
+    at(browser, server, f"ram/users/{name}")
+    assert device["SerialNumber"] in text(browser, "#mfa")
+    picture(browser, "ram-user-mfa")
+    token, cookies = csrf(browser), session(browser)
+    path = f"{server.http}/console/ram/users/{name}/delete"
+    asked = requests.post(path, data={"csrf": token}, cookies=cookies, allow_redirects=False, timeout=10)
+    assert "bound MFA device" in asked.text
+    reply = requests.post(path, data={"csrf": token, "confirmed": "yes"}, cookies=cookies, allow_redirects=False, timeout=10)
+    assert reply.status_code == 303
+    assert server.api("ram", "GetUser", UserName=name, check=False)[0] == "EntityNotExist.User"

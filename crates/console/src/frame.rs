@@ -5,7 +5,7 @@ use sluice_actions::{
     Act, ActionContext,
     onsmqtt::GetMqttMetaData,
     permitted,
-    ram::{ListGroups, ListPolicies, ListRoles, ListUsers},
+    ram::{ExplainDecision, ListGroups, ListPolicies, ListRoles, ListUsers},
 };
 
 use crate::session::known;
@@ -22,6 +22,7 @@ pub(crate) enum Place {
     RamRoles,
     RamPolicies,
     RamGrants,
+    RamWhy,
     RamSettings,
     Security,
 }
@@ -70,6 +71,7 @@ fn shut(context: &ActionContext) -> Vec<Place> {
         (Place::RamRoles, roles),
         (Place::RamPolicies, policies),
         (Place::RamGrants, policies),
+        (Place::RamWhy, refused::<ExplainDecision>(context)),
     ];
     asked.into_iter().filter_map(|(place, refused)| refused.then_some(place)).collect()
 }

@@ -53,7 +53,7 @@ pub fn routes(services: Services) -> Router {
 fn ram() -> Router<Services> {
     use pages::ram::{
         check, csv, grants, group, group_form, groups, overview, policies, policy, policy_form, role, role_form, roles,
-        user, user_delete, user_form, user_new, users,
+        user, user_delete, user_form, user_new, users, why,
     };
     Router::new()
         .route("/console/ram", get(overview::show))
@@ -79,6 +79,7 @@ fn ram() -> Router<Services> {
         )
         .route("/console/ram/grants", get(grants::show).post(grants::revoke))
         .route("/console/ram/grant", get(grants::show_grant).post(grants::submit))
+        .route("/console/ram/why", get(why::show))
         .route("/console/ram/check-policy", post(check::submit))
         .route("/console/ram/csv", post(csv::submit))
 }

@@ -21,6 +21,7 @@ pub(crate) mod user_delete;
 pub(crate) mod user_form;
 pub(crate) mod user_new;
 pub(crate) mod users;
+pub(crate) mod why;
 mod words;
 
 use axum::response::Response;

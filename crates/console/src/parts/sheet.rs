@@ -104,12 +104,13 @@ pub(crate) struct ImportForm {
     pub(crate) choices: Vec<Choice>,
 }
 
-/// A search beside a form.
+/// A search that stands alone.
 #[derive(Template)]
 #[template(path = "parts/find.html")]
 pub(crate) struct Find {
     pub(crate) to: &'static str,
     pub(crate) text: String,
+    pub(crate) label: &'static str,
 }
 
 /// What is missing for one part of a page, where the rest may be seen.

@@ -156,7 +156,7 @@ async fn grant_sheet(who: &SignedIn, offer: Offer<'_>, wrong: Option<String>) ->
         .field(Field::new("Principal", "To whom", Kind::Many(principals)).values(offer.principals))
         .field(Field::new("Policy", "Which policies; at most 5 at once", Kind::Many(policies)).values(offer.policies));
     form.wrong = wrong;
-    let search = crate::parts::Find { to: GRANT, text: offer.search.to_owned() };
+    let search = crate::parts::Find { to: GRANT, text: offer.search.to_owned(), label: "Find principals and policies" };
     Ok(Sheet::new("Grant permission").below(LIST, "Grants").part(search).part(form))
 }
 

@@ -5,8 +5,9 @@ use sluice_actions::{
     ActionError, Code, Whom, call,
     ram::{
         AddUserToGroup, CreateAccessKey, CreateLoginProfile, DeleteAccessKey, DeleteLoginProfile, DeleteUser,
-        DetachPolicyFromUser, GetLoginProfile, GetUser, ListAccessKeys, ListGroupsForUser, ListPoliciesForGroup,
-        ListPoliciesForUser, RemoveUserFromGroup, UpdateAccessKey, UpdateLoginProfile, UpdateUser, UserReply,
+        DetachPolicyFromUser, GetLoginProfile, GetUser, GetUserMfaInfo, ListAccessKeys, ListGroupsForUser,
+        ListPoliciesForGroup, ListPoliciesForUser, RemoveUserFromGroup, UnbindMfaDevice, UpdateAccessKey,
+        UpdateLoginProfile, UpdateUser, UserReply,
     },
 };
 
@@ -48,6 +49,7 @@ async fn sheet(who: &SignedIn, user: &str, tab: &str) -> Result<Sheet, ActionErr
         "permissions" => permissions(who, &frame, user, page).await,
         _ => {
             let page = logon(who, &frame, user, page).await?;
+            let page = second_factor(who, &frame, user, page).await?;
             keys(who, &frame, user, page).await
         }
     }
@@ -112,6 +114,24 @@ async fn logon(who: &SignedIn, frame: &Frame, user: &str, page: Sheet) -> Result
         .field(password().hint("Leave it empty to keep the present one."))
         .field(reset(if profile.password_reset_required { "true" } else { "false" }));
     Ok(page.part(form))
+}
+
+/// The MFA device; its user binds one under "Security information".
+async fn second_factor(who: &SignedIn, frame: &Frame, user: &str, page: Sheet) -> Result<Sheet, ActionError> {
+    let (context, named) = (&who.context, [("UserName", user)]);
+    let (rows, buttons) = match call(context, known::<GetUserMfaInfo>(&named)?).await {
+        Ok(info) => {
+            let unbind = Button::run(frame, "Unbind", at(user), "UnbindMFADevice", &[]).asks_first();
+            let rows = vec![("State", "bound".to_owned()), ("Serial number", info.device.serial_number)];
+            (rows, vec![unbind.unless(missing::<UnbindMfaDevice>(context, &named))])
+        }
+        Err(ActionError::Code(Code::NoUserMfaDevice)) => (vec![("State", "not bound".to_owned())], Vec::new()),
+        Err(error) => match Shown::<()>::of(Err(error))? {
+            Shown::Refused(refusal) => return Ok(page.shut("MFA device", refusal)),
+            Shown::Granted(()) => return Ok(page),
+        },
+    };
+    Ok(page.part(Facts { id: "mfa", head: "MFA device", rows, buttons }))
 }
 
 fn password() -> Field {
@@ -239,6 +259,7 @@ pub(crate) async fn submit(Path(user): Path<String>, posted: Posted) -> Response
         "CreateLoginProfile" => step::<CreateLoginProfile>(&posted, &named, &[]).await,
         "UpdateLoginProfile" => step::<UpdateLoginProfile>(&posted, &named, &[]).await,
         "DeleteLoginProfile" => step::<DeleteLoginProfile>(&posted, &named, &whom).await,
+        "UnbindMFADevice" => step::<UnbindMfaDevice>(&posted, &named, &whom).await,
         "CreateAccessKey" => return new_key(&posted, &user).await,
         "UpdateAccessKey" => step::<UpdateAccessKey>(&posted, &named, if is_off { &whom } else { &[] }).await,
         "DeleteAccessKey" => step::<DeleteAccessKey>(&posted, &named, &whom).await,

@@ -1,12 +1,12 @@
-//! Deletes a user with all that keeps it from being deleted: keys, logon, groups, grants, each by its own operation, so that each
+//! Deletes a user with all that keeps it from being deleted: keys, logon, MFA device, groups, grants, each by its own operation, so that each
 //! right is asked. All rights are asked before the first is used, so that nobody is left half deleted for want of one.
 
 use axum::{extract::Path, response::Response};
 use sluice_actions::{
     ActionContext, ActionError, Code, Whom, call,
     ram::{
-        DeleteAccessKey, DeleteLoginProfile, DeleteUser, DetachPolicyFromUser, GetLoginProfile, ListAccessKeys,
-        ListGroupsForUser, ListPoliciesForUser, RemoveUserFromGroup,
+        DeleteAccessKey, DeleteLoginProfile, DeleteUser, DetachPolicyFromUser, GetLoginProfile, GetUserMfaInfo,
+        ListAccessKeys, ListGroupsForUser, ListPoliciesForUser, RemoveUserFromGroup, UnbindMfaDevice,
     },
     reach,
 };
@@ -23,6 +23,7 @@ use crate::{
 struct Left {
     keys: Vec<String>,
     signs_in: bool,
+    has_mfa_device: bool,
     groups: Vec<String>,
     policies: Vec<(&'static str, String)>,
 }
@@ -36,11 +37,17 @@ impl Left {
             Err(ActionError::Code(Code::NoLoginProfile)) => false,
             Err(error) => return Err(error),
         };
+        let has_mfa_device = match call(context, known::<GetUserMfaInfo>(&named)?).await {
+            Ok(_) => true,
+            Err(ActionError::Code(Code::NoUserMfaDevice)) => false,
+            Err(error) => return Err(error),
+        };
         let groups = call(context, known::<ListGroupsForUser>(&named)?).await?.groups.group;
         let policies = call(context, known::<ListPoliciesForUser>(&named)?).await?.policies.policy;
         Ok(Self {
             keys: keys.into_iter().map(|key| key.access_key_id).collect(),
             signs_in,
+            has_mfa_device,
             groups: groups.into_iter().map(|group| group.group_name).collect(),
             policies: policies.into_iter().map(|policy| (policy.policy_type, policy.policy_name)).collect(),
         })
@@ -55,6 +62,7 @@ impl Left {
         let parts: Vec<String> = [
             counted(self.keys.len(), "AccessKey", "AccessKeys"),
             counted(usize::from(self.signs_in), "console logon", ""),
+            counted(usize::from(self.has_mfa_device), "bound MFA device", ""),
             counted(self.groups.len(), "membership in a group", "memberships in groups"),
             counted(self.policies.len(), "grant", "grants"),
         ]
@@ -76,6 +84,9 @@ impl Left {
         }
         if self.signs_in {
             run::<DeleteLoginProfile>(context, &[named], really).await?;
+        }
+        if self.has_mfa_device {
+            run::<UnbindMfaDevice>(context, &[named], really).await?;
         }
         for group in &self.groups {
             run::<RemoveUserFromGroup>(context, &[named, ("GroupName", group)], really).await?;

@@ -21,6 +21,7 @@ const WORDS: &[Words] = &[
     ("CreateLoginProfile", "Console logon is enabled.", "", ""),
     ("UpdateLoginProfile", "Console logon is changed.", "", ""),
     ("DeleteLoginProfile", "Console logon is cleared.", "Clear console logon?", "Clear"),
+    ("UnbindMFADevice", "The MFA device is unbound.", "Unbind the MFA device?", "Unbind"),
     ("UpdateAccessKey", "The AccessKey is changed.", "Deactivate this AccessKey?", "Deactivate"),
     ("DeleteAccessKey", "The AccessKey is deleted.", "Delete this AccessKey?", "Delete"),
     ("AttachPolicyToUser", "The policy is attached.", "Attach a policy that forbids?", "Attach"),
