@@ -10,7 +10,7 @@ use sluice_model::{AccountId, PolicyType, PolicyVersion, SecurityPreference, Use
 use sluice_policy::{Document, Policy};
 
 /// Its name where a refusal or an explanation shows it.
-const NAME: &str = "SelfService";
+pub const SELF_SERVICE: &str = "SelfService";
 
 /// The policy of one user; `None` where nothing is granted.
 pub(crate) fn policy(account: AccountId, user: (UserId, &str), preference: &SecurityPreference) -> Option<Arc<Policy>> {
@@ -18,7 +18,7 @@ pub(crate) fn policy(account: AccountId, user: (UserId, &str), preference: &Secu
     // Names have none of the characters that mean something in JSON or in a pattern.
     let document = Document::parse(&text).expect("a test parses it with everything granted");
     Some(Arc::new(Policy {
-        name: NAME.into(),
+        name: SELF_SERVICE.into(),
         policy_type: PolicyType::System,
         version: PolicyVersion(1),
         document: Arc::new(document),
