@@ -68,7 +68,6 @@ pub use refusals::{REFUSALS_KEPT_MAX, REFUSALS_KEPT_MS, Refusals, Told};
 pub use role_session::{SessionDraft, TemporaryCredentials};
 pub use rotation::{RotationError, SEALINGS_MAX};
 pub use seen::{SEEN_KEPT_MS, SeenDecisions};
-pub use self_service::SELF_SERVICE;
 pub use signed_request::{AuthError, Scheme, SignedRequest, TIMESTAMP_SKEW_MS_MAX, mqtt_password};
 pub use signing::{AuthRefusal, MqttLogin, Peer};
 pub use simulated::{BadCondition, Standpoint};

@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use sluice_model::{AccountId, PolicyType, PolicyVersion, SecurityPreference, UserId};
+use sluice_model::{AccountId, PolicyType, SecurityPreference, UserId};
 use sluice_policy::{Document, Policy};
 
 /// Its name where a refusal or an explanation shows it.
-pub const SELF_SERVICE: &str = "SelfService";
+const NAME: &str = "SelfService";
 
 /// The policy of one user; `None` where nothing is granted.
 pub(crate) fn policy(account: AccountId, user: (UserId, &str), preference: &SecurityPreference) -> Option<Arc<Policy>> {
@@ -18,9 +18,9 @@ pub(crate) fn policy(account: AccountId, user: (UserId, &str), preference: &Secu
     // Names have none of the characters that mean something in JSON or in a pattern.
     let document = Document::parse(&text).expect("a test parses it with everything granted");
     Some(Arc::new(Policy {
-        name: SELF_SERVICE.into(),
+        name: NAME.into(),
         policy_type: PolicyType::System,
-        version: PolicyVersion(1),
+        version: Policy::UNATTACHED,
         document: Arc::new(document),
     }))
 }

@@ -63,7 +63,7 @@ pub struct Decision {
     pub scope: Scope,
     /// The statement that decided; `None` when none did.
     pub statement: Option<StatementRef>,
-    /// How many policies were read.
+    /// How many attached policies were read.
     pub policies_read: usize,
     /// Condition keys that an otherwise matching Allow asked for and the request did not have.
     pub missing_context_keys: Vec<Arc<str>>,
@@ -197,7 +197,8 @@ impl Question<'_> {
                 break;
             }
         }
-        tally.decision(scope, policies.len(), *valid_until)
+        let attached = policies.iter().filter(|policy| policy.is_attached()).count();
+        tally.decision(scope, attached, *valid_until)
     }
 
     pub(crate) fn trust_stage(&self, policy: &Policy, valid_until: &mut UnixMs) -> Decision {

@@ -20,6 +20,15 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The version of a policy that is attached to nobody, such as what users may do for themselves.
+    pub const UNATTACHED: PolicyVersion = PolicyVersion(0);
+
+    /// Whether somebody attached it, so that somebody can take it away.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.version != Self::UNATTACHED
+    }
+
     /// The policy of a role session: it has no name of its own and one version.
     #[must_use]
     pub fn of_session(document: Document) -> Self {

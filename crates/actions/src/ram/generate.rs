@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Serialize;
-use sluice_access::{SELF_SERVICE, Standpoint};
-use sluice_model::{Action, PolicyType, Principal, RamEntity, Resource, UnixMs};
+use sluice_access::Standpoint;
+use sluice_model::{Action, Principal, RamEntity, Resource, UnixMs};
 use sluice_policy::{Effect, InForce, Policy, PolicySet, Standing, resource_of_arn};
 use sluice_store::{Conditions, SeenDecision, SeenOutcome};
 
@@ -142,8 +142,7 @@ fn unused_grants(
         }
     }
     // What users may do for themselves is a setting of the account, attached to nobody: no grant that could be taken.
-    let grants =
-        policies.iter().filter(|policy| !(policy.policy_type == PolicyType::System && *policy.name == *SELF_SERVICE));
+    let grants = policies.iter().filter(|policy| policy.is_attached());
     let statements = grants.flat_map(|policy| policy.document.allows().map(move |statement| (policy, statement)));
     statements
         .filter(|(policy, statement)| !decided.contains(&(policy.policy_type, Arc::clone(&policy.name), *statement)))
