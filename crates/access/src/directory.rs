@@ -329,7 +329,7 @@ impl PolicySource for Directory {
 
     fn role(&self, account: AccountId, name: &str) -> Option<Arc<AssumableRole>> {
         let snapshot = self.snapshot.load();
-        if self.doubts(&snapshot, Some(account)) {
+        if self.doubts(&snapshot, Some(account)) || snapshot.disabled.contains(&account) {
             return None;
         }
         let principal = snapshot.roles.get(&(account, Arc::from(name)))?;

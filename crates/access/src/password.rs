@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Hashes at work at once: each takes 19 MiB and a core for some 30 ms.
 const AT_ONCE_MAX: usize = 2;
+
+/// Strangers who may wait for theirs: with them the last one waits about a second.
+const STRANGERS_MAX: usize = 64;
 
 /// Hashes and verifies. Cloned cheaply; the clones share the limit.
 #[derive(Clone, Debug)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
     /// A hash of nothing, verified when there is no user, so that the time taken tells nothing.
     nobody: Arc<str>,
 }
@@ -20,7 +24,11 @@ pub struct Passwords {
 impl Default for Passwords {
     fn default() -> Self {
         let nobody = hash_now(&crate::random::password());
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE_MAX)), nobody: nobody.into() }
+        Self {
+            turns: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+            strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
+            nobody: nobody.into(),
+        }
     }
 }
 
@@ -32,6 +40,13 @@ fn hash_now(password: &SecretString) -> String {
 }
 
 impl Passwords {
+    /// A place among those who are not known yet and whose password is to be verified; `None` when so many wait that whoever
+    /// is known would wait for long too. To be held until the answer.
+    #[must_use]
+    pub fn admit_stranger(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.strangers).try_acquire_owned().ok()
+    }
+
     /// The argon2id hash, in PHC form.
     ///
     /// # Panics
@@ -63,6 +78,15 @@ impl Passwords {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn so_many_strangers_wait_and_no_more() {
+        let passwords = Passwords::default();
+        let mut waiting: Vec<_> = (0..STRANGERS_MAX).map(|_| passwords.admit_stranger().unwrap()).collect();
+        assert!(passwords.admit_stranger().is_none());
+        waiting.pop();
+        assert!(passwords.admit_stranger().is_some());
+    }
 
     #[tokio::test]
     async fn a_password_verifies_against_its_own_hash_and_nobody_never_does() {

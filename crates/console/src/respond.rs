@@ -135,6 +135,13 @@ impl Cause for ActionError {
     }
 }
 
+/// Too many sign in at once.
+pub(crate) fn busy() -> Response {
+    tracing::warn!("so many sign in at once that a sign-in is not taken");
+    let told = "Too many sign in at this moment. Try again in a few seconds.";
+    page(StatusCode::SERVICE_UNAVAILABLE, &Problem { head: "Not available now", told })
+}
+
 /// The database cannot be reached.
 fn unavailable(error: &dyn std::fmt::Display) -> Response {
     tracing::warn!(%error, "a page is not served now");
