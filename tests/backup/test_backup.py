@@ -16,7 +16,7 @@ from support import sample, sdk
 from support.devices import connected, heard, revoke, say
 from support.packets import Kind
 from support.sample import MEMBER, READER, WRITER, session
-from support.server import ALIAS, DEADLINE_S, INSTANCE, ROOT_PASSWORD, SLUICE, Server, access, environment, topic, until
+from support.server import ALIAS, DEADLINE_S, INSTANCE, REPOSITORY, ROOT_PASSWORD, SLUICE, Server, access, environment, topic, until
 
 NAMES = {"manifest.json", "sluice.db", "log"}
 
@@ -172,7 +172,8 @@ def test_a_copy_is_private_and_holds_neither_the_master_key_nor_another_secret(c
     for secret in (digits.encode(), digits.upper().encode(), bytes.fromhex(digits), ROOT_PASSWORD.encode(), copied["key"][1].encode()):
         assert secret not in whole
     manifest = json.loads((copy / "manifest.json").read_text())
-    assert (manifest["format"], manifest["schema"]) == (1, 3)
+    steps = list((REPOSITORY / "crates" / "store" / "migrations").glob("*.sql"))
+    assert (manifest["format"], manifest["schema"]) == (1, len(steps))
     assert [entry["name"] for entry in manifest["files"]] == [name for name in files(copy) if name != "manifest.json"]
     assert any(name.startswith("log/") for name in files(copy))
 
