@@ -62,6 +62,7 @@ bench: bench-setup
 	$(BENCH)/peers.py --write
 	$(BENCH)/durable.py --write
 	$(BENCH)/operations.py --write
+	$(BENCH)/scale.py --write
 
 bench-setup: setup release
 	scripts/setup-bench

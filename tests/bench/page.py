@@ -8,7 +8,7 @@ from support.server import REPOSITORY
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 # In the order of the page.
 SECTIONS = (
-    "peers", "connects", "latency", "tenants", "many-statements", "broadcast", "cores", "durable", "operations", "revocation", "permission-cost", "decisions", "parts", "soak",
+    "peers", "connects", "latency", "tenants", "many-statements", "broadcast", "cores", "durable", "operations", "scale", "revocation", "permission-cost", "decisions", "parts", "soak",
 )  # fmt: skip
 WORDS = {1: "one core", 2: "two cores", 4: "four cores", 8: "eight cores"}
 

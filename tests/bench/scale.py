@@ -1,8 +1,9 @@
 """How long a start takes with many accounts, and a change in a large one, on SQLite and on PostgreSQL.
 
-    SLUICE_BIN=target/release/sluice target/python/bin/python tests/bench/scale.py
+scale.py [--write]    needs the release build.
 """
 
+import argparse
 import pathlib
 import sqlite3
 import statistics
@@ -13,6 +14,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from alibabacloud_ram20150501 import models as m  # noqa: E402
+from bench import page  # noqa: E402
 from support import postgres, sdk  # noqa: E402
 from support.server import ACCOUNT, Server, document, topic  # noqa: E402
 
@@ -101,21 +103,41 @@ def changes(server):
     )
 
 
+LARGE = f"one account with {USERS:,} users, {POLICIES:,} policies, {USERS * (ATTACHED + 1):,} attachments"
+
+
+def figures(kind, folder):
+    """What was measured on one database: what -> how long."""
+    for what, statements, measured in (
+        (f"start with {ACCOUNTS:,} accounts", many_accounts, None),
+        (f"start with {LARGE}", one_large_account, changes),
+    ):
+        url = postgres.shared().database() if kind == "PostgreSQL" else None
+        server = Server(folder / kind / statements.__name__ / "data", database=url)
+        assert server.stop() == 0
+        run_all(server, url, statements())
+        yield what, f"{min(start_s(server) for _ in once_more(server)):.2f} s"
+        yield from measured(server) if measured else ()
+        assert server.stop() == 0
+
+
 def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-scale-"))
-    for kind in ("SQLite", "PostgreSQL"):
-        for what, statements, measured in (
-            (f"{ACCOUNTS:,} accounts", many_accounts, None),
-            (f"one account: {USERS:,} users, {POLICIES:,} policies, {USERS * (ATTACHED + 1):,} attachments", one_large_account, changes),
-        ):
-            url = postgres.shared().database() if kind == "PostgreSQL" else None
-            server = Server(folder / kind / statements.__name__ / "data", database=url)
-            assert server.stop() == 0
-            run_all(server, url, statements())
-            print(f"{kind}, {what}: start {min(start_s(server) for _ in once_more(server)):.2f} s", flush=True)
-            for name, figure in measured(server) if measured else ():
-                print(f"{kind}, {what}: {name}: {figure}", flush=True)
-            assert server.stop() == 0
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="sluice-scale-") as folder:
+        for kind in ("SQLite", "PostgreSQL"):
+            for what, figure in figures(kind, pathlib.Path(folder)):
+                print(kind, what, figure, file=sys.stderr, flush=True)
+                found.setdefault(what, {})[kind] = figure
+    rows = [(what, by["SQLite"], by["PostgreSQL"]) for what, by in found.items()]
+    page.publish("scale", f"""## Scale of RAM
+
+`tests/bench/scale.py`, {page.machine()}. A start is from the exec to the ready line, the better of two, files in the page cache; a change is a call of the vendor's
+Python SDK until its reply, when it is in force: median of {CHANGES} (and the longest), in the large account. PostgreSQL runs on the same cores, without `fsync`.
+
+{page.table(("what", "SQLite", "PostgreSQL 15"), rows)}""", args.write)  # fmt: skip
 
 
 def once_more(server):
