@@ -2,10 +2,12 @@
 
 import base64
 import copy
+import datetime
 import json
 import pathlib
 
 import pytest
+import requests
 from alibabacloud_ims20190815 import models as i
 from alibabacloud_ims20190815.client import Client as Ims
 from alibabacloud_ram20150501 import models as m
@@ -81,7 +83,6 @@ def test_a_provider_is_made_shown_listed_and_deleted(ims):
         ("MissingSAMLProviderName", {"samlprovider_name": None}),
         ("MissingEncodedSAMLMetadataDocument", {"encoded_samlmetadata_document": None}),
         ("InvalidParameter.EncodedSAMLMetadataDocument.Format", {"encoded_samlmetadata_document": "<xml/>"}),
-        ("InvalidParameter.EncodedSAMLMetadataDocument.Length", {"encoded_samlmetadata_document": "A" * 200_000}),
         ("InvalidParameter.AuthnSignAlgo", {"authn_sign_algo": "rsa-sha256"}),
     ],
 )
@@ -230,7 +231,7 @@ def wrapped():
     yield "a response in a response", response(reparsed(part), id="_outer")
 
 
-@pytest.mark.parametrize(("name", "said"), wrapped(), ids=lambda one: one if isinstance(one, str) else "")
+@pytest.mark.parametrize(("name", "said"), list(wrapped()), ids=lambda one: one if isinstance(one, str) else "")
 def test_a_wrapped_signature_opens_nothing(server, role, name, said):
     assert refusal(server, said) == INVALID
 
@@ -312,7 +313,7 @@ def test_a_comment_in_a_text_cuts_nothing_off(server, role):
         (lambda: signed(assertion(), digest="SHA1", signer=saml.Sha1Signer), INVALID),
         (lambda: signed(assertion(), c14n="CANONICAL_XML_1_0"), INVALID),
         (lambda: signed(response(assertion(), assertion(id="_a2"))), INVALID),
-        (lambda: signed(response(assertion(id="_r1"))), INVALID),
+        (lambda: changed(signed(response(assertion())), lambda r: find(r, "Assertion").set("ID", "_r1")), INVALID),
         (lambda: signed(response(assertion(), status="Requester")), INVALID),
         (lambda: signed(response()), INVALID),
         (lambda: signed(etree.fromstring(f'<x ID="_x"><i/>{etree.tostring(assertion()).decode()}</x>')), INVALID),
@@ -341,6 +342,19 @@ def test_an_assertion_that_is_not_for_this_is_refused(server, role, make, code):
     assert refusal(server, make()) == code
 
 
+def posted(server, said):
+    """The code of an assertion that no URL can hold: the SDK puts it there, a form has room for the vendor's 100,000 characters."""
+    wish = {"Action": "AssumeRoleWithSAML", "Version": "2015-04-01", "Format": "JSON", "SAMLProviderArn": saml.PROVIDER_ARN, "RoleArn": role_arn(), "SAMLAssertion": said}
+    reply = requests.post(f"http://127.0.0.1:{server.http_port}/", data=wish, timeout=20)
+    return reply.json().get("Code"), reply.status_code
+
+
+def test_an_assertion_may_be_as_long_as_the_vendors(server, role):
+    long = signed(assertion(recipient=saml.RECIPIENT, extra=f"<!--{'x' * 70_000}-->"))
+    assert len(encoded(long)) > 90_000 and posted(server, encoded(long)) == (None, 200)
+    assert posted(server, encoded(signed(assertion(extra=f"<!--{'x' * 75_000}-->")))) == INVALID
+
+
 def test_what_is_no_plain_document_is_refused(server, role):
     good = etree.tostring(signed(assertion())).decode()
     for said in (
@@ -349,7 +363,7 @@ def test_what_is_no_plain_document_is_refused(server, role):
         encoded(good + good), encoded("<a>" * 20_000), encoded("<a>" * 9_000 + "</a>" * 9_000), "A" * 100_004,
         encoded("<a " + " ".join(f'a{n}=""' for n in range(8_000)) + "/>"), encoded(good.replace("<saml:Issuer>", "<saml:Issuer>" + "x" * 80_000, 1)),
     ):  # fmt: skip
-        assert refusal(server, said) == INVALID, said[:60]
+        assert posted(server, said) == INVALID, said[:60]
 
 
 def test_the_trust_policy_alone_decides(server, role):
@@ -400,8 +414,6 @@ def test_a_wish_that_breaks_a_rule_is_refused(server, role, code, fields):
 
 
 def lifetime(reply):
-    import datetime
-
     until = datetime.datetime.fromisoformat(reply.credentials.expiration)
     return (until - datetime.datetime.now(datetime.UTC)).total_seconds()
 

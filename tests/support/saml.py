@@ -5,7 +5,7 @@ import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 from lxml import etree
 from signxml import CanonicalizationMethod, DigestAlgorithm, SignatureMethod, XMLSigner
@@ -116,12 +116,26 @@ def signed(element, key=RSA, method="RSA_SHA256", digest="SHA256", c14n="EXCLUSI
     made = signer(
         signature_algorithm=SignatureMethod[method], digest_algorithm=DigestAlgorithm[digest], c14n_algorithm=CanonicalizationMethod[c14n],
     )  # fmt: skip
-    place = etree.Element(f"{{{D}}}Signature", Id="placeholder")
+    # One prefix for all of the signature: lxml makes one of two when it moves an element into another tree.
+    place = etree.Element(f"{{{D}}}Signature", Id="placeholder", nsmap={"ds": D})
     element.insert(1, place)
-    return made.sign(
+    made = made.sign(
         element, key=key.private, cert=[key.certificate], reference_uri=f"#{element.get('ID')}", id_attribute="ID",
         **({"inclusive_ns_prefixes": inclusive} if inclusive else {}),
     )  # fmt: skip
+    return declared(reparsed(made), key, inclusive) if inclusive else made
+
+
+def declared(element, key, inclusive):
+    """signxml digests with the inclusive prefixes and does not say so in the transform: said here, and signed again."""
+    information = next(element.iter(f"{{{D}}}SignedInfo"))
+    transform = list(information.iter(f"{{{D}}}Transform"))[1]
+    namespace = transform.get("Algorithm")
+    etree.SubElement(transform, f"{{{namespace}}}InclusiveNamespaces", PrefixList=" ".join(inclusive))
+    message = etree.tostring(information, method="c14n", exclusive=True, inclusive_ns_prefixes=inclusive, with_tail=False)
+    value = key.private.sign(message, padding.PKCS1v15(), hashes.SHA256())
+    next(element.iter(f"{{{D}}}SignatureValue")).text = base64.b64encode(value).decode()
+    return element
 
 
 def reparsed(element):

@@ -8,7 +8,7 @@ use sluice_store::{By, IdentityProvider, ProviderKind};
 
 use crate::{
     Act, ActionContext, ActionError, Ask, Code, Fault, Granted, Page, Params, Product, Row, limits,
-    operation::{not_served, optional, required},
+    operation::{optional, required},
     ram::Done,
     time::date,
 };
@@ -97,13 +97,17 @@ impl Act for CreateSAMLProvider {
             required("SAMLProviderName"),
             required("EncodedSAMLMetadataDocument"),
             optional("Description"),
-            // Requests to the provider are made, and signed, by a sign-in page for its users, which there is none of.
-            not_served("AuthnSignAlgo"),
+            optional("AuthnSignAlgo"),
         ],
     };
     type Output = OneProvider<ProviderReply>;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
+        // It is for the requests of a sign-in page to the provider. There is none, and nothing that is given is ignored.
+        const REQUESTS: &str = "AuthnSignAlgo";
+        if params.given(REQUESTS).is_some() {
+            return Err(ActionError::NotServed(REQUESTS));
+        }
         Ok(Self {
             name: params.name("SAMLProviderName")?,
             description: params.limited("Description", 256)?.unwrap_or_default(),
