@@ -20,6 +20,7 @@ OPTIONAL = {
     "GetRole Role.LatestDeletionTask": "a service-linked role is deleted when its deletion is answered",
     "AssumeRole SourceIdentity": "nobody said one",
     "AssumeRoleWithOIDC SourceIdentity": "no token says one",
+    "AssumeRoleWithSAML SourceIdentity": "no assertion says one",
     "GetCallerIdentity UserId": "a role session is no user",
     "GetCallerIdentity RoleId": "only a role session has one",
     "ListVirtualMFADevices VirtualMFADevices.VirtualMFADevice[].ActivateDate": "the device is bound to nobody",

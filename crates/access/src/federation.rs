@@ -11,10 +11,12 @@ use crate::{Access, Peer};
 mod issuer;
 mod oidc;
 mod pinned;
+mod saml;
 
 pub(crate) use issuer::Issuers;
 pub use issuer::{is_https, is_issuer_url};
 pub use oidc::{OidcClaims, OidcFault};
+pub use saml::{METADATA_BYTES_MAX, SamlClaims, SamlFault, check_metadata};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -64,5 +66,24 @@ impl Access {
         let claims = token.verify(&keys, &expected)?;
         let named = format!("oidc-provider/{}", provider.name);
         Ok((Federated::verified(provider.account, &named, Some(peer.addr), peer.secure), claims))
+    }
+
+    /// Whether a SAML Response or Assertion, in base64, is the provider's, in time and for this service; who comes, and what it says.
+    ///
+    /// `metadata` is that of the account's provider `name`. An assertion is taken as often as it comes within its life.
+    ///
+    /// # Errors
+    /// [`SamlFault`].
+    pub fn verify_saml(
+        &self,
+        (account, name): (AccountId, &str),
+        metadata: &str,
+        assertion: &str,
+        peer: Peer,
+        now: UnixMs,
+    ) -> Result<(Federated, SamlClaims), SamlFault> {
+        let claims = saml::verify(metadata, assertion, now)?;
+        let named = format!("saml-provider/{name}");
+        Ok((Federated::verified(account, &named, Some(peer.addr), peer.secure), claims))
     }
 }

@@ -58,7 +58,10 @@ pub use console_login::{
 };
 pub use decision_cache::{DecisionCache, TopicAction, TopicYes};
 pub use directory::InstanceSettings;
-pub use federation::{OidcClaims, OidcFault, OidcProvider, is_https, is_issuer_url};
+pub use federation::{
+    METADATA_BYTES_MAX, OidcClaims, OidcFault, OidcProvider, SamlClaims, SamlFault, check_metadata, is_https,
+    is_issuer_url,
+};
 pub use master_key::{MasterKey, SealError};
 pub use mfa::{BindError, Enrolment, MFA_DEVICES_MAX, is_code, own_device_name};
 pub use own_password::{ChangePasswordError, PasswordFault};

@@ -259,6 +259,13 @@ pub enum Code {
     TooManyProviders,
     OidcTokenExpired,
     OidcTokenInvalid,
+    SamlAssertionExpired,
+    SamlAssertionInvalid,
+    /// AssumeRoleWithSAML alone has a code of its own for each parameter that is missing, and for the role.
+    MissingSamlProviderArn,
+    MissingSamlAssertion,
+    MissingRoleArn,
+    NoRoleArn,
     IdpMetadataInvalid,
     IsServiceLinkedRole,
     SuffixNotAllowed,
@@ -394,9 +401,25 @@ impl Code {
             }
             Self::OidcTokenExpired => ("AuthenticationFail.OIDCToken.Expired", 401, "The OIDC token is expired."),
             Self::OidcTokenInvalid => ("AuthenticationFail.OIDCToken.Invalid", 401, "The OIDC token is not valid."),
-            Self::IdpMetadataInvalid => {
-                ("AuthenticationFail.IDPMetadata.Invalid", 401, "The keys of the identity provider cannot be read.")
+            Self::SamlAssertionExpired => {
+                ("AuthenticationFail.SAMLAssertion.Expired", 401, "The SAML assertion is expired.")
             }
+            Self::SamlAssertionInvalid => {
+                ("AuthenticationFail.SAMLAssertion.Invalid", 401, "The SAML assertion is not valid.")
+            }
+            Self::MissingSamlProviderArn => {
+                ("MissingParameter.SAMLProviderArn", 400, "The parameter SAMLProviderArn is missing.")
+            }
+            Self::MissingSamlAssertion => {
+                ("MissingParameter.SAMLAssertion", 400, "The parameter SAMLAssertion is missing.")
+            }
+            Self::MissingRoleArn => ("MissingParameter.RoleArn", 400, "The parameter RoleArn is missing."),
+            Self::NoRoleArn => ("EntityNotExist.RoleArn", 404, "The role does not exist."),
+            Self::IdpMetadataInvalid => (
+                "AuthenticationFail.IDPMetadata.Invalid",
+                401,
+                "The identity provider's metadata or keys cannot be read.",
+            ),
             Self::NoServiceLinkedRole => {
                 ("EntityNotExist.ServiceLinkedRole", 404, "The role exists and is not linked to a service.")
             }

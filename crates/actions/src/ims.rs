@@ -3,5 +3,7 @@
 //! Source: the vendor's SDK of that version. Lists are wrapped twice, several values of one parameter have commas between them.
 
 mod oidc_provider;
+mod saml_provider;
 
 pub use oidc_provider::{CreateOIDCProvider, DeleteOIDCProvider, GetOIDCProvider, ListOIDCProviders};
+pub use saml_provider::{CreateSAMLProvider, DeleteSAMLProvider, GetSAMLProvider, ListSAMLProviders};

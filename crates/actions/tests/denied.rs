@@ -56,5 +56,5 @@ async fn with_everything_allowed_no_operation_is_refused_by_a_policy() {
 async fn what_every_caller_may_is_listed_here() {
     let free: Vec<&str> = OPERATIONS.iter().filter(|o| asks_nothing(o)).map(|o| o.row.name).collect();
     // Whom an identity provider vouches for is asked of the role's trust policy, in the operation.
-    assert_eq!(free, ["AssumeRoleWithOIDC", "GetCallerIdentity"]);
+    assert_eq!(free, ["AssumeRoleWithOIDC", "AssumeRoleWithSAML", "GetCallerIdentity"]);
 }
