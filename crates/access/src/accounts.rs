@@ -96,9 +96,8 @@ impl Access {
             self.follow_master_key().await?;
         }
         reset?;
-        // Only who acts as the account itself is touched.
-        let root = sluice_model::Principal::Account(account.account);
-        let touched = self.refresh(Change::Principal(root)).await;
+        // All of the account: the list of addresses of its keys went too.
+        let touched = self.refresh(Change::Account(account.account)).await;
         Ok((provisioned, touched))
     }
 }

@@ -16,7 +16,7 @@ use sluice_model::{
     SecurityPreference, UnixMs,
 };
 use sluice_policy::{
-    AssumableRole, Credential, Epoch, InForce, Policy, PolicySet, PolicySource, RoleSession, Standing,
+    AllowedSources, AssumableRole, Credential, Epoch, InForce, Policy, PolicySet, PolicySource, RoleSession, Standing,
 };
 
 use crate::sharded::Sharded;
@@ -32,6 +32,8 @@ pub(crate) struct PrincipalView {
     pub(crate) active_keys: Vec<AccessKeyId>,
     /// Every key, also inactive ones.
     pub(crate) all_keys: Vec<AccessKeyId>,
+    /// Those that may not be used from everywhere.
+    pub(crate) listed_keys: Arc<[(AccessKeyId, Arc<AllowedSources>)]>,
     /// Whether a console sign-in may exist for it.
     pub(crate) may_sign_in: bool,
     /// Custom policies attached, to find whom a policy's change touches.
@@ -65,10 +67,12 @@ impl PrincipalView {
                 epoch,
                 name: Arc::clone(&self.in_force.name),
                 valid_until: self.in_force.valid_until,
+                sources: None,
             }),
             epoch: Arc::clone(&self.epoch),
             active_keys: self.active_keys.clone(),
             all_keys: self.all_keys.clone(),
+            listed_keys: Arc::clone(&self.listed_keys),
             may_sign_in: self.may_sign_in,
             custom_policies,
             assumable: self.assumable.clone(),
@@ -89,7 +93,20 @@ impl PrincipalView {
             valid_until: session.expires,
             name: Arc::clone(&self.in_force.name),
             epoch: self.in_force.epoch.clone(),
+            sources: None,
         }))
+    }
+
+    /// What is in force with a key. Cost: as what is in force, but for a key that may not be used from everywhere the list of
+    /// the policies is copied.
+    fn with_key(&self, key: &AccessKeyId) -> Option<Arc<InForce>> {
+        if !self.active_keys.contains(key) {
+            return None;
+        }
+        Some(match self.listed_keys.iter().find(|(listed, _)| listed == key) {
+            None => Arc::clone(&self.in_force),
+            Some((_, sources)) => Arc::new(InForce { sources: Some(Arc::clone(sources)), ..(*self.in_force).clone() }),
+        })
     }
 }
 
@@ -251,6 +268,7 @@ impl Default for Directory {
             name: "".into(),
             epoch: Epoch::new(Arc::default(), 1),
             valid_until: UnixMs(i64::MIN),
+            sources: None,
         };
         Self { snapshot: ArcSwap::default(), cut_off: AtomicBool::new(false), unknown: Arc::new(unknown) }
     }
@@ -318,7 +336,7 @@ impl PolicySource for Directory {
         }
         let view = snapshot.principals.get(&principal)?;
         let alive = match credential {
-            Credential::AccessKey(key) => view.active_keys.contains(key),
+            Credential::AccessKey(key) => return view.with_key(key),
             Credential::Console(_) => view.may_sign_in,
             Credential::RoleSession(session) => return view.in_role_session(principal, session),
             // The open listener acts as a user, never as the account itself.

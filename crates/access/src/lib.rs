@@ -23,6 +23,7 @@ mod decision_cache;
 mod directory;
 mod federation;
 mod follow;
+mod key_lists;
 mod key_uses;
 mod listener_login;
 mod load;

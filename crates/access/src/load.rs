@@ -13,6 +13,7 @@ use sluice_store::{AccessKey, Entity, Holder, Instance, Role, Store, StoreError,
 use crate::{
     Change, InstanceSettings, Touched,
     directory::{InstanceView, KeyView, PolicyView, PrincipalView, Snapshot},
+    key_lists::{KeyLists, Listed},
     self_service,
 };
 
@@ -140,9 +141,10 @@ fn put_all(snapshot: &mut Snapshot, whole: Whole) -> Result<(), StoreError> {
         let policy = compiled(account, &name, version, &document)?;
         snapshot.policies.insert((account, name), PolicyView { policy, holders: Arc::default() });
     }
-    let mut keys: AHashMap<Principal, Vec<AccessKey>> = AHashMap::new();
+    let lists = KeyLists::compiled(whole.key_policies)?;
+    let mut keys: AHashMap<Principal, Vec<Listed>> = AHashMap::new();
     for key in whole.keys {
-        keys.entry(key.owner).or_default().push(key);
+        keys.entry(key.owner).or_default().push(lists.list(key));
     }
     let sign_ins: AHashSet<(AccountId, UserId)> = whole.sign_ins.into_iter().collect();
     let mut attached: AHashMap<(AccountId, Holder), Vec<(PolicyType, PolicyName)>> = AHashMap::new();
@@ -231,7 +233,11 @@ async fn read_principal(store: &Store, snapshot: &mut Snapshot, principal: Princ
         },
     };
     match named {
-        Some(named) => put_principal(snapshot, principal, named, Some(store.keys(principal).await?), signs_in),
+        Some(named) => {
+            let lists = KeyLists::compiled(store.key_policies(principal).await?)?;
+            let keys = store.keys(principal).await?.into_iter().map(|key| lists.list(key)).collect();
+            put_principal(snapshot, principal, named, Some(keys), signs_in);
+        }
         None => snapshot.replace_principal(principal, None),
     }
     Ok(())
@@ -356,7 +362,7 @@ fn put_principal(
     snapshot: &mut Snapshot,
     principal: Principal,
     (name, policies): Named,
-    keys: Option<Vec<AccessKey>>,
+    keys: Option<Vec<Listed>>,
     may_sign_in: bool,
 ) {
     let (cell, seen) = match snapshot.principals.get(&principal) {
@@ -370,15 +376,17 @@ fn put_principal(
             name,
             epoch: Epoch::new(Arc::clone(&cell), seen),
             valid_until: UnixMs::NEVER,
+            sources: None,
         }),
         epoch: cell,
-        active_keys: keys.iter().filter(|key| key.active).map(|key| key.id.clone()).collect(),
-        all_keys: keys.iter().map(|key| key.id.clone()).collect(),
+        active_keys: keys.iter().filter(|(key, _)| key.active).map(|(key, _)| key.id.clone()).collect(),
+        all_keys: keys.iter().map(|(key, _)| key.id.clone()).collect(),
+        listed_keys: keys.iter().filter_map(|(key, list)| Some((key.id.clone(), list.clone()?))).collect(),
         may_sign_in,
         custom_policies: policies.custom,
         assumable: policies.assumable,
     };
-    let keys = keys.into_iter().map(key_view).collect();
+    let keys = keys.into_iter().map(|(key, _)| key_view(key)).collect();
     snapshot.replace_principal(principal, Some((view, keys)));
 }
 

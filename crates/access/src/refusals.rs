@@ -60,7 +60,7 @@ impl<'a> Told<'a> {
         let (by, missing_keys): (_, &[Arc<str>]) = match &denied.reason {
             Reason::Explicit(statement) => (Some(&**statement), &[]),
             Reason::NoAllow { missing_context_keys, .. } => (None, missing_context_keys),
-            Reason::AccountWall | Reason::NoPrincipal | Reason::OwnerAssumes => (None, &[]),
+            Reason::AccountWall | Reason::NoPrincipal | Reason::SourceNotAllowed | Reason::OwnerAssumes => (None, &[]),
             Reason::Unavailable => return None,
         };
         Some(Self {

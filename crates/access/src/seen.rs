@@ -202,7 +202,14 @@ impl DecisionObserver for SeenDecisions {
             Ok(()) => SeenOutcome::Allowed,
             Err(Reason::Explicit(_)) => SeenOutcome::ExplicitDeny,
             Err(Reason::NoAllow { .. }) => SeenOutcome::ImplicitDeny,
-            Err(Reason::AccountWall | Reason::NoPrincipal | Reason::Unavailable | Reason::OwnerAssumes) => return,
+            // What a list of addresses refuses, no policy decided.
+            Err(
+                Reason::AccountWall
+                | Reason::NoPrincipal
+                | Reason::Unavailable
+                | Reason::SourceNotAllowed
+                | Reason::OwnerAssumes,
+            ) => return,
         };
         let hour = seen.context.now.0.div_euclid(HOUR_MS);
         let action = seen.actions.first().map_or("", Action::as_str);

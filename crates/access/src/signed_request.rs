@@ -50,6 +50,9 @@ pub enum AuthError {
     /// `InvalidAccessKeyId.Inactive`.
     #[error("the AccessKey is inactive")]
     InactiveKey,
+    /// `InvalidAccessKeyId.SourceIpNotAllowed`.
+    #[error("the AccessKey may not be used from this address")]
+    SourceNotAllowed,
     /// `Inactive`: an operator disabled the account.
     #[error("the account is disabled")]
     DisabledAccount,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use secrecy::SecretString;
 use sluice_model::{AccessKeyId, ClientId, InstanceId, Principal, UnixMs};
-use sluice_policy::{Caller, Credential};
+use sluice_policy::{Caller, Credential, PolicySource};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
@@ -49,6 +49,9 @@ pub enum AuthRefusal {
     /// The key is inactive.
     #[error("the AccessKey is inactive")]
     InactiveKey,
+    /// The key may not be used from the client's address.
+    #[error("the AccessKey may not be used from this address")]
+    SourceNotAllowed,
     /// An operator disabled the account.
     #[error("the account is disabled")]
     DisabledAccount,
@@ -123,6 +126,9 @@ impl Access {
         if self.is_disabled(signer.principal.account()) {
             return Err(AuthError::DisabledAccount);
         }
+        if !self.is_allowed_from(&signer, peer) {
+            return Err(AuthError::SourceNotAllowed);
+        }
         match self.nonces.use_once(&id, &request.nonce, now) {
             NonceUse::Fresh => {
                 if let Credential::AccessKey(id) = &signer.credential {
@@ -172,11 +178,20 @@ impl Access {
         if self.is_disabled(signer.principal.account()) {
             return Err(AuthRefusal::DisabledAccount);
         }
+        if !self.is_allowed_from(&signer, peer) {
+            return Err(AuthRefusal::SourceNotAllowed);
+        }
         let settings = self.instance_of(signer.principal.account(), instance).ok_or(AuthRefusal::NoInstance)?;
         if let Credential::AccessKey(id) = &signer.credential {
             self.key_uses.note(id, signer.principal.account(), now);
         }
         Ok(MqttLogin { caller: signer.caller(peer), settings })
+    }
+
+    /// Whether a key may be used from where its user comes; asked again with every decision.
+    fn is_allowed_from(&self, signer: &Signer, peer: Peer) -> bool {
+        let in_force = self.directory.in_force(signer.principal, &signer.credential);
+        in_force.is_none_or(|in_force| in_force.admits(Some(peer.addr)))
     }
 
     /// Whose key it is, and the secret to compare with. What voids a key is told once the signature is right.

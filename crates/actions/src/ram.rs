@@ -24,6 +24,7 @@ mod tag;
 mod user;
 mod user_group;
 
+pub(crate) use access_key::read_key;
 pub use access_key::{
     AccessKeyList, AccessKeyReply, CreateAccessKey, DeleteAccessKey, GetAccessKeyLastUsed, KeyOwner, ListAccessKeys,
     UpdateAccessKey,

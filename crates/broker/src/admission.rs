@@ -236,7 +236,9 @@ fn not_permitted(denied: &Denied) -> ReasonCode {
 
 fn not_proved(refusal: AuthRefusal) -> Refused {
     let reason = match refusal {
-        AuthRefusal::NoInstance | AuthRefusal::DisabledAccount => ReasonCode::NotAuthorized,
+        AuthRefusal::NoInstance | AuthRefusal::DisabledAccount | AuthRefusal::SourceNotAllowed => {
+            ReasonCode::NotAuthorized
+        }
         // DESIGN section 1: the open listener refuses until its user exists (3, 0x88).
         AuthRefusal::SealedSecret | AuthRefusal::NoListenerUser | AuthRefusal::Unavailable => {
             ReasonCode::ServerUnavailable

@@ -219,7 +219,7 @@ impl Broker {
         match topic.and(group) {
             Ok(()) => true,
             Err(denied) if denied.reason == Reason::Unavailable => true,
-            Err(denied) => denied.reason == Reason::NoPrincipal && !link.is_here(),
+            Err(denied) => denied.reason.is_of_credential() && !link.is_here(),
         }
     }
 

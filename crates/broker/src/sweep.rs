@@ -65,7 +65,7 @@ impl Broker {
         }
         match self.ask_instance(&identity.caller, live, now) {
             Ok(_may_be_there) => link.mute(false),
-            Err(denied) if matches!(denied.reason, Reason::NoPrincipal | Reason::Unavailable) => return,
+            Err(denied) if denied.reason.is_of_credential() || denied.reason == Reason::Unavailable => return,
             Err(_denied) => {
                 link.mute(true);
                 return;

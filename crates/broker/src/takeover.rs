@@ -159,7 +159,7 @@ impl Broker {
         match self.ask_group(held, now) {
             Ok(permit) => permit.is_some(),
             Err(denied) if denied.reason == Reason::Unavailable => true,
-            Err(denied) => denied.reason == Reason::NoPrincipal && self.owner_exists(held),
+            Err(denied) => denied.reason.is_of_credential() && self.owner_exists(held),
         }
     }
 }

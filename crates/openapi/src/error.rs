@@ -77,6 +77,8 @@ fn auth_code(cause: &AuthError) -> (&'static str, StatusCode) {
     match cause {
         AuthError::UnknownKey => ("InvalidAccessKeyId.NotFound", StatusCode::NOT_FOUND),
         AuthError::InactiveKey => ("InvalidAccessKeyId.Inactive", bad),
+        // Ours: the vendor names no code for it. docs/compatibility.md.
+        AuthError::SourceNotAllowed => ("InvalidAccessKeyId.SourceIpNotAllowed", StatusCode::FORBIDDEN),
         // The code of RAM's pages for a service that is not active. errors.json, ram_pages.
         AuthError::DisabledAccount => ("Inactive", StatusCode::FORBIDDEN),
         AuthError::SignatureMismatch => ("SignatureDoesNotMatch", bad),

@@ -59,6 +59,7 @@ fn decisions(criterion: &mut Criterion) {
         name: "alice".into(),
         epoch: Epoch::new(Arc::new(AtomicU64::new(1)), 1),
         valid_until: UnixMs::NEVER,
+        sources: None,
     }))));
     let now = UnixMs(1_767_225_600_000);
     let context = Context::at(now);

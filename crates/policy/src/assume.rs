@@ -162,6 +162,9 @@ impl Authority {
         let policies = match &in_force.standing {
             Standing::Unknown => return Err(refused(&in_force.name, Reason::Unavailable)),
             _ if in_force.valid_until <= context.now => return Err(refused(&in_force.name, Reason::NoPrincipal)),
+            _ if !in_force.admits(caller.source_ip()) => {
+                return Err(refused(&in_force.name, Reason::SourceNotAllowed));
+            }
             Standing::Owner => return Err(refused(&in_force.name, Reason::OwnerAssumes)),
             Standing::Governed(policies) => policies,
         };

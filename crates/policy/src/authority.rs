@@ -174,6 +174,10 @@ impl Authority {
         if in_force.valid_until <= context.now {
             return Err(denied(&in_force.name, Reason::NoPrincipal, None));
         }
+        if !in_force.admits(caller.source_ip()) {
+            let holds = Grant { epoch: in_force.epoch.clone(), valid_until: in_force.valid_until };
+            return Err(denied(&in_force.name, Reason::SourceNotAllowed, Some(Box::new(holds))));
+        }
         let mut valid_until = in_force.valid_until;
         if let Some(watch) = &self.watch {
             valid_until = valid_until.min(watch.until(context.now));
@@ -215,7 +219,8 @@ impl Authority {
         if matches!(in_force.standing, Standing::Unknown) {
             return None;
         }
-        if account != principal.account() || in_force.valid_until <= now {
+        let is_admitted = in_force.admits(caller.source_ip());
+        if account != principal.account() || in_force.valid_until <= now || !is_admitted {
             return None;
         }
         let mut colons = true;

@@ -30,8 +30,19 @@ pub enum Reason {
     /// Nobody can say at present: what is in force is kept elsewhere and cannot be read. Nothing is known to be gone, so
     /// nothing ends for it.
     Unavailable,
+    /// The AccessKey may not be used from the caller's address.
+    SourceNotAllowed,
     /// An account itself assumes no role. Source: facts/ram.md section 1.6.
     OwnerAssumes,
+}
+
+impl Reason {
+    /// Whether it speaks of the credential alone: of a client that is away it says nothing, who may come back with another
+    /// key or from another address.
+    #[must_use]
+    pub fn is_of_credential(&self) -> bool {
+        matches!(self, Self::NoPrincipal | Self::SourceNotAllowed)
+    }
 }
 
 /// A refusal. Displays as one sentence for logs and reason strings.
@@ -63,6 +74,7 @@ impl Denied {
             | Reason::AccountWall
             | Reason::NoPrincipal
             | Reason::Unavailable
+            | Reason::SourceNotAllowed
             | Reason::OwnerAssumes => "ImplicitDeny",
         }
     }
@@ -73,9 +85,11 @@ impl Denied {
         match &self.reason {
             Reason::Explicit(statement) => statement.scope.as_str(),
             Reason::NoAllow { scope, .. } => scope.as_str(),
-            Reason::AccountWall | Reason::NoPrincipal | Reason::Unavailable | Reason::OwnerAssumes => {
-                Scope::Account.as_str()
-            }
+            Reason::AccountWall
+            | Reason::NoPrincipal
+            | Reason::Unavailable
+            | Reason::SourceNotAllowed
+            | Reason::OwnerAssumes => Scope::Account.as_str(),
         }
     }
 
@@ -141,6 +155,7 @@ impl fmt::Display for Denied {
             Reason::AccountWall => f.write_str("it belongs to another account"),
             Reason::OwnerAssumes => f.write_str("an account itself cannot assume a role; a user or a role of it can"),
             Reason::NoPrincipal => f.write_str("the user or the credential is gone or inactive"),
+            Reason::SourceNotAllowed => f.write_str("the AccessKey may not be used from this address"),
             Reason::Unavailable => f.write_str("what is in force cannot be read at present"),
         }
     }

@@ -1,10 +1,10 @@
 //! Policies as attached, and what is in force for a principal.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use sluice_model::{PolicyType, PolicyVersion, UnixMs};
 
-use crate::{Document, Epoch};
+use crate::{AllowedSources, Document, Epoch};
 
 /// A policy as attached: a document under its name and version.
 #[derive(Clone, Debug)]
@@ -130,4 +130,14 @@ pub struct InForce {
     pub epoch: Epoch,
     /// When the credential or session ends by itself; [`UnixMs::NEVER`] when it does not.
     pub valid_until: UnixMs,
+    /// From where the credential may be used; `None` is from everywhere.
+    pub sources: Option<Arc<AllowedSources>>,
+}
+
+impl InForce {
+    /// Whether the credential may be used from this address.
+    #[must_use]
+    pub fn admits(&self, address: Option<IpAddr>) -> bool {
+        self.sources.as_ref().is_none_or(|sources| sources.admit(address))
+    }
 }

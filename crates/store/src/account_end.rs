@@ -22,6 +22,7 @@ pub(crate) const OF_ACCOUNT: &[&str] = &[
     "mfa_devices",
     "sign_in_settings",
     "key_uses",
+    "access_key_policies",
     "access_keys",
     "users",
     "policy_versions",

@@ -1,6 +1,6 @@
 //! Tenant accounts and their own sign-in.
 
-use sluice_model::{AccessKeyId, AccountAlias, AccountId, Principal, UnixMs};
+use sluice_model::{AccessKeyId, AccountAlias, AccountId, UnixMs};
 use sluice_policy::SystemTask;
 
 use crate::{
@@ -118,12 +118,17 @@ impl Store {
         write.expect_sealed_now(new.sealed_secret).await?;
         let sql = "UPDATE accounts SET password_hash = $2, failures = 0, locked_until = 0 WHERE account_id = $1";
         write.run(sql, &[new.account.into(), new.password_hash.into()]).await?;
+        // A list that leaves nobody in could not be changed by anybody: the account's own goes with those of its own keys.
+        let own = "SELECT key_id FROM access_keys WHERE account_id = $1 AND user_id = 0";
+        let sql =
+            format!("DELETE FROM access_key_policies WHERE account_id = $1 AND (key_id = '' OR key_id IN ({own}))");
+        write.run(&sql, &[new.account.into()]).await?;
         for table in ["access_keys", "console_sessions"] {
             let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND user_id = 0");
             write.run(&sql, &[new.account.into()]).await?;
         }
         insert_root_key(&mut write, (new.account, new.key, new.sealed_secret), new.created).await?;
-        write.commit(Change::Principal(Principal::Account(new.account))).await
+        write.commit(Change::Account(new.account)).await
     }
 
     /// All accounts, by ID.

@@ -41,7 +41,12 @@ pub(crate) fn key(columns: &Columns<'_>) -> Result<AccessKey, StoreError> {
 
 impl Store {
     /// Begins a write to an owner's keys: the proof must name the owner, by its user's name or as the account itself.
-    async fn write_keys(&self, by: By<'_>, owner: Principal, name: Option<&str>) -> Result<Write, StoreError> {
+    pub(crate) async fn write_keys(
+        &self,
+        by: By<'_>,
+        owner: Principal,
+        name: Option<&str>,
+    ) -> Result<Write, StoreError> {
         let account = owner.account();
         let Some(name) = name else {
             by.check(account, &Target::Account)?;
@@ -146,6 +151,8 @@ impl Store {
         if write.run(sql, &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::AccessKey));
         }
+        let policy = "DELETE FROM access_key_policies WHERE account_id = $1 AND key_id = $2";
+        write.run(policy, &[owner.account().into(), id.as_str().into()]).await?;
         write.run("DELETE FROM key_uses WHERE key_id = $1", &[id.as_str().into()]).await?;
         write.commit(Change::Principal(owner)).await
     }

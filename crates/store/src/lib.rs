@@ -13,6 +13,7 @@
 //! Invariant: a write whose [`Permit`](sluice_policy::Permit) is for another account or another row writes nothing.
 //! Checked by this room's tests.
 
+mod access_key_policies;
 mod account_end;
 mod accounts;
 mod attachments;
@@ -48,6 +49,7 @@ mod users;
 mod whole;
 mod write;
 
+pub use access_key_policies::KeyPolicy;
 pub use accounts::{Account, NewAccount, NewRoot};
 pub use attachments::{AttachedPolicies, Attachment, Holder, PolicyGroup, PolicyRole, PolicyUser};
 pub use by::By;

@@ -7,7 +7,7 @@ use sluice_model::{
 use sqlx::any::AnyRow;
 
 use crate::{
-    AccessKey, Account, Holder, Instance, Role, Store, StoreError,
+    AccessKey, Account, Holder, Instance, KeyPolicy, Role, Store, StoreError, access_key_policies,
     accounts::{self, account},
     attachments::attached_policy,
     database::Bind,
@@ -35,6 +35,8 @@ pub struct Whole {
     pub roles: Vec<(AccountId, Role)>,
     /// The keys of accounts and users.
     pub keys: Vec<AccessKey>,
+    /// From where keys may be used, where that is said.
+    pub key_policies: Vec<KeyPolicy>,
     /// Which policies hang on whom.
     pub attachments: Vec<(AccountId, Holder, (PolicyType, PolicyName))>,
     /// The version in force of each custom policy that hangs on somebody, with its document.
@@ -88,6 +90,9 @@ impl Store {
                 })
                 .await?,
             keys: self.table("access_keys", &format!("SELECT {} FROM access_keys", keys::COLUMNS), of, key).await?,
+            key_policies: self
+                .table("access_key_policies", access_key_policies::SELECT, of, access_key_policies::key_policy)
+                .await?,
             attachments: self
                 .table(
                     "policy_attachments",

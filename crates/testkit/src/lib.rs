@@ -19,8 +19,8 @@ use std::{
 
 use sluice_model::{AccessKeyId, AccountId, PolicyType, PolicyVersion, Principal, UnixMs, UserId};
 use sluice_policy::{
-    Authority, Caller, Credential, DecisionObserver, Document, Epoch, InForce, Policy, PolicySet, PolicySource,
-    Standing,
+    AccessKeyPolicy, Authority, Caller, Credential, DecisionObserver, Document, Epoch, InForce, Policy, PolicySet,
+    PolicySource, Standing,
 };
 
 /// An Authority that answers yes to every question inside the caller's account, to measure what asking costs.
@@ -33,7 +33,8 @@ pub fn allow_all() -> Authority {
         }
     }
     let epoch = Epoch::new(Arc::new(AtomicU64::new(0)), 0);
-    let in_force = InForce { standing: Standing::Owner, name: "root".into(), epoch, valid_until: UnixMs::NEVER };
+    let in_force =
+        InForce { standing: Standing::Owner, name: "root".into(), epoch, valid_until: UnixMs::NEVER, sources: None };
     Authority::new(Arc::new(AllowAll(Arc::new(in_force))))
 }
 
@@ -103,6 +104,22 @@ impl PolicyTable {
         self.put(principal, Standing::Governed(set));
     }
 
+    /// Lets a user's credential be used from these addresses alone.
+    ///
+    /// # Panics
+    /// When the user is not there, or the list is malformed.
+    pub fn allow_from(&self, principal: Principal, addresses: &[&str]) {
+        let list = addresses.join("\",\"");
+        let text = format!(r#"{{"Status":"Active","Statements":[{{"Type":"ClassicWhiteList","IPList":["{list}"]}}]}}"#);
+        let policy = AccessKeyPolicy::parse(&text).expect("the test's list is well-formed");
+        let mut table = self.0.lock().expect("no test thread panics here");
+        let entry = table.get_mut(&principal).expect("the test's user is there");
+        let seen = entry.cell.load(Ordering::Acquire) + 1;
+        let epoch = Epoch::new(Arc::clone(&entry.cell), seen);
+        entry.in_force = Arc::new(InForce { sources: policy.sources(), epoch, ..(*entry.in_force).clone() });
+        entry.cell.store(seen, Ordering::Release);
+    }
+
     /// Lets the account itself act.
     pub fn set_owner(&self, account: AccountId) {
         self.put(Principal::Account(account), Standing::Owner);
@@ -124,7 +141,7 @@ impl PolicyTable {
         let seen = cell.load(Ordering::Acquire) + 1;
         let epoch = Epoch::new(Arc::clone(&cell), seen);
         let name = principal.to_string().into();
-        let in_force = Arc::new(InForce { standing, name, epoch, valid_until: UnixMs::NEVER });
+        let in_force = Arc::new(InForce { standing, name, epoch, valid_until: UnixMs::NEVER, sources: None });
         table.insert(principal, Entry { cell: Arc::clone(&cell), in_force });
         cell.store(seen, Ordering::Release);
     }

@@ -34,7 +34,7 @@ impl KeyOwner {
     }
 
     /// `user/{name}`; the account's own keys are a setting of the account, `*`.
-    fn resource(&self, context: &ActionContext) -> Resource {
+    pub(crate) fn resource(&self, context: &ActionContext) -> Resource {
         let account = context.account();
         match self.name(context) {
             Some(name) => Resource::Ram(account, RamEntity::User(name)),
@@ -43,14 +43,14 @@ impl KeyOwner {
     }
 
     /// The user's name; `None` for the account itself.
-    fn name(&self, context: &ActionContext) -> Option<Arc<str>> {
+    pub(crate) fn name(&self, context: &ActionContext) -> Option<Arc<str>> {
         match self {
             Self::Named(name) => Some(name.as_str().into()),
             Self::Caller => context.caller_user_name(),
         }
     }
 
-    async fn principal(&self, context: &ActionContext, permit: &Permit) -> Result<Principal, ActionError> {
+    pub(crate) async fn principal(&self, context: &ActionContext, permit: &Permit) -> Result<Principal, ActionError> {
         match self {
             Self::Caller => match context.caller.principal() {
                 // A role has no keys of its own: one that a session made would outlive it.
@@ -194,7 +194,7 @@ impl Act for UpdateAccessKey {
 }
 
 /// A text that can be no key's ID names a key that is not there.
-fn read_key(params: &Params) -> Result<AccessKeyId, ActionError> {
+pub(crate) fn read_key(params: &Params) -> Result<AccessKeyId, ActionError> {
     params.text("UserAccessKeyId")?.parse().map_err(|_| Code::NoAccessKey.into())
 }
 

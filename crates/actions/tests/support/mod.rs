@@ -131,6 +131,7 @@ pub(crate) fn parameters(operation: &Operation) -> Params {
             "VersionId" => "v1",
             "Status" => "Active",
             "UserAccessKeyId" => "LTAIsomekey0000000000000",
+            "AccessKeyPolicy" => r#"{"Version":1,"Status":"Inactive","Statements":[]}"#,
             "Password" | "NewPassword" | "OldPassword" => "a-good-password",
             "SerialNumber" => "acs:ram::1000000000000001:mfa/some",
             "AuthenticationCode1" | "AuthenticationCode2" => "123456",

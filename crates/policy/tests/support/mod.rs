@@ -99,7 +99,14 @@ impl World {
         let seen = self.cell.fetch_add(1, Ordering::AcqRel) + 1;
         let epoch = Epoch::new(Arc::clone(&self.cell), seen);
         *self.in_force.lock().unwrap() = state
-            .map(|(standing, name, valid_until)| Arc::new(InForce { standing, name: name.into(), epoch, valid_until }));
+            .map(|(standing, name, valid_until)| InForce {
+                standing,
+                name: name.into(),
+                epoch,
+                valid_until,
+                sources: None,
+            })
+            .map(Arc::new);
     }
 
     pub(crate) fn authority(self: &Arc<Self>) -> Authority {
