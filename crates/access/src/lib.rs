@@ -45,6 +45,8 @@ mod sharded;
 mod signed_request;
 mod signing;
 mod simulated;
+#[cfg(test)]
+mod test_store;
 mod topic_decisions;
 mod touched;
 

@@ -286,12 +286,12 @@ mod tests {
     use sluice_testkit::{PolicyTable, account, caller, user};
 
     use super::*;
+    use crate::test_store::store_with;
 
     const NOW: UnixMs = UnixMs(1_700_000_000_000);
 
     async fn refusals() -> (Arc<Refusals>, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
+        let (store, folder) = store_with(&[1, 2]).await;
         (Refusals::new(store), folder)
     }
 

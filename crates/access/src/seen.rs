@@ -290,6 +290,7 @@ mod tests {
     use sluice_testkit::{PolicyTable, account, user};
 
     use super::*;
+    use crate::test_store::store_with;
 
     const NOW: UnixMs = UnixMs(1_700_000_000_000);
     const ALLOW: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"mq:PUB","Resource":"*"},
@@ -304,8 +305,7 @@ mod tests {
 
     impl World {
         async fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
+            let (store, folder) = store_with(&[1, 2]).await;
             let (seen, table) = (SeenDecisions::new(store.clone()), PolicyTable::default());
             table.set(user(account(1), 1), &[ALLOW]);
             table.set_owner(account(1));
