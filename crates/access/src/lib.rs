@@ -60,7 +60,7 @@ pub use decision_cache::{DecisionCache, TopicAction, TopicYes};
 pub use directory::InstanceSettings;
 pub use federation::{OidcClaims, OidcFault, OidcProvider, is_https, is_issuer_url};
 pub use master_key::{MasterKey, SealError};
-pub use mfa::{BindError, Enrolment, MFA_DEVICES_MAX, is_code, own_device_name};
+pub use mfa::{BindError, Enrolment, MFA_DEVICES_MAX, is_code, own_device_name, page_session};
 pub use own_password::{ChangePasswordError, PasswordFault};
 pub use password::Passwords;
 pub use provision::{AccountDraft, ProvisionError, Provisioned};
