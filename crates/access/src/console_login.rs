@@ -159,7 +159,10 @@ impl Access {
             if !is_remembered {
                 let token = random::token();
                 let times = (visit.now, after(visit.now, HALF_SIGN_IN_MS));
-                self.store.create_half_sign_in(TASK, &token_digest(&token), (account, user), times).await?;
+                let (digest, verified) = (token_digest(&token), &state.password_hash);
+                if !self.store.create_half_sign_in(TASK, &digest, (account, user), verified, times).await? {
+                    return Err(refused("PasswordChanged", Some(principal), visit));
+                }
                 return Ok(SignedIn::NeedsCode(token.into()));
             }
             return Ok(SignedIn::Session(self.enter(principal, &state, &settings, Some(true), visit).await?));
@@ -195,6 +198,9 @@ impl Access {
         }
         if self.is_disabled(account) {
             return Err(refused("AccountDisabled", Some(principal), visit));
+        }
+        if settings.password.hard_expiry && is_expired(&settings, &state, visit.now) {
+            return Err(refused("PasswordExpired", Some(principal), visit));
         }
         // Counted before it is looked at: a thousand guesses at once are not more than there may be.
         let times = (visit.now, after(visit.now, LOCK_MS));
@@ -252,7 +258,7 @@ impl Access {
     }
 
     /// Begins a session after everything that was asked for was right. `mfa` is whether a second factor was shown, where there
-    /// is one.
+    /// is one. Refused when the password is not the one that was verified any more.
     async fn enter(
         &self,
         principal: Principal,
@@ -260,8 +266,7 @@ impl Access {
         settings: &SignInSettings,
         mfa: Option<bool>,
         visit: &Visit<'_>,
-    ) -> Result<SecretString, StoreError> {
-        self.store.record_sign_in(TASK, principal, visit.now).await?;
+    ) -> Result<SecretString, SignInError> {
         let token = random::token();
         let session = ConsoleSession {
             digest: token_digest(&token),
@@ -273,7 +278,10 @@ impl Access {
             created: visit.now,
             expires: after(visit.now, session_ms(principal, settings)),
         };
-        self.store.create_console_session(TASK, &session).await?;
+        if !self.store.create_console_session(TASK, &session, &state.password_hash).await? {
+            return Err(refused("PasswordChanged", Some(principal), visit));
+        }
+        self.store.record_sign_in(TASK, principal, visit.now).await?;
         audit::signed_in(
             principal,
             &self.name_of(principal).unwrap_or_else(|| "root".into()),

@@ -66,7 +66,7 @@ pub use federation::{
     is_issuer_url,
 };
 pub use master_key::{MasterKey, SealError};
-pub use mfa::{BindError, Enrolment, MFA_DEVICES_MAX, is_code, own_device_name};
+pub use mfa::{BindError, Enrolment, MFA_DEVICES_MAX, is_code, own_device_name, page_session};
 pub use own_password::{ChangePasswordError, PasswordFault};
 pub use password::Passwords;
 pub use provision::{AccountDraft, ProvisionError, Provisioned};

@@ -10,7 +10,7 @@ use qrcode::{Color, QrCode};
 use rand::RngExt;
 use secrecy::{ExposeSecret, SecretString};
 use sluice_model::{AccountId, MfaDeviceName, Principal, UnixMs, UserId};
-use sluice_policy::SystemTask;
+use sluice_policy::{Caller, Credential, SystemTask};
 use sluice_store::{By, Entity, MfaDevice, StoreError};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use totp_rs::{Builder, Secret, Totp};
@@ -141,6 +141,15 @@ fn enrolment(account: AccountId, device: MfaDevice, seed: SecretString) -> Enrol
     Enrolment { device, seed, qr_code_png: qr_code_png.into() }
 }
 
+/// The digest of the console session that makes a device on its own page: the one under the caller's own ID.
+#[must_use]
+pub fn page_session<'a>(caller: &'a Caller, name: &MfaDeviceName) -> Option<&'a str> {
+    match (caller.principal(), caller.credential()) {
+        (Principal::User(_, user), Credential::Console(digest)) if *name == own_device_name(user) => Some(digest),
+        _ => None,
+    }
+}
+
 /// The name of the device that the console makes for a user: no other user's name grants it.
 #[must_use]
 pub fn own_device_name(user: UserId) -> MfaDeviceName {
@@ -148,7 +157,8 @@ pub fn own_device_name(user: UserId) -> MfaDeviceName {
 }
 
 impl Access {
-    /// Makes a device with a new seed, bound to nobody.
+    /// Makes a device with a new seed, bound to nobody; `page` is the [`page_session`] of whoever makes it, and only that session
+    /// is shown the seed again.
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`], [`StoreError::Limit`] at [`MFA_DEVICES_MAX`].
@@ -160,6 +170,7 @@ impl Access {
         by: By<'_>,
         account: AccountId,
         name: &MfaDeviceName,
+        page: Option<&str>,
         now: UnixMs,
     ) -> Result<Enrolment, StoreError> {
         let bytes: [u8; SEED_BYTES] = rand::rng().random();
@@ -172,6 +183,7 @@ impl Access {
             user: None,
             activated: None,
             last_step: 0,
+            page_session: page.unwrap_or_default().to_owned(),
         };
         let mut made = Err(StoreError::SealedBefore);
         for _ in 0..SEALINGS_MAX {
@@ -203,7 +215,7 @@ impl Access {
         now: UnixMs,
     ) -> Result<(), BindError> {
         let step = step_of_two(&self.seed_of(device)?, codes, now).ok_or(BindError::WrongCodes)?;
-        Ok(self.store.bind_mfa_device(by, user, &device.serial, step, now).await?)
+        Ok(self.store.bind_mfa_device(by, user, device, step, now).await?)
     }
 
     /// Takes a code at sign-in, once: whether it is right and was not used before.
@@ -228,8 +240,8 @@ impl Access {
         }
     }
 
-    /// The device that waits to be bound by whoever is signed in: the one under the user's own ID, made when `make` says so and
-    /// there is none.
+    /// The device that waits to be bound in this session: the one under the user's own ID that the session made, or makes now
+    /// when `make` says so. One of another session or of the API is never shown: somebody else may know its seed.
     ///
     /// # Errors
     /// [`BindError`]; [`BindError::Taken`] when it is bound.
@@ -241,17 +253,18 @@ impl Access {
     ) -> Result<Option<Enrolment>, BindError> {
         let Principal::User(account, user) = console.caller.principal() else { return Ok(None) };
         let name = own_device_name(user);
+        let page = page_session(&console.caller, &name);
         match self.store.mfa_device(account, &name).await? {
-            Some(device) if device.user.is_none() => {
+            Some(device) if device.user.is_some() => Err(BindError::Taken),
+            Some(device) if page == Some(device.page_session.as_str()) => {
                 let seed = self.seed_of(&device)?;
                 Ok(Some(enrolment(account, device, seed)))
             }
-            Some(_) => Err(BindError::Taken),
-            None if make => {
+            _ if make => {
                 let by = By::Task(SystemTask::ConsoleSessions);
-                Ok(Some(self.create_mfa_device(by, account, &name, now).await?))
+                Ok(Some(self.create_mfa_device(by, account, &name, page, now).await?))
             }
-            None => Ok(None),
+            _ => Ok(None),
         }
     }
 
@@ -271,8 +284,15 @@ impl Access {
         let (Principal::User(account, user), true) = (principal, console.must_bind_mfa) else {
             return Err(StoreError::NotFound(Entity::MfaDevice).into());
         };
-        let device = self.store.mfa_device(account, &own_device_name(user)).await?;
-        let device = device.ok_or(StoreError::NotFound(Entity::MfaDevice))?;
+        let name = own_device_name(user);
+        let page = page_session(&console.caller, &name);
+        let device = self.store.mfa_device(account, &name).await?;
+        let device = match device {
+            Some(device) if device.user.is_some() => return Err(BindError::Taken),
+            // These are codes of a seed that this session's page shows no more.
+            Some(device) if page == Some(device.page_session.as_str()) => device,
+            _ => return Err(BindError::WrongCodes),
+        };
         let by = By::Task(SystemTask::ConsoleSessions);
         self.bind_mfa_device(by, (account, user, &console.name), &device, codes, now).await?;
         audit::own_sign_in("MFABind", principal, Some(peer.addr), &Arc::clone(&console.name));

@@ -95,7 +95,11 @@ impl Access {
         let credential = Credential::Console(digest.as_str().into());
         self.change_password_of((account, user), &credential, (present, new), now).await?;
         self.refresh(Change::Principal(session.principal)).await;
-        Ok(self.renew_session(token).await?)
+        match self.renew_session(token).await {
+            // Ended meanwhile by another change of the password.
+            Err(StoreError::NotFound(_)) => Err(ChangePasswordError::NoSession),
+            renewed => Ok(renewed?),
+        }
     }
 
     /// Gives a session another token, after its user's password was changed in it.
@@ -122,6 +126,7 @@ impl Access {
     ) -> Result<(), ChangePasswordError> {
         let principal = Principal::User(user.0, user.1);
         let state = self.store.user_login(user.0, user.1).await?.ok_or(ChangePasswordError::NoSession)?;
+        let verified = state.password_hash.clone();
         if !self.verify(principal, Some(state), present.clone(), now).await? {
             return Err(ChangePasswordError::WrongPassword);
         }
@@ -138,7 +143,10 @@ impl Access {
             Credential::Console(digest) => Some(&**digest),
             _ => None,
         };
-        self.store.change_own_password(TASK, user, NewPassword { hash: &hash, now, keep }).await?;
+        // Hashing takes its time: a password that was set meanwhile is not overwritten by whoever knew the one of before.
+        if !self.store.change_own_password(TASK, user, &verified, NewPassword { hash: &hash, now, keep }).await? {
+            return Err(ChangePasswordError::WrongPassword);
+        }
         let name = self.name_of(principal).unwrap_or_default();
         audit::own_sign_in("PasswordModify", principal, None, &name);
         Ok(())

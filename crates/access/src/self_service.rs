@@ -27,7 +27,12 @@ pub(crate) fn policy(account: AccountId, user: (UserId, &str), preference: &Secu
 
 fn document(account: AccountId, (id, name): (UserId, &str), preference: &SecurityPreference) -> Option<String> {
     let user = format!(r#""acs:ram:*:{account}:user/{name}""#);
-    let devices = format!(r#"["acs:ram:*:{account}:mfa/{id}","acs:ram:*:{account}:mfa/{name}"]"#);
+    // A name of digits alone may be another user's ID, and the device of that name is that user's.
+    let devices = if name.bytes().all(|b| b.is_ascii_digit()) {
+        format!(r#""acs:ram:*:{account}:mfa/{id}""#)
+    } else {
+        format!(r#"["acs:ram:*:{account}:mfa/{id}","acs:ram:*:{account}:mfa/{name}"]"#)
+    };
     let allow = |actions: &[&str], resource: &str, condition: &str| {
         let actions: Vec<String> = actions.iter().map(|action| format!(r#""ram:{action}""#)).collect();
         format!(r#"{{"Effect":"Allow","Action":[{}],"Resource":{resource}{condition}}}"#, actions.join(","))
@@ -71,6 +76,18 @@ mod tests {
             };
             let made = policy(account, (user, "a.b_c-d"), &preference);
             assert_eq!(made.is_some(), bits != 0, "{bits}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_may_be_anothers_number_grants_no_device() {
+        let (account, user) = (AccountId::new(AccountId::MIN).unwrap(), UserId::new(UserId::MIN).unwrap());
+        let preference = SecurityPreference { users_manage_mfa_devices: true, ..SecurityPreference::default() };
+        let other = UserId::new(UserId::MIN + 1).unwrap().to_string();
+        for (name, is_granted) in [(other.as_str(), false), ("alice", true)] {
+            let text = document(account, (user, name), &preference).unwrap();
+            assert_eq!(text.contains(&format!("mfa/{name}\"")), is_granted, "{name}");
+            assert!(text.contains(&format!("mfa/{user}\"")), "{name}");
         }
     }
 }

@@ -2,19 +2,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    task::Poll,
 };
 
 use secrecy::{ExposeSecret, SecretString};
 use sluice_access::{
-    Access, AccountDraft, Change, Clock, HALF_SIGN_IN_MS, MFA_TICKET_MS, MasterKey, Peer, SignInError, SignedIn, Visit,
-    random,
+    Access, AccountDraft, BindError, Change, ChangePasswordError, Clock, HALF_SIGN_IN_MS, MFA_TICKET_MS, MasterKey,
+    Peer, SignInError, SignedIn, Visit, own_device_name, random,
 };
 use sluice_model::{AccountId, Principal, SignInSettings, UnixMs, UserId};
-use sluice_policy::SystemTask;
-use sluice_store::{By, LoginProfile, NewUser, Store};
+use sluice_policy::{Credential, SystemTask};
+use sluice_store::{By, LoginProfile, NewPassword, NewUser, Store};
 
 const BY: By<'static> = By::Task(SystemTask::FirstStart);
 const START: UnixMs = UnixMs(1_700_000_000_000);
@@ -99,7 +104,7 @@ impl World {
     /// Binds a device by the codes of before now, so that this step's is not used yet; its seed.
     async fn bind(&self) -> SecretString {
         let now = self.visit().now;
-        let made = self.access.create_mfa_device(BY, self.account, &"phone".parse().unwrap(), now).await.unwrap();
+        let made = self.access.create_mfa_device(BY, self.account, &"phone".parse().unwrap(), None, now).await.unwrap();
         let (first, second) = (code(&made.seed, now, -2), code(&made.seed, now, -1));
         let of = (self.account, self.user, "alice");
         self.access.bind_mfa_device(BY, of, &made.device, [&first, &second], now).await.unwrap();
@@ -196,7 +201,7 @@ async fn a_device_that_must_be_bound_is_asked_of_who_has_none_alone() {
     assert!(console.must_bind_mfa);
     let visit = world.visit();
     let made = world.access.own_enrolment(&console, true, visit.now).await.unwrap().unwrap();
-    let again = world.access.own_enrolment(&console, true, visit.now).await.unwrap().unwrap();
+    let again = world.access.own_enrolment(&console, false, visit.now).await.unwrap().unwrap();
     assert_eq!(made.seed.expose_secret(), again.seed.expose_secret());
     let (first, second) = (code(&made.seed, visit.now, -1), code(&made.seed, visit.now, 0));
     assert!(world.access.bind_as_demanded(&console, visit.peer, [&second, &first], visit.now).await.is_err());
@@ -221,4 +226,153 @@ async fn a_session_lasts_as_long_as_the_preference_says_now_and_ends_from_elsewh
     assert!(world.caller(&token).await.is_none());
     world.set(|all| all.preference.masks = "".parse().unwrap()).await;
     assert!(world.caller(&token).await.is_none(), "it has ended");
+}
+
+impl World {
+    /// An administrator's reset.
+    async fn reset(&self, hash: &str) {
+        let new = NewPassword { hash, now: self.visit().now, keep: None };
+        self.store.update_login_profile(BY, (self.account, self.user, "alice"), (None, None), Some(new)).await.unwrap();
+    }
+
+    async fn hash(&self) -> String {
+        self.store.user_login(self.account, self.user).await.unwrap().unwrap().password_hash
+    }
+
+    /// Begins a reset after every number of steps that `late` may have made, each time of a new one: whichever point it had
+    /// come to, `holds` of what became of it. Ends when it was over before the reset.
+    async fn resets_in_the_midst_of<T>(&self, late: impl AsyncFn() -> T, holds: impl AsyncFn(T)) {
+        let (before, reset) =
+            (self.hash().await, self.access.passwords().hash("set-by-the-administrator".into()).await);
+        for steps in 0.. {
+            let mut late = pin!(late());
+            let mut left = steps;
+            let early = poll_fn(|context| match left {
+                0 => Poll::Ready(None),
+                _ => {
+                    left -= 1;
+                    late.as_mut().poll(context).map(Some)
+                }
+            });
+            let early = early.await;
+            let is_over = early.is_some();
+            let result = match early {
+                Some(result) => {
+                    self.reset(&reset).await;
+                    result
+                }
+                // It goes on at once: where it has begun to write, the reset waits for it.
+                None => tokio::join!(biased; self.reset(&reset), late).1,
+            };
+            assert_eq!(self.hash().await, reset, "after {steps} steps");
+            holds(result).await;
+            self.reset(&before).await;
+            self.pass(STEP_MS);
+            if is_over {
+                assert!(steps > 1);
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reset_wins_over_whoever_knew_the_password_of_before_and_was_at_work() {
+    let world = World::new(PLAIN).await;
+    let (of, api) = ((world.account, world.user), Credential::Console("no session".into()));
+    let change = async || {
+        let passwords = (PASSWORD.into(), "set-by-a-thief".into());
+        world.access.change_password_of(of, &api, passwords, world.visit().now).await
+    };
+    world
+        .resets_in_the_midst_of(change, async |changed| {
+            assert!(matches!(changed, Ok(()) | Err(ChangePasswordError::WrongPassword)));
+        })
+        .await;
+    let dead =
+        async |session: &SecretString| assert!(world.caller(session).await.is_none(), "a session outlives the reset");
+    world
+        .resets_in_the_midst_of(
+            async || world.sign_in(None).await,
+            async |signed_in| match signed_in {
+                Ok(SignedIn::Session(token)) => dead(&token).await,
+                Ok(SignedIn::NeedsCode(_)) => panic!("there is no device"),
+                Err(error) => assert!(matches!(error, SignInError::Refused)),
+            },
+        )
+        .await;
+    let seed = world.bind().await;
+    world
+        .resets_in_the_midst_of(
+            async || world.sign_in(None).await,
+            async |signed_in| match signed_in {
+                Ok(SignedIn::NeedsCode(half)) => {
+                    let waits = world.access.waits_for_code(half.expose_secret(), world.visit().now).await.unwrap();
+                    assert!(waits.is_none(), "half a sign-in outlives the reset");
+                }
+                Ok(SignedIn::Session(_)) => panic!("a code is asked"),
+                Err(error) => assert!(matches!(error, SignInError::Refused)),
+            },
+        )
+        .await;
+    world
+        .resets_in_the_midst_of(
+            async || match world.sign_in(None).await {
+                Ok(SignedIn::NeedsCode(half)) => {
+                    let (half, now) = (half.expose_secret(), code(&seed, world.visit().now, 0));
+                    Some(world.access.sign_in_with_code(half, &now, false, &world.visit()).await)
+                }
+                _ => None,
+            },
+            async |entered| match entered {
+                Some(Ok(entered)) => dead(&entered.session).await,
+                Some(Err(error)) => assert!(matches!(error, SignInError::Refused | SignInError::Over)),
+                None => {}
+            },
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_password_that_expires_while_its_code_is_awaited_opens_nothing() {
+    let world = World::new(PLAIN).await;
+    let seed = world.bind().await;
+    world.set(|all| (all.password.age_days_max, all.password.hard_expiry) = (1, true)).await;
+    world.pass(DAY_MS - STEP_MS);
+    let half = world.half().await;
+    world.pass(STEP_MS);
+    let late = world.access.sign_in_with_code(&half, &code(&seed, world.visit().now, 0), false, &world.visit()).await;
+    assert!(matches!(late, Err(SignInError::Refused)));
+}
+
+#[tokio::test]
+async fn nobody_binds_a_seed_that_another_session_the_api_or_the_password_of_before_has_shown() {
+    let world = World::new(LoginProfile { mfa_bind_required: true, ..PLAIN }).await;
+    let now = world.visit().now;
+    let by_api =
+        world.access.create_mfa_device(BY, world.account, &own_device_name(world.user), None, now).await.unwrap();
+    let (thief, owner) = (world.session().await, world.session().await);
+    let (thief, owner) = (world.caller(&thief).await.unwrap(), world.caller(&owner).await.unwrap());
+    let seed = async |console| world.access.own_enrolment(console, true, now).await.unwrap().unwrap().seed;
+    let bind = async |console: &sluice_access::ConsoleCaller, seed: &SecretString| {
+        let (first, second) = (code(seed, now, -1), code(seed, now, 0));
+        world.access.bind_as_demanded(console, world.visit().peer, [&first, &second], now).await
+    };
+    assert!(matches!(bind(&thief, &by_api.seed).await, Err(BindError::WrongCodes)));
+    let known = seed(&thief).await;
+    let own = seed(&owner).await;
+    for (one, other) in [(&by_api.seed, &known), (&by_api.seed, &own), (&known, &own)] {
+        assert_ne!(one.expose_secret(), other.expose_secret());
+    }
+    // Neither in the thief's session nor in the owner's.
+    assert!(matches!(bind(&thief, &known).await, Err(BindError::WrongCodes)));
+    assert!(matches!(bind(&owner, &known).await, Err(BindError::WrongCodes)));
+    assert!(world.access.own_enrolment(&thief, false, now).await.unwrap().is_none());
+    bind(&owner, &own).await.unwrap();
+    let of = (world.account, world.user, "alice");
+    world.store.unbind_mfa_device(BY, of).await.unwrap();
+    assert_ne!(seed(&owner).await.expose_secret(), own.expose_secret());
+    world.reset(&world.hash().await).await;
+    let dropped = world.store.mfa_device(world.account, &own_device_name(world.user)).await.unwrap();
+    assert!(dropped.is_none(), "a seed outlives the password of whoever saw it");
 }

@@ -26,6 +26,7 @@ CREATE TABLE mfa_devices (
   user_id BIGINT NOT NULL,
   activated BIGINT NOT NULL,
   last_step BIGINT NOT NULL,
+  page_session {name} NOT NULL,
   UNIQUE (account_id, name)
 );
 CREATE UNIQUE INDEX mfa_devices_by_user ON mfa_devices (account_id, user_id) WHERE user_id <> 0;

@@ -30,14 +30,23 @@ pub struct ConsoleSession {
 }
 
 impl Store {
-    /// Keeps a new session; those of anybody that are past their end go.
+    /// Keeps a new session; those of anybody that are past their end go. `false`, and there is no session, when the principal's
+    /// password is not the one of the hash `verified` any more.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn create_console_session(&self, task: SystemTask, new: &ConsoleSession) -> Result<(), StoreError> {
+    pub async fn create_console_session(
+        &self,
+        task: SystemTask,
+        new: &ConsoleSession,
+        verified: &str,
+    ) -> Result<bool, StoreError> {
         tracing::debug!(task = task.as_str(), principal = %new.principal, "a console session begins");
         let account = new.principal.account();
         let mut write = self.write(account).await?;
+        if !write.is_password_still(new.principal, verified).await? {
+            return Ok(false);
+        }
         write.run("DELETE FROM console_sessions WHERE expires <= $1", &[new.created.into()]).await?;
         write
             .insert(
@@ -57,7 +66,8 @@ impl Store {
                 Entity::LoginProfile,
             )
             .await?;
-        write.commit_unseen().await
+        write.commit_unseen().await?;
+        Ok(true)
     }
 
     /// The session of this digest, unless it is past its end.

@@ -68,7 +68,7 @@ pub use policies::{CustomPolicy, PolicyVersionRow, VERSIONS_PER_POLICY_MAX};
 pub use refusals::{HeldBy, Refusal, RefusedBy};
 pub use roles::{Role, RoleChange, RoleKind};
 pub use sealed::{Resealed, Resealing, SEALED_COLUMNS, SealedColumn};
-pub use second_factors::MfaTicket;
+pub use second_factors::{HALF_SIGN_INS_MAX, MfaTicket};
 pub use seen::{SEEN_PER_HOUR_MAX, SeenDecision, SeenOutcome};
 pub use shared::{Listener, News, SharedChanges, Written};
 pub use tags::{TagFilter, TagOfEntity, TaggedKind};

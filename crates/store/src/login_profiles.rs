@@ -93,7 +93,16 @@ impl Write {
         self.run(sql, &[new.hash.into(), new.now.into(), account.into(), number.into()]).await?;
         let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2 AND digest <> $3";
         self.run(sql, &[account.into(), number.into(), new.keep.unwrap_or_default().into()]).await?;
-        self.forget_second_factors(account, number).await
+        self.forget_second_factors(account, number).await?;
+        self.forget_pending_device(account, number).await
+    }
+
+    /// Whether the hash that a password was verified against is the principal's still; it stays so until the commit.
+    pub(crate) async fn is_password_still(&mut self, principal: Principal, verified: &str) -> Result<bool, StoreError> {
+        let (table, row) = login_row(principal);
+        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE password_hash = $1 AND {row}");
+        let binds = [verified.into(), principal.account().into(), user_number(principal).into()];
+        Ok(self.count(&sql, &binds).await? == 1)
     }
 }
 
@@ -209,26 +218,30 @@ impl Store {
     }
 
     /// Changes a user's password at its own wish; it need not be changed again, and its console sessions end but the one
-    /// from which it was done.
+    /// from which it was done. `false`, and nothing is changed, when the present password is not the one of the hash `verified`
+    /// any more: what was set or taken away meanwhile wins.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
+    /// [`StoreError`].
     pub async fn change_own_password(
         &self,
         task: SystemTask,
         user: (AccountId, UserId),
+        verified: &str,
         password: NewPassword<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let principal = Principal::User(user.0, user.1);
         tracing::debug!(task = task.as_str(), %principal, "a user changes its own password");
         let mut write = self.write(user.0).await?;
-        let sql = "UPDATE login_profiles SET password_reset_required = 0 WHERE account_id = $1 AND user_id = $2";
+        let sql = "UPDATE login_profiles SET password_reset_required = 0 \
+                   WHERE account_id = $1 AND user_id = $2 AND password_hash = $3";
         let number = user_number(principal);
-        if write.run(sql, &[user.0.into(), number.into()]).await? == 0 {
-            return Err(StoreError::NotFound(Entity::LoginProfile));
+        if write.run(sql, &[user.0.into(), number.into(), verified.into()]).await? == 0 {
+            return Ok(false);
         }
         write.replace_password((user.0, number), password).await?;
-        write.commit(Change::Principal(principal)).await
+        write.commit(Change::Principal(principal)).await?;
+        Ok(true)
     }
 
     /// Takes the console sign-in away, with its sessions.
@@ -250,6 +263,7 @@ impl Store {
             write.run(&sql, &binds).await?;
         }
         write.forget_second_factors(account, number).await?;
+        write.forget_pending_device(account, number).await?;
         write.commit(Change::Principal(Principal::User(account, id))).await
     }
 

@@ -24,6 +24,8 @@ pub struct MfaDevice {
     pub activated: Option<UnixMs>,
     /// The step of 30 seconds of the last code that was taken; none of before it is taken again.
     pub last_step: i64,
+    /// The digest of the console session on whose page it waits to be bound; empty of any other.
+    pub page_session: String,
 }
 
 /// Who has a device, as a list shows it.
@@ -37,7 +39,7 @@ pub struct MfaUser {
     pub display_name: String,
 }
 
-const COLUMNS: &str = "serial, name, sealed_seed, user_id, activated, last_step";
+const COLUMNS: &str = "serial, name, sealed_seed, user_id, activated, last_step, page_session";
 
 fn device(columns: &Columns<'_>) -> Result<MfaDevice, StoreError> {
     let user = if columns.integer("user_id")? == 0 { None } else { Some(columns.user("user_id")?) };
@@ -48,11 +50,13 @@ fn device(columns: &Columns<'_>) -> Result<MfaDevice, StoreError> {
         user,
         activated: columns.time_if_any("activated")?,
         last_step: columns.integer("last_step")?,
+        page_session: columns.text("page_session")?,
     })
 }
 
 impl Store {
-    /// Keeps a new device, bound to nobody.
+    /// Keeps a new device, bound to nobody. One of a console session's page takes the place of whatever waits unbound under its
+    /// name: nobody binds a seed that another session or the API has shown.
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`], [`StoreError::Limit`] at `most` in the account, [`StoreError::SealedBefore`].
@@ -66,6 +70,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         by.check(account, &Target::MfaDevice(new.name.as_str()))?;
         let mut write = self.write(account).await?;
+        if !new.page_session.is_empty() {
+            let sql = "DELETE FROM mfa_devices WHERE account_id = $1 AND name = $2 AND user_id = 0";
+            write.run(sql, &[account.into(), new.name.as_str().into()]).await?;
+        }
         let taken = "SELECT COUNT(*) AS n FROM mfa_devices WHERE serial = $1";
         if write.count(taken, &[new.serial.as_str().into()]).await? > 0 {
             return Err(StoreError::AlreadyExists(Entity::MfaDevice));
@@ -75,10 +83,11 @@ impl Store {
             return Err(StoreError::Limit(Entity::MfaDevice));
         }
         write.expect_sealed_now(&new.sealed_seed).await?;
-        let sql = "INSERT INTO mfa_devices (serial, account_id, name, sealed_seed, created, user_id, activated, last_step) \
-                   VALUES ($1, $2, $3, $4, $5, 0, 0, 0)";
+        let sql = "INSERT INTO mfa_devices (serial, account_id, name, sealed_seed, created, user_id, activated, last_step, \
+                   page_session) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6)";
         let (serial, name, sealed) = (new.serial.as_str(), new.name.as_str(), new.sealed_seed.as_str());
-        let binds = [serial.into(), account.into(), name.into(), sealed.into(), created.into()];
+        let page = new.page_session.as_str();
+        let binds = [serial.into(), account.into(), name.into(), sealed.into(), created.into(), page.into()];
         write.insert(sql, &binds, Entity::MfaDevice).await?;
         write.commit_unseen().await
     }
@@ -109,7 +118,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn mfa_devices(&self, account: AccountId) -> Result<Vec<(MfaDevice, Option<MfaUser>)>, StoreError> {
-        let sql = "SELECT d.serial, d.name, d.sealed_seed, d.user_id, d.activated, d.last_step, \
+        let sql = "SELECT d.serial, d.name, d.sealed_seed, d.user_id, d.activated, d.last_step, d.page_session, \
                    COALESCE(u.name, '') AS user_name, COALESCE(u.display_name, '') AS display_name \
                    FROM mfa_devices d LEFT JOIN users u ON u.account_id = d.account_id AND u.user_id = d.user_id \
                    WHERE d.account_id = $1 ORDER BY d.name";
@@ -153,16 +162,16 @@ impl Store {
         write.commit_unseen().await
     }
 
-    /// Binds a device to a user; `step` is that of the later of the two codes that proved it.
+    /// Binds a device to a user; `step` is that of the later of the two codes that proved the seed that `device` holds.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] of user or device, [`StoreError::AlreadyExists`]: of the user's binding, of the device's, and of
-    /// the code.
+    /// the code, also when the device has another seed by now.
     pub async fn bind_mfa_device(
         &self,
         by: By<'_>,
         (account, id, user_name): (AccountId, UserId, &str),
-        serial: &str,
+        device: &MfaDevice,
         step: i64,
         now: UnixMs,
     ) -> Result<(), StoreError> {
@@ -174,17 +183,19 @@ impl Store {
         if write.count(has, &[account.into(), number.into()]).await? > 0 {
             return Err(StoreError::AlreadyExists(Entity::MfaBinding));
         }
-        let sql = "SELECT user_id, last_step FROM mfa_devices WHERE account_id = $1 AND serial = $2";
+        let serial = device.serial.as_str();
+        let sql = "SELECT user_id, last_step, sealed_seed FROM mfa_devices WHERE account_id = $1 AND serial = $2";
         let row = write.one(sql, &[account.into(), serial.into()]).await?;
         let row = row.ok_or(StoreError::NotFound(Entity::MfaDevice))?;
         let columns = Columns { row: &row, table: "mfa_devices" };
         if columns.integer("user_id")? != 0 {
             return Err(StoreError::AlreadyExists(Entity::MfaDeviceBinding));
         }
-        if columns.integer("last_step")? >= step {
+        if columns.integer("last_step")? >= step || columns.text("sealed_seed")? != device.sealed_seed {
             return Err(StoreError::AlreadyExists(Entity::MfaCode));
         }
-        let sql = "UPDATE mfa_devices SET user_id = $1, activated = $2, last_step = $3 WHERE serial = $4";
+        let sql =
+            "UPDATE mfa_devices SET user_id = $1, activated = $2, last_step = $3, page_session = '' WHERE serial = $4";
         write.run(sql, &[number.into(), now.into(), step.into(), serial.into()]).await?;
         write.commit_unseen().await
     }

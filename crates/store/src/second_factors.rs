@@ -10,6 +10,9 @@ use crate::{
     write::Write,
 };
 
+/// Sign-ins of a user that wait for a code at once: the oldest goes for a new one.
+pub const HALF_SIGN_INS_MAX: i64 = 5;
+
 /// A machine that is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MfaTicket {
@@ -32,10 +35,19 @@ impl Write {
         }
         Ok(())
     }
+
+    /// Deletes the device that waits on a page of the console to be bound by this user: its seed was shown to whoever had the
+    /// password of before. Its name is the user's number.
+    pub(crate) async fn forget_pending_device(&mut self, account: AccountId, number: i64) -> Result<(), StoreError> {
+        let sql = "DELETE FROM mfa_devices WHERE account_id = $1 AND name = $2 AND user_id = 0 AND page_session <> ''";
+        self.run(sql, &[account.into(), number.to_string().as_str().into()]).await.map(drop)
+    }
 }
 
 impl Store {
-    /// Keeps that a user's password was right and a code is to come; those of anybody that are past their end go.
+    /// Keeps that a user's password was right and a code is to come; those of anybody that are past their end go, and the
+    /// user's oldest beyond [`HALF_SIGN_INS_MAX`]. `false`, and none waits, when the password is not the one of the hash
+    /// `verified` any more.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -44,16 +56,25 @@ impl Store {
         task: SystemTask,
         digest: &str,
         (account, user): (AccountId, UserId),
+        verified: &str,
         (now, expires): (UnixMs, UnixMs),
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let principal = Principal::User(account, user);
         tracing::debug!(task = task.as_str(), %principal, "a sign-in waits for its code");
         let mut write = self.write(account).await?;
+        if !write.is_password_still(principal, verified).await? {
+            return Ok(false);
+        }
         write.run("DELETE FROM half_sign_ins WHERE expires <= $1", &[now.into()]).await?;
+        let sql = "DELETE FROM half_sign_ins WHERE account_id = $1 AND user_id = $2 AND digest NOT IN (SELECT digest \
+                   FROM half_sign_ins WHERE account_id = $1 AND user_id = $2 ORDER BY expires DESC, digest LIMIT $3)";
+        let others = HALF_SIGN_INS_MAX - 1;
+        write.run(sql, &[account.into(), user_number(principal).into(), others.into()]).await?;
         let sql = "INSERT INTO half_sign_ins (digest, account_id, user_id, expires) VALUES ($1, $2, $3, $4)";
         let binds = [digest.into(), account.into(), user_number(principal).into(), expires.into()];
         write.insert(sql, &binds, Entity::LoginProfile).await?;
-        write.commit_unseen().await
+        write.commit_unseen().await?;
+        Ok(true)
     }
 
     /// Whose sign-in waits for a code under this digest.

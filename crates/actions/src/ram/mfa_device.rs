@@ -8,7 +8,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use sluice_access::{BindError, Enrolment, audit_own_sign_in, is_code};
+use sluice_access::{BindError, Enrolment, audit_own_sign_in, is_code, page_session};
 use sluice_model::{AccountId, Action, MfaDeviceName, Principal, RamEntity, Resource, UserName};
 use sluice_store::{By, MfaDevice, MfaUser};
 
@@ -113,7 +113,8 @@ impl Act for CreateVirtualMfaDevice {
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<CreatedMfaDevice, ActionError> {
         let by = By::Permit(granted.permit()?);
-        let made = context.access().create_mfa_device(by, context.account(), &self.name, context.now).await?;
+        let page = page_session(&context.caller, &self.name);
+        let made = context.access().create_mfa_device(by, context.account(), &self.name, page, context.now).await?;
         let Enrolment { device, seed, qr_code_png } = made;
         let shown = |text: &SecretString| text.expose_secret().to_owned();
         let device = NewMfaDevice {

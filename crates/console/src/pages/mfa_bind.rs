@@ -122,11 +122,20 @@ enum NotBound {
 }
 
 async fn bind_as_wanted(
+    services: &Services,
     session: &AnySession,
     context: &ActionContext,
     (account, user): (AccountId, UserId),
     codes: [String; 2],
 ) -> Result<(), NotBound> {
+    let access = &services.access;
+    match access.own_enrolment(&session.console, false, access.clock().now()).await {
+        Ok(Some(_)) => {}
+        // The page shows another seed by now: these are codes of nothing that waits in this session.
+        Ok(None) => return Err(NotBound::WrongCodes),
+        Err(BindError::Taken) => return Err(NotBound::Other(respond::see_other("/console/security"))),
+        Err(error) => return Err(NotBound::Other(respond::failed(&error))),
+    }
     let Ok(name) = session.console.name.parse() else { return Err(NotBound::Other(respond::not_found())) };
     let bind = BindMfaDevice { name, serial: SerialNumber::new(account, own_device_name(user)), codes };
     match call(context, bind).await {
@@ -160,7 +169,7 @@ pub(crate) async fn submit(
             Err(error) => Err(NotBound::Other(respond::failed(&error))),
         }
     } else {
-        bind_as_wanted(&session, &session.context(&services), user, codes).await
+        bind_as_wanted(&services, &session, &session.context(&services), user, codes).await
     };
     match bound {
         Ok(()) => match services.access.note_mfa_bound(&session.token).await {

@@ -34,7 +34,7 @@ async fn sign_in(store: &Store, principal: Principal, digest: &str) {
         created: NOW,
         expires: UnixMs(NOW.0 + 1_000),
     };
-    store.create_console_session(ConsoleSessions, &session).await.unwrap();
+    assert!(store.create_console_session(ConsoleSessions, &session, "hash").await.unwrap());
 }
 
 pub(crate) async fn reset_root_leaves_the_users_as_they_are(store: Store) {
@@ -43,6 +43,8 @@ pub(crate) async fn reset_root_leaves_the_users_as_they_are(store: Store) {
     new_user(&store, account, 1, "alice").await;
     key(&store, root, None, "LTAIsecond").await;
     key(&store, alice, Some("alice"), "LTAIalice").await;
+    let profile = LoginProfile { password_reset_required: false, mfa_bind_required: false, created: NOW };
+    store.create_login_profile(BY, (account, user_id(1), "alice"), &profile, "hash").await.unwrap();
     sign_in(&store, root, "root").await;
     sign_in(&store, alice, "alice").await;
     store.record_sign_in_failure(ConsoleSessions, root, 1, UnixMs(9_999)).await.unwrap();

@@ -1,7 +1,8 @@
 use sluice_model::{Principal, UnixMs};
 use sluice_policy::SystemTask::ConsoleSessions;
 use sluice_store::{
-    ConsoleSession, Entity, LoginProfile, MfaDevice, MfaTicket, NewPassword, PASSWORDS_KEPT_MAX, Store, StoreError,
+    ConsoleSession, Entity, HALF_SIGN_INS_MAX, LoginProfile, MfaDevice, MfaTicket, NewPassword, PASSWORDS_KEPT_MAX,
+    Store, StoreError,
 };
 
 use super::{BY, NOW, new_account, new_user, user, user_id};
@@ -45,7 +46,11 @@ async fn begin(store: &Store, who: Principal, digest: &str) {
         created: NOW,
         expires: UnixMs(NOW.0 + 100),
     };
-    store.create_console_session(ConsoleSessions, &session).await.unwrap();
+    let verified = match who {
+        Principal::User(account, user) => store.user_login(account, user).await.unwrap().unwrap().password_hash,
+        _ => "hash".to_owned(),
+    };
+    assert!(store.create_console_session(ConsoleSessions, &session, &verified).await.unwrap());
 }
 
 pub(crate) async fn a_session_ends_with_its_time_its_password_and_its_profile(store: Store) {
@@ -57,7 +62,7 @@ pub(crate) async fn a_session_ends_with_its_time_its_password_and_its_profile(st
     let found = store.console_session("time", UnixMs(NOW.0 + 99)).await.unwrap().unwrap();
     assert_eq!(found.principal, who);
     assert!(store.console_session("time", UnixMs(NOW.0 + 100)).await.unwrap().is_none());
-    store.change_own_password(ConsoleSessions, (account, user_id(1)), NEW).await.unwrap();
+    assert!(store.change_own_password(ConsoleSessions, (account, user_id(1)), "hash", NEW).await.unwrap());
     assert!(store.console_session("time", NOW).await.unwrap().is_none());
     begin(&store, who, "profile").await;
     begin(&store, Principal::Account(account), "root").await;
@@ -78,7 +83,8 @@ pub(crate) async fn the_passwords_of_before_are_kept_up_to_their_limit(store: St
     for n in 1..=30 {
         let hash = n.to_string();
         let password = NewPassword { hash: &hash, now: UnixMs(n), keep: None };
-        store.change_own_password(ConsoleSessions, (account, user_id(1)), password).await.unwrap();
+        let verified = (n - 1).to_string();
+        assert!(store.change_own_password(ConsoleSessions, (account, user_id(1)), &verified, password).await.unwrap());
     }
     let kept = store.passwords(account, user_id(1), PASSWORDS_KEPT_MAX).await.unwrap();
     let expected: Vec<String> = (7..=30).rev().map(|n| n.to_string()).collect();
@@ -118,6 +124,7 @@ fn device(account: sluice_model::AccountId, name: &str) -> MfaDevice {
         user: None,
         activated: None,
         last_step: 0,
+        page_session: String::new(),
     }
 }
 
@@ -135,9 +142,9 @@ pub(crate) async fn a_device_is_one_users_and_a_code_is_taken_once(store: Store)
     let third = store.create_mfa_device(BY, account, &device(account, "three"), NOW, 2).await;
     assert!(matches!(third, Err(StoreError::Limit(Entity::MfaDevice))));
     let (u, v) = ((account, user_id(1), "u"), (account, user_id(2), "v"));
-    store.bind_mfa_device(BY, u, &one.serial, 7, NOW).await.unwrap();
-    for (who, serial, entity) in [(u, &two.serial, Entity::MfaBinding), (v, &one.serial, Entity::MfaDeviceBinding)] {
-        let refused = store.bind_mfa_device(BY, who, serial, 9, NOW).await;
+    store.bind_mfa_device(BY, u, &one, 7, NOW).await.unwrap();
+    for (who, device, entity) in [(u, &two, Entity::MfaBinding), (v, &one, Entity::MfaDeviceBinding)] {
+        let refused = store.bind_mfa_device(BY, who, device, 9, NOW).await;
         assert!(matches!(refused, Err(StoreError::AlreadyExists(found)) if found == entity), "{entity:?}");
     }
     let take = async |who: (_, _, &str), step| {
@@ -157,7 +164,9 @@ pub(crate) async fn a_device_is_one_users_and_a_code_is_taken_once(store: Store)
         expires: UnixMs(NOW.0 + 9),
     };
     store.create_mfa_ticket(ConsoleSessions, &ticket, NOW).await.unwrap();
-    store.create_half_sign_in(ConsoleSessions, "half", (account, user_id(1)), (NOW, UnixMs(NOW.0 + 9))).await.unwrap();
+    store.create_login_profile(BY, u, &PROFILE, "hash").await.unwrap();
+    let times = (NOW, UnixMs(NOW.0 + 9));
+    assert!(store.create_half_sign_in(ConsoleSessions, "half", ticket.user, "hash", times).await.unwrap());
     let remembered = async |now| store.has_mfa_ticket("ticket", ticket.user, &ticket.serial, now).await.unwrap();
     assert!(remembered(NOW).await && !remembered(ticket.expires).await);
     assert_eq!(store.half_sign_in("half", NOW).await.unwrap(), Some(ticket.user));
@@ -166,11 +175,100 @@ pub(crate) async fn a_device_is_one_users_and_a_code_is_taken_once(store: Store)
     let unbound = store.unbind_mfa_device(BY, u).await;
     assert!(matches!(unbound, Err(StoreError::NotFound(Entity::MfaBinding))));
     // A code of before the unbinding binds nothing again.
-    let replayed = store.bind_mfa_device(BY, v, &one.serial, 8, NOW).await;
+    let replayed = store.bind_mfa_device(BY, v, &one, 8, NOW).await;
     assert!(matches!(replayed, Err(StoreError::AlreadyExists(Entity::MfaCode))));
     store.delete_mfa_device(BY, account, &one.name).await.unwrap();
     let gone = store.delete_mfa_device(BY, account, &one.name).await;
     assert!(matches!(gone, Err(StoreError::NotFound(Entity::MfaDevice))));
+}
+
+pub(crate) async fn what_a_password_proved_is_void_once_it_is_another(store: Store) {
+    let account = new_account(&store, 1).await;
+    new_user(&store, account, 1, "u").await;
+    let (who, of, id) = (user(account, 1), (account, user_id(1), "u"), (account, user_id(1)));
+    store.create_login_profile(BY, of, &PROFILE, "verified").await.unwrap();
+    let reset = NewPassword { hash: "reset", now: NOW, keep: None };
+    store.update_login_profile(BY, of, (Some(true), None), Some(reset)).await.unwrap();
+    let times = (NOW, UnixMs(NOW.0 + 100));
+    let session = |digest: &str, principal| ConsoleSession {
+        digest: digest.into(),
+        principal,
+        csrf: "csrf".into(),
+        must_change_password: false,
+        must_bind_mfa: false,
+        mfa_present: false,
+        created: NOW,
+        expires: times.1,
+    };
+    let void = async |store: &Store| {
+        assert!(!store.change_own_password(ConsoleSessions, id, "verified", NEW).await.unwrap());
+        assert!(!store.create_half_sign_in(ConsoleSessions, "half", id, "verified", times).await.unwrap());
+        assert!(store.half_sign_in("half", NOW).await.unwrap().is_none());
+        for who in [who, Principal::Account(account)] {
+            let begun = store.create_console_session(ConsoleSessions, &session("late", who), "verified").await.unwrap();
+            assert!(!begun && store.console_session("late", NOW).await.unwrap().is_none(), "{who}");
+        }
+    };
+    void(&store).await;
+    let state = store.user_login(account, user_id(1)).await.unwrap().unwrap();
+    assert_eq!((state.password_hash.as_str(), state.password_reset_required), ("reset", true));
+    assert!(store.create_half_sign_in(ConsoleSessions, "half", id, "reset", times).await.unwrap());
+    for (who, hash) in [(who, "reset"), (Principal::Account(account), "hash")] {
+        assert!(store.create_console_session(ConsoleSessions, &session(hash, who), hash).await.unwrap());
+    }
+    store.delete_login_profile(BY, of).await.unwrap();
+    void(&store).await;
+}
+
+pub(crate) async fn few_sign_ins_of_a_user_wait_at_once(store: Store) {
+    let account = new_account(&store, 1).await;
+    for (n, name) in [(1, "u"), (2, "v")] {
+        new_user(&store, account, n, name).await;
+        store.create_login_profile(BY, (account, user_id(n), name), &PROFILE, "hash").await.unwrap();
+    }
+    let wait = async |digest: &str, n, until| {
+        let times = (NOW, UnixMs(until));
+        assert!(
+            store.create_half_sign_in(ConsoleSessions, digest, (account, user_id(n)), "hash", times).await.unwrap()
+        );
+    };
+    wait("other", 2, NOW.0 + 1).await;
+    for n in 1..=HALF_SIGN_INS_MAX + 1 {
+        wait(&n.to_string(), 1, NOW.0 + 1 + n).await;
+    }
+    let waits = async |digest: &str| store.half_sign_in(digest, NOW).await.unwrap().is_some();
+    assert!(!waits("1").await && waits("2").await && waits(&(HALF_SIGN_INS_MAX + 1).to_string()).await);
+    assert!(waits("other").await);
+}
+
+pub(crate) async fn a_device_on_a_page_gives_way_to_the_next_and_ends_with_the_password(store: Store) {
+    let account = new_account(&store, 1).await;
+    new_user(&store, account, 1, "u").await;
+    let of = (account, user_id(1), "u");
+    store.create_login_profile(BY, of, &PROFILE, "hash").await.unwrap();
+    let name = user_id(1).to_string();
+    let by_api = device(account, &name);
+    let on_page = |seed: &str| MfaDevice { sealed_seed: seed.into(), page_session: seed.into(), ..by_api.clone() };
+    let (first, second) = (on_page("first"), on_page("second"));
+    for made in [&by_api, &first, &second] {
+        store.create_mfa_device(BY, account, made, NOW, 1).await.unwrap();
+    }
+    let again = store.create_mfa_device(BY, account, &by_api, NOW, 2).await;
+    assert!(matches!(again, Err(StoreError::AlreadyExists(Entity::MfaDevice))));
+    // Two codes of the first seed do not bind the second.
+    let other_seed = store.bind_mfa_device(BY, of, &first, 7, NOW).await;
+    assert!(matches!(other_seed, Err(StoreError::AlreadyExists(Entity::MfaCode))));
+    store.update_login_profile(BY, of, (None, None), Some(NEW)).await.unwrap();
+    assert!(store.mfa_device(account, &by_api.name).await.unwrap().is_none());
+    store.create_mfa_device(BY, account, &second, NOW, 1).await.unwrap();
+    store.delete_login_profile(BY, of).await.unwrap();
+    assert!(store.mfa_device(account, &by_api.name).await.unwrap().is_none());
+    store.create_mfa_device(BY, account, &second, NOW, 1).await.unwrap();
+    store.bind_mfa_device(BY, of, &second, 7, NOW).await.unwrap();
+    let bound = store.create_mfa_device(BY, account, &first, NOW, 2).await;
+    assert!(matches!(bound, Err(StoreError::AlreadyExists(Entity::MfaDevice))));
+    store.unbind_mfa_device(BY, of).await.unwrap();
+    assert_eq!(store.mfa_device(account, &by_api.name).await.unwrap().unwrap().page_session, "");
 }
 
 pub(crate) async fn settings_keep_what_a_change_leaves_alone(store: Store) {
