@@ -126,6 +126,10 @@ impl Anonymous for AssumeRoleWithSAML {
 
     async fn run(self, context: &AnonymousContext) -> Result<AssumedWithSaml, ActionError> {
         let (services, now) = (&context.services, context.now);
+        // Nobody comes into an account that is out of force, and nobody by it.
+        if [self.account, self.role.account].into_iter().any(|account| services.access.is_disabled(account)) {
+            return Err(Code::NotTrusted.into());
+        }
         let found = services.store.identity_provider(self.account, false, &self.provider).await?;
         let Some(ProviderKind::Saml { metadata }) = found.map(|provider| provider.kind) else {
             return Err(Code::NoSamlProvider.into());
@@ -151,8 +155,8 @@ impl Anonymous for AssumeRoleWithSAML {
         let conditions = Context::at(now).with("saml:recipient", &[&claims.recipient]);
         let role = (self.role.account, self.role.name.as_str());
         let assumption = services.authority.assume_federated(&who, role, &conditions);
-        let assumption =
-            assumption.map_err(|reason| gate::refuse_federated(context, &Self::ROW, &who, role, &reason))?;
+        let assumption = assumption
+            .map_err(|reason| gate::refuse_federated(context, &Self::ROW, &who, role, &reason, &conditions))?;
         let wish = SessionWish { seconds: self.seconds(&claims, now)?, ..self.wish };
         let assumed = open(services, assumption, name, wish, None, now)?;
         let SamlClaims { issuer, subject, subject_type, recipient, .. } = claims;
