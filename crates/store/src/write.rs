@@ -11,6 +11,9 @@ use crate::{
     own_changes::OwnChanges,
 };
 
+/// The place of a transaction's change among those of its revision: it has one.
+const PLACE: i64 = 0;
+
 /// One transaction. Dropped without [`commit`](Self::commit), it leaves nothing.
 pub(crate) struct Write {
     transaction: Transaction<'static, Any>,
@@ -18,12 +21,11 @@ pub(crate) struct Write {
     own: Option<Arc<OwnChanges>>,
     /// The account's own count of its writes, taken under its row's lock: without a gap and in the order of commits.
     pub(crate) revision: i64,
-    changes: Vec<Change>,
 }
 
 impl Write {
     pub(crate) fn new(transaction: Transaction<'static, Any>, own: Option<Arc<OwnChanges>>) -> Self {
-        Self { transaction, own, revision: 0, changes: Vec::new() }
+        Self { transaction, own, revision: 0 }
     }
 
     fn wait(&self) -> Option<Duration> {
@@ -86,16 +88,9 @@ impl Write {
         if found == 0 { Err(StoreError::NotFound(Entity::User)) } else { Ok(()) }
     }
 
-    /// Something else that this transaction changes, besides what it commits with.
-    #[expect(dead_code, reason = "no write changes two things yet; roles and groups do")]
-    pub(crate) fn announce(&mut self, change: Change) {
-        self.changes.push(change);
-    }
-
     /// Commits, and in the same transaction tells those who share the database what to read again. `change` is the one
     /// that whoever wrote puts in force in its own process.
     pub(crate) async fn commit(mut self, change: Change) -> Result<(), StoreError> {
-        self.changes.push(change);
         let Some(own) = self.own.clone() else { return self.commit_unseen().await };
         // An account that was deleted and made again counts its writes anew. The statement's own time is the database's: the clocks of those who share it may differ.
         let sql = "INSERT INTO changes (account_id, revision, place, what, transaction_id, written) \
@@ -104,18 +99,16 @@ impl Write {
                    ON CONFLICT (account_id, revision, place) DO UPDATE SET what = excluded.what, \
                    transaction_id = excluded.transaction_id, written = excluded.written \
                    RETURNING CAST(pg_notify('sluice_changes', $5) AS TEXT)";
-        let (changes, revision) = (std::mem::take(&mut self.changes), self.revision);
-        for (place, change) in (0_i64..).zip(&changes) {
-            let words = change.words();
-            let binds =
-                [change.account().into(), revision.into(), place.into(), words.as_str().into(), own.process().into()];
-            self.run(sql, &binds).await?;
-        }
-        own.write(revision, &changes);
+        let (words, revision) = (change.words(), self.revision);
+        let binds =
+            [change.account().into(), revision.into(), PLACE.into(), words.as_str().into(), own.process().into()];
+        self.run(sql, &binds).await?;
+        let changes = std::slice::from_ref(&change);
+        own.write(revision, changes);
         let done = self.commit_unseen().await;
         if done.is_err() {
             // It may have been written all the same; then it is read back as another's.
-            own.forget(revision, &changes);
+            own.forget(revision, changes);
         }
         done
     }
