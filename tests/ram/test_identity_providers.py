@@ -6,6 +6,10 @@ import json
 import ssl
 import threading
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
 
 import jwt
 import pytest
@@ -18,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from support import sdk
 from support.certificates import Authority
 from support.roles import session, trusting
-from support.server import ACCOUNT, allow, document
+from support.server import ACCOUNT, Server, allow, document, until
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -73,6 +77,14 @@ class Issuer:
         said = {"iss": self.url, "sub": "repo:device", "aud": "sluice", "iat": now, "exp": now + 600} | claims
         said = {name: value for name, value in said.items() if value is not None}
         return jwt.encode(said, key, algorithm=algorithm, headers={"kid": kid} if kid else None)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server that asks issuers on this host."""
+    running = Server(tmp_path_factory.mktemp("data") / "data", "--allow-local-issuers")
+    yield running
+    assert running.stop() == 0, running.log()
 
 
 @pytest.fixture(scope="module")
@@ -298,3 +310,102 @@ def test_keys_are_kept_and_an_unknown_one_asks_again_at_a_bounded_rate(server, i
         assert refusal(server, issuer.token(kid="unknown"), role)[0] == "AuthenticationFail.OIDCToken.Invalid"
     # One look is two documents.
     assert len(issuer.asked) - before <= 2
+
+
+def unsigned(server, token, role, arn=ISSUER_ARN):
+    """AssumeRoleWithOIDC as a stranger calls it: the status and the whole reply."""
+    fields = {
+        "Action": "AssumeRoleWithOIDC", "Version": "2015-04-01", "Format": "JSON", "OIDCProviderArn": arn, "RoleArn": role, "OIDCToken": token,
+        "RoleSessionName": "job", "SignatureNonce": str(uuid.uuid4()), "Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }  # fmt: skip
+    try:
+        with urllib.request.urlopen(f"{server.http}/", urllib.parse.urlencode(fields).encode(), timeout=20) as reply:
+            return reply.status, json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_whom_a_role_does_not_trust_is_told_nothing_and_the_account_everything(server, issuer, role):
+    conditional = trusting(ISSUER_ARN, "Federated", **conditions(iss=issuer.url, nothing="x"))
+    forbidding = json.dumps({"Version": "1", "Statement": [
+        {"Effect": "Deny", "Action": "sts:AssumeRole", "Principal": {"Federated": [ISSUER_ARN]}},
+    ]})  # fmt: skip
+    server.api("ram", "CreateRole", RoleName="conditional", AssumeRolePolicyDocument=conditional)
+    server.api("ram", "CreateRole", RoleName="forbidding", AssumeRolePolicyDocument=forbidding)
+    replies = {}
+    for name in ("deployer", "conditional", "forbidding", "never-made"):
+        status, reply = unsigned(server, issuer.token(sub="repo:other"), f"acs:ram::{ACCOUNT}:role/{name}")
+        replies[name] = reply["RequestId"]
+        assert (status, reply["Code"], "AccessDeniedDetail" in reply) == (403, "NoPermission", False)
+        bare = {key: value for key, value in reply.items() if key not in ("RequestId", "Recommend")}
+        assert bare == replies.setdefault("bare", bare), name
+    why = {name: server.api("ram", "ExplainDecision", DeniedRequestId=replies[name]) for name in replies if name != "bare"}
+    for name, shown in why.items():
+        assert (shown["Principal"], shown["Action"]) == (ISSUER_ARN, "sts:AssumeRole")
+        assert shown["Resource"] == f"acs:ram:*:{ACCOUNT}:role/{name}" and shown["Context"]["oidc:sub"] == ["repo:other"]
+    assert [why[name]["Decision"] for name in why] == ["ImplicitDeny", "ImplicitDeny", "ExplicitDeny", "ImplicitDeny"]
+    assert why["conditional"]["MissingContextKeys"] == ["oidc:nothing"]
+
+
+def test_nobody_comes_into_an_account_that_is_out_of_force_and_its_issuer_is_not_asked(server):
+    other, mine = Issuer(), server.new_account("out-of-force")
+    key, account = (mine["AccessKeyId"], mine["AccessKeySecret"]), mine["AccountId"]
+    arn, role = f"acs:ram::{account}:oidc-provider/ci", f"acs:ram::{account}:role/open"
+    Ims(sdk.config(server, key)).create_oidcprovider(provider("ci", other.url))
+    server.api("ram", "CreateRole", key, RoleName="open", AssumeRolePolicyDocument=trusting(arn, "Federated"))
+    switch = lambda verb: server.run("account", verb, "--id", account, "--data-dir", str(server.folder))
+    switch("disable")
+    assert unsigned(server, other.token(), role, arn)[0] == 403 and other.asked == []
+    switch("enable")
+    until(lambda: unsigned(server, other.token(), role, arn)[0] == 200, "an account in force again lets in")
+    other.server.shutdown()
+
+
+def test_local_issuers_are_the_operators_choice(tmp_path):
+    strict, other = Server(tmp_path / "data"), Issuer()
+    try:
+        ims = Ims(sdk.config(strict))
+        prints = "ab" * 20
+        for url in (other.url, "https://127.0.0.1:1", "https://10.0.0.1", "https://169.254.169.254", "https://[fd00::1]"):
+            refused = sdk.code_of(lambda: ims.create_oidcprovider(provider("ci", url, fingerprints=prints)))
+            assert refused == ("InvalidParameter.IssuerUrl.Format", 400), url
+        # A name says where it leads only when it is asked.
+        port = other.server.server_address[1]
+        ims.create_oidcprovider(provider("named", f"https://localhost:{port}", fingerprints=prints))
+        arn = f"acs:ram::{ACCOUNT}:oidc-provider/named"
+        assert refusal(strict, other.token(), f"acs:ram::{ACCOUNT}:role/x", arn) == ("AuthenticationFail.IDPMetadata.Invalid", 401)
+        assert "no public address" in strict.log()
+        # One that was made while it was allowed is not asked either.
+        strict.end()
+        strict.flags = ("--allow-local-issuers",)
+        strict.start()
+        Ims(sdk.config(strict)).create_oidcprovider(provider("ci", other.url))
+        strict.end()
+        strict.flags = ()
+        strict.start()
+        assert refusal(strict, other.token(), f"acs:ram::{ACCOUNT}:role/x")[0] == "AuthenticationFail.IDPMetadata.Invalid"
+        assert other.asked == []
+    finally:
+        strict.kill()
+        other.server.shutdown()
+
+
+def test_all_who_come_while_the_keys_are_fetched_get_in(server, ims):
+    other, go_on = Issuer(), threading.Event()
+    answers = other.answers
+    other.answers = lambda: go_on.wait(20) and answers()
+    ims.create_oidcprovider(provider("slow", other.url))
+    arn = f"acs:ram::{ACCOUNT}:oidc-provider/slow"
+    server.api("ram", "CreateRole", RoleName="slow", AssumeRolePolicyDocument=trusting(arn, "Federated"))
+    came = []
+    call = lambda: came.append(unsigned(server, other.token(), f"acs:ram::{ACCOUNT}:role/slow", arn)[0])
+    callers = [threading.Thread(target=call) for _ in range(5)]
+    callers[0].start()
+    until(lambda: other.asked, "the issuer is asked")
+    for caller in callers[1:]:
+        caller.start()
+    go_on.set()
+    for caller in callers:
+        caller.join(20)
+    assert came == [200] * 5 and len(other.asked) == 2
+    other.server.shutdown()

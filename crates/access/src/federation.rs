@@ -8,13 +8,14 @@ use sluice_policy::Federated;
 
 use crate::{Access, Peer};
 
+mod documents;
 mod issuer;
 mod oidc;
 mod pinned;
 mod saml;
 
+pub use documents::{is_https, is_issuer_url};
 pub(crate) use issuer::Issuers;
-pub use issuer::{is_https, is_issuer_url};
 pub use oidc::{OidcClaims, OidcFault};
 pub use saml::{METADATA_BYTES_MAX, SamlClaims, SamlFault, check_metadata};
 
@@ -38,6 +39,18 @@ pub struct OidcProvider<'a> {
 }
 
 impl Access {
+    /// Has issuers of loopback, private and link-local addresses be asked, and plain `http` ones; off at first. The operator's
+    /// choice: a tenant names the issuer.
+    pub fn allow_local_issuers(&self, allows: bool) {
+        self.issuers.allow_local(allows);
+    }
+
+    /// Whether this server asks an issuer of this URL. Where a name leads is looked at when it is asked.
+    #[must_use]
+    pub fn asks_issuer(&self, url: &str) -> bool {
+        self.issuers.asks(url)
+    }
+
     /// Whether an OIDC token is the provider's and in time; who comes, and what the token says.
     ///
     /// # Errors
@@ -50,13 +63,13 @@ impl Access {
         now: UnixMs,
     ) -> Result<(Federated, OidcClaims), OidcFault> {
         let token = oidc::Token::read(token)?;
-        let issuer =
-            issuer::Issuer { url: provider.issuer_url.to_owned(), fingerprints: provider.fingerprints.to_vec() };
-        let keys = self.issuers.keys(&issuer, now, |keys| token.names_one_of(keys)).await;
-        let keys = keys.map_err(|why| {
-            tracing::warn!(account = %provider.account, provider = provider.name, why, "an identity provider's keys cannot be read");
-            OidcFault::Provider(why)
-        })?;
+        let issuer = issuer::Issuer {
+            account: provider.account,
+            url: provider.issuer_url.to_owned(),
+            fingerprints: provider.fingerprints.to_vec(),
+        };
+        let keys = self.issuers.keys(&issuer, self.clock.steady(now), |keys| token.names_one_of(keys)).await;
+        let keys = keys.map_err(OidcFault::Provider)?;
         let expected = oidc::Expected {
             issuer: provider.issuer_url,
             client_ids: provider.client_ids,

@@ -13,7 +13,7 @@ use ahash::{AHashMap, AHashSet};
 use metrics::{Counter, counter};
 use parking_lot::Mutex;
 use sluice_model::{AccountId, PolicyName, PolicyType, Principal, UnixMs};
-use sluice_policy::{Caller, Context, Credential, Denied, Reason, Scope, StatementRef, SystemTask};
+use sluice_policy::{Caller, Context, Credential, Denied, Federated, Reason, Scope, StatementRef, SystemTask};
 use sluice_store::{HeldBy, Holder, Refusal, RefusedBy, Store, StoreError};
 
 use crate::seen::{Marks, is_secret};
@@ -57,12 +57,10 @@ impl<'a> Told<'a> {
     /// What the authority refused; `None` when nothing could be read: that says nothing of anybody's rights.
     #[must_use]
     pub fn of(caller: &'a Caller, denied: &'a Denied, context: &'a Context) -> Option<Self> {
-        let (by, missing_keys): (_, &[Arc<str>]) = match &denied.reason {
-            Reason::Explicit(statement) => (Some(&**statement), &[]),
-            Reason::NoAllow { missing_context_keys, .. } => (None, missing_context_keys),
-            Reason::AccountWall | Reason::NoPrincipal | Reason::SourceNotAllowed | Reason::OwnerAssumes => (None, &[]),
-            Reason::Unavailable => return None,
-        };
+        if denied.reason == Reason::Unavailable {
+            return None;
+        }
+        let (by, missing_keys) = decided_by(&denied.reason);
         Some(Self {
             caller,
             name: &denied.principal_name,
@@ -108,6 +106,19 @@ impl<'a> Told<'a> {
             conditions: marks.conditions(),
             reason: cut(reason),
         }
+    }
+}
+
+/// The statement that forbade it, or the keys that were missing.
+fn decided_by(reason: &Reason) -> (Option<&StatementRef>, &[Arc<str>]) {
+    match reason {
+        Reason::Explicit(statement) => (Some(&**statement), &[]),
+        Reason::NoAllow { missing_context_keys, .. } => (None, missing_context_keys),
+        Reason::AccountWall
+        | Reason::NoPrincipal
+        | Reason::SourceNotAllowed
+        | Reason::OwnerAssumes
+        | Reason::Unavailable => (None, &[]),
     }
 }
 
@@ -176,6 +187,44 @@ impl Refusals {
             let row = told.into_row(request_id.to_owned());
             self.waiting.lock().rows.push(row);
         }
+    }
+
+    /// Keeps that a role does not trust somebody for whom an identity provider vouches: in the provider's account, which is
+    /// the role's too, or else the one whose provider it is; a stranger's provider must not fill what another account keeps.
+    pub fn tell_of_federated(
+        &self,
+        who: &Federated,
+        resource: String,
+        why: &Reason,
+        context: &Context,
+        request_id: &str,
+    ) {
+        if !self.has_room(who.account()) {
+            return;
+        }
+        let (principal, (by, missing_keys)) = (Principal::Account(who.account()), decided_by(why));
+        let provider = who.provider();
+        let marks = Marks {
+            source_ip: who.source_ip(),
+            secure_transport: who.secure_transport(),
+            mfa_present: None,
+            keys: &context.keys,
+        };
+        let row = Refusal {
+            request_id: request_id.to_owned(),
+            at: context.now,
+            principal,
+            principal_name: provider.to_owned(),
+            session_name: String::new(),
+            action: "sts:AssumeRole".to_owned(),
+            reason: cut(format!("the trust policy of `{resource}` does not let in whoever comes by `{provider}`")),
+            resource: cut(resource),
+            scope: Scope::Trust.as_str().to_owned(),
+            by: by.map(|by| RefusedBy { held_by: HeldBy::Role, ..refused_by(principal, by) }),
+            missing_keys: missing_keys.iter().map(ToString::to_string).collect(),
+            conditions: marks.conditions(),
+        };
+        self.waiting.lock().rows.push(row);
     }
 
     /// Keeps a refusal of something that has no ID, under a new one: a UUID in capitals. `None` when it is not kept.

@@ -253,6 +253,8 @@ pub enum Code {
     NoRole,
     NoServiceLinkedRole,
     NoOidcProvider,
+    /// A role does not trust whoever comes by an identity provider, or is not there: the two are one.
+    NotTrusted,
     NoSamlProvider,
     OidcProviderExists,
     SamlProviderExists,
@@ -390,6 +392,11 @@ impl Code {
             }
             Self::TooManyTags => ("LimitExceeded.Tag", 409, "The policy or role has as many tags as it may."),
             Self::NoRole => ("EntityNotExist.Role", 404, "The role does not exist."),
+            Self::NotTrusted => (
+                "NoPermission",
+                403,
+                "The role does not trust whoever the identity provider vouches for, or it does not exist.",
+            ),
             Self::NoOidcProvider => ("EntityNotExist.OIDCProvider", 404, "The OIDC provider does not exist."),
             Self::NoSamlProvider => ("EntityNotExist.SAMLProvider", 404, "The SAML provider does not exist."),
             Self::OidcProviderExists => {

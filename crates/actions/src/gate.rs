@@ -312,41 +312,23 @@ fn absent_instance(context: &ActionContext, row: &Row, instance: &str) -> Action
     absent(context, row, &Action::INSTANCE_ACCESS, resource, DeniedAs::Instance)
 }
 
-/// The refusal of somebody for whom an identity provider vouches, and whom the role does not trust.
+/// The refusal of somebody for whom an identity provider vouches, and whom the role does not trust. Nobody is told more than
+/// that: what decided is kept for the account's own administrators.
 pub(crate) fn refuse_federated(
     context: &AnonymousContext,
     row: &Row,
     who: &Federated,
     (account, role): (AccountId, &str),
     why: &Reason,
+    conditions: &Context,
 ) -> ActionError {
-    let (statement, missing_context_keys) = match why {
-        Reason::Explicit(statement) => (Some(statement), Vec::new()),
-        Reason::NoAllow { missing_context_keys, .. } => {
-            (None, missing_context_keys.iter().map(ToString::to_string).collect())
-        }
-        _ => (None, Vec::new()),
-    };
     let provider = who.provider();
-    let reason = format!("whoever comes by `{provider}` is not trusted by the role or there is no such role");
     tracing::warn!(target: "sluice::denied", what = "API", operation = row.name, %account, provider, role, request_id = %context.request_id,
         reason = ?why, "refused");
-    let denial = Denial {
-        policy_type: "AssumeRolePolicy",
-        no_permission_type: if statement.is_some() { "ExplicitDeny" } else { "ImplicitDeny" },
-        auth_action: "sts:AssumeRole".to_owned(),
-        auth_resource: format!("acs:ram:*:{account}:role/{role}"),
-        auth_principal_type: "Federated",
-        auth_principal_owner_id: account.to_string(),
-        auth_principal_display_name: provider.rsplit(':').next().unwrap_or_default().to_owned(),
-        policy_name: None,
-        policy_version: None,
-        statement_pointer: None,
-        missing_context_keys,
-        reason,
-        statement_to_ask_for: None,
-    };
-    ActionError::Denied(Box::new(denial), denied_as(row.product))
+    let resource = Resource::Ram(account, RamEntity::Role(role.into())).to_string();
+    let refusals = context.services.access.refusals();
+    refusals.tell_of_federated(who, resource, why, conditions, context.request_id.as_str());
+    Code::NotTrusted.into()
 }
 
 /// Completes an error that must read as a refusal: the instance cannot be, or was deleted meanwhile.

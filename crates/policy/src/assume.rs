@@ -55,6 +55,24 @@ impl Federated {
         Self { account, provider, source_ip: source_ip.map(|ip| ip.to_canonical()), secure_transport }
     }
 
+    /// The account of the provider.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// From where it comes.
+    #[must_use]
+    pub fn source_ip(&self) -> Option<std::net::IpAddr> {
+        self.source_ip
+    }
+
+    /// Whether it comes over TLS.
+    #[must_use]
+    pub fn secure_transport(&self) -> bool {
+        self.secure_transport
+    }
+
     /// The provider's ARN.
     #[must_use]
     pub fn provider(&self) -> &str {

@@ -113,6 +113,9 @@ pub(crate) struct ServeArgs {
     /// [default: SQLite in the data folder]
     #[arg(long, env = "SLUICE_DATABASE", value_name = "URL", hide_env_values = true)]
     pub(crate) database: Option<String>,
+    /// Asks OIDC issuers at loopback, private and link-local addresses too, and http ones on loopback [default: public https only]
+    #[arg(long, env = "SLUICE_ALLOW_LOCAL_ISSUERS", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) allow_local_issuers: Option<bool>,
     /// How log lines look; they go to stderr [default: text]
     #[arg(long, env = "SLUICE_LOG_FORMAT", value_enum)]
     pub(crate) log_format: Option<LogFormat>,

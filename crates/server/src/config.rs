@@ -31,6 +31,7 @@ struct File {
     open_instance: Option<String>,
     open_user: Option<String>,
     database: Option<String>,
+    allow_local_issuers: Option<bool>,
     log_format: Option<LogFormat>,
     master_key_file: Option<PathBuf>,
 }
@@ -47,6 +48,7 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) open: Option<OpenListener>,
     pub(crate) database: Option<DatabaseUrl>,
+    pub(crate) allow_local_issuers: bool,
     pub(crate) log_format: LogFormat,
     pub(crate) master_key_file: Option<PathBuf>,
 }
@@ -101,6 +103,7 @@ impl Config {
             trusted_proxies: networks(&args.trusted_proxy.or(file.trusted_proxy).unwrap_or_default())?,
             open: open_listener(open_mqtt, open_instance, open_user)?,
             database: args.database.or(file.database).map(|url| url.parse()).transpose()?,
+            allow_local_issuers: args.allow_local_issuers.or(file.allow_local_issuers).unwrap_or(false),
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| "./data".into()),
             mqtt: address("mqtt", args.mqtt.or(file.mqtt).as_deref().unwrap_or("127.0.0.1:1883"))?,
             http: address("http", args.http.or(file.http).as_deref().unwrap_or("127.0.0.1:8080"))?,
@@ -209,12 +212,21 @@ mod tests {
     }
 
     #[test]
+    fn local_issuers_are_asked_only_where_the_operator_says_so() {
+        assert!(!with_file("", ServeArgs::default()).unwrap().allow_local_issuers);
+        assert!(with_file("allow-local-issuers = true", ServeArgs::default()).unwrap().allow_local_issuers);
+        let args = ServeArgs { allow_local_issuers: Some(false), ..ServeArgs::default() };
+        assert!(!with_file("allow-local-issuers = true", args).unwrap().allow_local_issuers);
+    }
+
+    #[test]
     fn a_damaged_file_names_the_key() {
         for (text, key) in [
             ("mqqt = 'x'", "mqqt"),
             ("log-format = 'loud'", "log-format"),
             ("http = 5", "http"),
             ("http = 'nowhere'", "http"),
+            ("allow-local-issuers = 'yes'", "allow-local-issuers"),
             ("mqtts = 'nowhere'", "mqtts"),
             ("mqtts = '127.0.0.1:8883'", "tls-cert"),
             ("https = '127.0.0.1:8443'\ntls-cert = 'x'", "tls-key"),

@@ -65,6 +65,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     // Before the database, whose schema is brought up to date: a folder of a newer program is left as it is.
     wiring::check_log(folder.log_path())?;
     let opened = wiring::open(&folder, config.database.as_ref(), config.master_key_file.as_deref()).await?;
+    opened.access.allow_local_issuers(config.allow_local_issuers);
     let (log, recovered) = wiring::open_log(&folder).await?;
     let listeners = Listeners::bind(&config, open_files)?;
 

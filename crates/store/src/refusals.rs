@@ -54,7 +54,8 @@ pub struct Refusal {
     pub at: UnixMs,
     /// Who asked.
     pub principal: Principal,
-    /// The user's or role's name of then; empty for the account itself and for whoever was gone.
+    /// The user's or role's name of then; empty for the account itself and for whoever was gone. With the account as principal,
+    /// the ARN of its identity provider that vouched for whoever asked.
     pub principal_name: String,
     /// The role session's name; empty without one.
     pub session_name: String,

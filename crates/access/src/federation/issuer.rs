@@ -1,229 +1,212 @@
-//! The published keys of an OIDC issuer: fetched from where its discovery document says, kept for a while.
+//! The published keys of OIDC issuers: one fetch for all who wait, and what was fetched is kept for a while.
 //!
-//! A tenant names the issuer, so that what is asked is narrow: `https` under the pinned fingerprints that the provider was made with,
-//! or `http` on a loopback address; the two documents only, both of the issuer's own host and port; no redirects; bounded in time and
-//! size; nothing of an answer is shown to anybody. What is not known is fetched again once in [`REFETCH_MS`], whatever is asked.
+//! Keys are believed for [`KEEP_MS`], and for [`STALE_MS`] where the issuer cannot be asked. Whoever's token names a kept key
+//! waits for nothing once there are keys; whoever's does not waits for the one fetch that is under way. An issuer is asked once
+//! in [`REFETCH_MS`], whatever is asked of us. Ages are by the steady time.
 
-use std::{sync::Arc, time::Duration};
-
-use ahash::AHashMap;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Request, StatusCode, Uri, client::conn::http1, header};
-use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
-use serde::Deserialize;
-use sluice_model::UnixMs;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use super::{oidc::Jwk, pinned};
+use ahash::AHashMap;
+use parking_lot::Mutex;
+use sluice_model::{AccountId, UnixMs};
+use tokio::sync::{Semaphore, watch};
+
+use super::{
+    documents::{self, may_be_asked},
+    oidc::Jwk,
+};
 
 /// How long both documents may take together.
 const FETCH_WAIT: Duration = Duration::from_secs(5);
-/// Longest document, bytes.
-const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
-/// How long keys are believed, milliseconds.
+/// How long keys are believed without asking again, milliseconds.
 const KEEP_MS: i64 = 10 * 60 * 1000;
+/// How long keys are believed while the issuer does not answer, milliseconds.
+const STALE_MS: i64 = 60 * 60 * 1000;
 /// How often an issuer is asked at most, milliseconds.
 const REFETCH_MS: i64 = 10 * 1000;
 /// Issuers that are remembered.
 const ISSUERS_MAX: usize = 1_000;
-/// Keys of an issuer that are looked at.
-const KEYS_MAX: usize = 64;
+/// Fetches of all accounts, and of one, that run at once.
+const FETCHES_MAX: usize = 128;
+const ACCOUNT_FETCHES_MAX: usize = 8;
+/// Callers that wait for one issuer.
+const WAITING_MAX: usize = 256;
 
-/// Where an issuer is, and by what its host is known.
+/// Whose provider, where its issuer is, and by what its host is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Issuer {
+    pub(crate) account: AccountId,
     pub(crate) url: String,
     /// Lower-case hex of SHA-1 or SHA-256 of a certificate of its chain.
     pub(crate) fingerprints: Vec<String>,
 }
 
-#[derive(Clone)]
+type Keys = Arc<[Jwk]>;
+/// What a fetch came to; `None` while it runs.
+type Outcome = Option<Result<Keys, Arc<str>>>;
+
 struct Known {
-    keys: Arc<[Jwk]>,
+    /// The newest keys, and when they were asked for.
+    keys: Option<(Keys, UnixMs)>,
     asked: UnixMs,
-    got: Option<UnixMs>,
+    used: UnixMs,
+    fetch: Option<watch::Receiver<Outcome>>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Known {
+    fn new(now: UnixMs) -> Self {
+        let waiting = Arc::new(Semaphore::new(WAITING_MAX));
+        Self { keys: None, asked: UnixMs(now.0.saturating_sub(REFETCH_MS)), used: now, fetch: None, waiting }
+    }
+
+    /// The keys, unless they are older than this.
+    fn younger_than(&self, most_ms: i64, now: UnixMs) -> Option<&Keys> {
+        self.keys.as_ref().filter(|(_, got)| now.0.saturating_sub(got.0) < most_ms).map(|(keys, _)| keys)
+    }
+
+    /// Whether a fetch runs; one whose task is gone does not.
+    fn is_asked(&self) -> bool {
+        self.fetch.as_ref().is_some_and(|fetch| fetch.has_changed().is_ok())
+    }
 }
 
 /// The keys of all issuers that were asked.
-#[derive(Default)]
-pub(crate) struct Issuers(Mutex<AHashMap<Issuer, Known>>);
+#[derive(Clone, Default)]
+pub(crate) struct Issuers(Arc<Inner>);
 
-#[derive(Deserialize)]
-struct Discovery {
-    issuer: String,
-    jwks_uri: String,
+#[derive(Default)]
+struct Inner {
+    known: Mutex<AHashMap<Issuer, Known>>,
+    allows_local: AtomicBool,
 }
 
-#[derive(Deserialize)]
-struct KeySet {
-    keys: Vec<serde_json::Value>,
+/// What a caller does for keys.
+enum Step {
+    Have(Keys),
+    /// Where the fetch fails, these may be kept from before.
+    Wait(watch::Receiver<Outcome>, Arc<Semaphore>, Option<Keys>),
 }
 
 impl Issuers {
+    /// Whether issuers of local addresses are asked, and those of plain `http`.
+    pub(crate) fn allow_local(&self, allows: bool) {
+        self.0.allows_local.store(allows, Ordering::Relaxed);
+    }
+
+    /// Whether an issuer's URL would be asked.
+    pub(crate) fn asks(&self, url: &str) -> bool {
+        may_be_asked(url, self.0.allows_local.load(Ordering::Relaxed))
+    }
+
     /// The keys of an issuer; asked anew when `is_enough` says that the kept ones are not, and it was not asked just now.
+    /// `now` is the steady time.
     pub(crate) async fn keys(
         &self,
         issuer: &Issuer,
         now: UnixMs,
         is_enough: impl Fn(&[Jwk]) -> bool,
-    ) -> Result<Arc<[Jwk]>, String> {
-        let known = self.0.lock().get(issuer).cloned();
-        if let Some(known) = &known {
-            let is_fresh = known.got.is_some_and(|got| now.0.saturating_sub(got.0) < KEEP_MS);
-            let just_asked = now.0.saturating_sub(known.asked.0) < REFETCH_MS;
-            if is_fresh && (just_asked || is_enough(&known.keys)) {
-                return Ok(Arc::clone(&known.keys));
-            }
-            if just_asked {
-                return Err("it was asked a moment ago".to_owned());
-            }
-        }
-        let before = known.unwrap_or_else(|| Known { keys: Arc::default(), asked: now, got: None });
-        self.remember(issuer, Known { asked: now, ..before });
-        let fetched = tokio::time::timeout(FETCH_WAIT, fetch(issuer)).await;
-        let keys: Arc<[Jwk]> = fetched.map_err(|_| "it does not answer in time".to_owned())??.into();
-        self.remember(issuer, Known { keys: Arc::clone(&keys), asked: now, got: Some(now) });
-        Ok(keys)
-    }
-
-    fn remember(&self, issuer: &Issuer, known: Known) {
-        let mut all = self.0.lock();
-        if all.len() >= ISSUERS_MAX && !all.contains_key(issuer) {
-            let oldest = all.iter().min_by_key(|(_, known)| known.asked.0).map(|(issuer, _)| issuer.clone());
-            oldest.map(|oldest| all.remove(&oldest));
-        }
-        all.insert(issuer.clone(), known);
-    }
-}
-
-async fn fetch(issuer: &Issuer) -> Result<Vec<Jwk>, String> {
-    let base = issuer.url.trim_end_matches('/');
-    let origin = Origin::of(&issuer.url).ok_or("its URL cannot be asked")?;
-    let discovery: Discovery = origin.get(&format!("{base}/.well-known/openid-configuration"), issuer).await?;
-    if discovery.issuer != issuer.url {
-        return Err("its discovery document is another issuer's".to_owned());
-    }
-    if Origin::of(&discovery.jwks_uri).as_ref() != Some(&origin) {
-        return Err("its keys are on another host".to_owned());
-    }
-    let set: KeySet = origin.get(&discovery.jwks_uri, issuer).await?;
-    // Keys of kinds that are not known here are passed over.
-    let keys = set.keys.into_iter().take(KEYS_MAX).filter_map(|key| serde_json::from_value(key).ok());
-    Ok(keys.collect())
-}
-
-/// Whether an issuer's URL may be asked at all: `https`, or `http` on a loopback address.
-#[must_use]
-pub fn is_issuer_url(url: &str) -> bool {
-    Origin::of(url).is_some() && !url.contains(['?', '#', '@'])
-}
-
-/// Whether an issuer's URL is `https`, which needs a fingerprint.
-#[must_use]
-pub fn is_https(url: &str) -> bool {
-    Origin::of(url).is_some_and(|origin| origin.is_https)
-}
-
-/// Scheme, host and port.
-#[derive(PartialEq, Eq, Debug)]
-struct Origin {
-    is_https: bool,
-    host: String,
-    port: u16,
-}
-
-impl Origin {
-    fn of(url: &str) -> Option<Self> {
-        let uri: Uri = url.parse().ok()?;
-        let is_https = match uri.scheme_str()? {
-            "https" => true,
-            "http" => false,
-            _ => return None,
+    ) -> Result<Keys, String> {
+        let (mut fetch, waiting, before) = match self.step(issuer, now, is_enough)? {
+            Step::Have(keys) => return Ok(keys),
+            Step::Wait(fetch, waiting, before) => (fetch, waiting, before),
         };
-        if uri.authority()?.as_str().contains('@') {
-            return None;
+        let Ok(_place) = waiting.try_acquire() else {
+            return before.ok_or_else(|| "as many wait for it as may".to_owned());
+        };
+        let outcome = match fetch.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone(),
+            Err(_) => None,
+        };
+        match outcome {
+            Some(Ok(keys)) => Ok(keys),
+            Some(Err(why)) => before.ok_or_else(|| why.to_string()),
+            None => before.ok_or_else(|| "asking it ended early".to_owned()),
         }
-        let host = uri.host()?.trim_matches(['[', ']']).to_ascii_lowercase();
-        let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        if !is_https && !is_loopback {
-            return None;
-        }
-        Some(Self { is_https, port: uri.port_u16().unwrap_or(if is_https { 443 } else { 80 }), host })
     }
 
-    /// One document of this origin.
-    async fn get<T: serde::de::DeserializeOwned>(&self, url: &str, issuer: &Issuer) -> Result<T, String> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| error.to_string())?;
-        let body = if self.is_https {
-            let stream = pinned::connect(stream, &self.host, &issuer.fingerprints).await?;
-            ask(stream, url).await?
-        } else {
-            ask(stream, url).await?
-        };
-        serde_json::from_slice(&body).map_err(|error| format!("a document is not what it should be: {error}"))
+    fn step(&self, issuer: &Issuer, now: UnixMs, is_enough: impl Fn(&[Jwk]) -> bool) -> Result<Step, String> {
+        let mut all = self.0.known.lock();
+        let all = &mut *all;
+        if let Some(known) = all.get_mut(issuer) {
+            known.used = now;
+            if let Some(keys) = known.younger_than(KEEP_MS, now).filter(|keys| is_enough(keys)) {
+                return Ok(Step::Have(Arc::clone(keys)));
+            }
+        }
+        let is_due =
+            all.get(issuer).is_none_or(|known| !known.is_asked() && now.0.saturating_sub(known.asked.0) >= REFETCH_MS);
+        if is_due && has_room_to_ask(all, issuer.account) {
+            make_room(all, issuer);
+            let known = all.entry(issuer.clone()).or_insert_with(|| Known::new(now));
+            known.asked = now;
+            known.fetch = Some(self.start(issuer.clone(), now));
+        }
+        let Some(known) = all.get(issuer) else { return Err("too many issuers are asked at once".to_owned()) };
+        let kept = known.younger_than(STALE_MS, now).cloned();
+        if let Some(keys) = kept.as_ref().filter(|keys| is_enough(keys)) {
+            return Ok(Step::Have(Arc::clone(keys)));
+        }
+        match (&known.fetch, kept) {
+            (Some(fetch), kept) if known.is_asked() => Ok(Step::Wait(fetch.clone(), Arc::clone(&known.waiting), kept)),
+            (_, Some(keys)) => Ok(Step::Have(keys)),
+            (_, None) => Err("it was asked a moment ago, without success".to_owned()),
+        }
+    }
+
+    /// Asks on a task of its own: whoever waits first may go away.
+    fn start(&self, issuer: Issuer, now: UnixMs) -> watch::Receiver<Outcome> {
+        let (tell, told) = watch::channel(None);
+        let inner = Arc::clone(&self.0);
+        let allows_local = inner.allows_local.load(Ordering::Relaxed);
+        tokio::spawn(async move {
+            let fetched = tokio::time::timeout(FETCH_WAIT, documents::fetch(&issuer, allows_local)).await;
+            let fetched = fetched.unwrap_or_else(|_| Err("it does not answer in time".to_owned()));
+            let outcome: Result<Keys, Arc<str>> = fetched.map(Keys::from).map_err(|why| {
+                tracing::warn!(account = %issuer.account, issuer = issuer.url, why, "an identity provider's keys cannot be read");
+                why.into()
+            });
+            if let Some(known) = inner.known.lock().get_mut(&issuer) {
+                known.fetch = None;
+                if let Ok(keys) = &outcome {
+                    known.keys = Some((Arc::clone(keys), now));
+                }
+            }
+            // Nobody may wait any more.
+            tell.send_replace(Some(outcome));
+        });
+        told
     }
 }
 
-async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, url: &str) -> Result<Bytes, String> {
-    let uri: Uri = url.parse().map_err(|_| "a URL is none")?;
-    let host = uri.authority().ok_or("a URL has no host")?.as_str().to_owned();
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    // Ends with the answer, or with this future: the sender is dropped.
-    let driver = tokio::spawn(connection);
-    let request = Request::get(path)
-        .header(header::HOST, host)
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    let answer = async {
-        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-        if response.status() != StatusCode::OK {
-            return Err(format!("it answers {}", response.status()));
-        }
-        let body = Limited::new(response.into_body(), DOCUMENT_BYTES_MAX).collect().await;
-        body.map(http_body_util::Collected::to_bytes).map_err(|error| error.to_string())
+/// Whether one more fetch may run for an account: one tenant's issuers that never answer do not shut those of others.
+fn has_room_to_ask(all: &AHashMap<Issuer, Known>, account: AccountId) -> bool {
+    let (mut of_all, mut of_account) = (0, 0);
+    for (issuer, _) in all.iter().filter(|(_, known)| known.is_asked()) {
+        of_all += 1;
+        of_account += usize::from(issuer.account == account);
     }
-    .await;
-    driver.abort();
-    answer
+    of_all < FETCHES_MAX && of_account < ACCOUNT_FETCHES_MAX
+}
+
+/// Forgets the issuer that was used the longest ago, where a new one would be one too many.
+fn make_room(all: &mut AHashMap<Issuer, Known>, new: &Issuer) {
+    if all.len() < ISSUERS_MAX || all.contains_key(new) {
+        return;
+    }
+    let idle = all.iter().filter(|(_, known)| !known.is_asked());
+    let oldest = idle.min_by_key(|(_, known)| known.used.0).map(|(issuer, _)| issuer.clone());
+    if let Some(oldest) = oldest {
+        all.remove(&oldest);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_issuer_is_https_or_on_this_very_host() {
-        for url in [
-            "https://idp.example.com",
-            "https://idp.example.com:8443/tenant",
-            "http://127.0.0.1:9000",
-            "http://[::1]:1/x",
-        ] {
-            assert!(is_issuer_url(url), "{url}");
-        }
-        for url in [
-            "http://idp.example.com",
-            "http://10.0.0.1",
-            "http://localhost:80",
-            "ftp://127.0.0.1",
-            "https://",
-            "idp",
-            "",
-            "https://u@idp.example.com",
-            "https://idp.example.com/?x",
-            "https://idp.example.com/#x",
-            "file:///etc/passwd",
-        ] {
-            assert!(!is_issuer_url(url), "{url}");
-        }
-        assert!(is_https("https://a") && !is_https("http://127.0.0.1"));
-    }
-}
+#[path = "issuer_tests.rs"]
+mod tests;

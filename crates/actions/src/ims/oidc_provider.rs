@@ -161,6 +161,9 @@ impl Act for CreateOIDCProvider {
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneProvider, ActionError> {
+        if !context.access().asks_issuer(&self.issuer_url) {
+            return Err(ActionError::Invalid { name: "IssuerUrl", fault: Fault::Format });
+        }
         if is_https(&self.issuer_url) && self.fingerprints.is_empty() {
             return Err(ActionError::Missing("Fingerprints"));
         }

@@ -51,6 +51,7 @@ fn conditions(refusal: &Refusal) -> Vec<(String, Vec<String>)> {
 fn arn(refusal: &Refusal) -> String {
     let named = |id: String| if refusal.principal_name.is_empty() { id } else { refusal.principal_name.clone() };
     match refusal.principal {
+        Principal::Account(_) if !refusal.principal_name.is_empty() => refusal.principal_name.clone(),
         Principal::Account(account) => format!("acs:ram::{account}:root"),
         Principal::User(account, user) => format!("acs:ram::{account}:user/{}", named(user.to_string())),
         Principal::Role(account, role) => format!("acs:ram::{account}:role/{}", named(role.to_string())),
@@ -103,7 +104,7 @@ pub struct DecodedMessage {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AuthPrincipal {
-    /// `SubUser`, `AssumedRoleUser` or `Account`.
+    /// `SubUser`, `AssumedRoleUser`, `Account` or `Federated`.
     pub auth_principal_type: &'static str,
     /// The account.
     pub auth_principal_owner_id: String,
@@ -183,6 +184,11 @@ impl Act for DecodeDiagnosticMessage {
 /// As facts/ram.md section 6 has it.
 fn principal(refusal: &Refusal) -> AuthPrincipal {
     let (auth_principal_type, auth_principal_display_name) = match refusal.principal {
+        // An identity provider of the account vouches for whoever asked.
+        Principal::Account(_) if !refusal.principal_name.is_empty() => {
+            let name = refusal.principal_name.rsplit(':').next().unwrap_or_default();
+            ("Federated", name.to_owned())
+        }
         Principal::Account(account) => ("Account", account.to_string()),
         Principal::User(_, user) => ("SubUser", user.to_string()),
         Principal::Role(_, role) => {

@@ -107,6 +107,12 @@ impl Anonymous for AssumeRoleWithOIDC {
 
     async fn run(self, context: &AnonymousContext) -> Result<AssumedWithOidc, ActionError> {
         let (services, now) = (&context.services, context.now);
+        // Before anything is asked of anybody: nobody comes into an account that is out of force, and nobody by it.
+        for account in [self.account, self.role.account] {
+            if services.access.is_disabled(account) {
+                return Err(Code::NotTrusted.into());
+            }
+        }
         let found = services.store.identity_provider(self.account, true, &self.provider).await?;
         let Some(ProviderKind::Oidc { issuer_url, client_ids, fingerprints, issuance_limit_h }) =
             found.map(|provider| provider.kind)
@@ -134,8 +140,8 @@ impl Anonymous for AssumeRoleWithOIDC {
             .with("oidc:aud", &audiences);
         let role = (self.role.account, self.role.name.as_str());
         let assumption = services.authority.assume_federated(&who, role, &conditions);
-        let assumption =
-            assumption.map_err(|reason| gate::refuse_federated(context, &Self::ROW, &who, role, &reason))?;
+        let assumption = assumption
+            .map_err(|reason| gate::refuse_federated(context, &Self::ROW, &who, role, &reason, &conditions))?;
         let assumed = open(services, assumption, self.session_name, self.wish, None, now)?;
         let token_info = TokenInfo {
             client_ids: claims.audiences.join(","),

@@ -151,8 +151,8 @@ impl Anonymous for AssumeRoleWithSAML {
         let conditions = Context::at(now).with("saml:recipient", &[&claims.recipient]);
         let role = (self.role.account, self.role.name.as_str());
         let assumption = services.authority.assume_federated(&who, role, &conditions);
-        let assumption =
-            assumption.map_err(|reason| gate::refuse_federated(context, &Self::ROW, &who, role, &reason))?;
+        let assumption = assumption
+            .map_err(|reason| gate::refuse_federated(context, &Self::ROW, &who, role, &reason, &conditions))?;
         let wish = SessionWish { seconds: self.seconds(&claims, now)?, ..self.wish };
         let assumed = open(services, assumption, name, wish, None, now)?;
         let SamlClaims { issuer, subject, subject_type, recipient, .. } = claims;
