@@ -5,7 +5,7 @@
 //! side swept; so a yes decided on the old snapshot dies with its epoch.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -19,7 +19,7 @@ use sluice_policy::{
     AllowedSources, AssumableRole, Credential, Epoch, InForce, Policy, PolicySet, PolicySource, RoleSession, Standing,
 };
 
-use crate::sharded::Sharded;
+use crate::{follow::LastRead, sharded::Sharded};
 
 /// One principal as the hot path sees it.
 #[derive(Debug)]
@@ -257,6 +257,8 @@ pub(crate) struct Directory {
     snapshot: ArcSwap<Snapshot>,
     /// Nothing is known to be in force: what others write cannot be read.
     cut_off: AtomicBool,
+    /// How old what is known may be by now; where nobody else writes, it never is.
+    last_read: OnceLock<Arc<LastRead>>,
     /// What is answered for whoever is in doubt: nothing, already over.
     unknown: Arc<InForce>,
 }
@@ -270,7 +272,12 @@ impl Default for Directory {
             valid_until: UnixMs(i64::MIN),
             sources: None,
         };
-        Self { snapshot: ArcSwap::default(), cut_off: AtomicBool::new(false), unknown: Arc::new(unknown) }
+        Self {
+            snapshot: ArcSwap::default(),
+            cut_off: AtomicBool::new(false),
+            last_read: OnceLock::new(),
+            unknown: Arc::new(unknown),
+        }
     }
 }
 
@@ -284,7 +291,16 @@ impl Directory {
     /// read: then a yes on it is either refused here or dies with its epoch.
     pub(crate) fn doubts(&self, snapshot: &Snapshot, account: Option<AccountId>) -> bool {
         self.cut_off.load(Ordering::SeqCst)
+            // A process that stood still asks this before its timer has cut it off.
+            || self.last_read.get().is_some_and(|last| last.is_too_old())
             || (!snapshot.in_doubt.is_empty() && account.is_some_and(|account| snapshot.in_doubt.contains(&account)))
+    }
+
+    /// Says by what the age of all that is known is told, from now on.
+    pub(crate) fn is_known_as_of(&self, last: Arc<LastRead>) {
+        if self.last_read.set(last).is_err() {
+            tracing::error!("the changes of others are followed twice; the first tells the age");
+        }
     }
 
     /// Whether nothing is known.

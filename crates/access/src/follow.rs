@@ -38,7 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// When the last reading began that is in force, in steady milliseconds: a machine that slept has not read meanwhile.
-struct LastRead {
+#[derive(Debug)]
+pub(crate) struct LastRead {
     clock: Clock,
     began_ms: AtomicI64,
 }
@@ -48,7 +49,7 @@ impl LastRead {
         self.clock.steady(self.clock.now()).0
     }
 
-    fn is_too_old(&self) -> bool {
+    pub(crate) fn is_too_old(&self) -> bool {
         let age_ms = self.now_ms().saturating_sub(self.began_ms.load(Ordering::Acquire));
         age_ms > i64::try_from(READ_AGE_MAX.as_millis()).unwrap_or(i64::MAX)
     }
@@ -60,6 +61,7 @@ impl Access {
     pub async fn follow(self: Arc<Self>, mut changes: SharedChanges) {
         let last = Arc::new(LastRead { clock: self.clock.clone(), began_ms: AtomicI64::new(0) });
         last.began_ms.store(last.now_ms(), Ordering::Release);
+        self.directory.is_known_as_of(Arc::clone(&last));
         let told = Arc::new(Notify::new());
         let mut beside = JoinSet::new();
         beside.spawn(listen(changes.listener(), Arc::clone(&told)));
