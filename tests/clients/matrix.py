@@ -69,8 +69,10 @@ class Program:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
         )
-        threading.Thread(target=self.read, daemon=True).start()
-        threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True).start()
+        readers = (self.read, lambda: self.errors.extend(self.process.stderr))
+        self.readers = [threading.Thread(target=reader, daemon=True) for reader in readers]
+        for reader in self.readers:
+            reader.start()
 
     def read(self):
         for line in self.process.stdout:
@@ -120,6 +122,15 @@ class Program:
     def cut(self):
         self.process.kill()
         self.process.wait(WAIT_S)
+
+    def close(self):
+        """Leaves no process and no pipe of it behind."""
+        if self.process.poll() is None:
+            self.cut()
+        for reader in self.readers:
+            reader.join()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            pipe.close()
 
 
 @dataclasses.dataclass
@@ -173,8 +184,7 @@ class Cell:
             self.messages_and_sessions(f"{self.place.topic}/{self.number}")
         finally:
             for program in self.programs:
-                if program.process.poll() is None:
-                    program.cut()
+                program.close()
 
     def messages_and_sessions(self, topic):
         reader, present = self.open("reader", stored=True)
