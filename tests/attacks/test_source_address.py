@@ -1,13 +1,18 @@
 """Attack 28: a source address that a proxy hides, or that somebody makes up."""
 
+import contextlib
+import json
 import socket
 import struct
+import threading
 
 import pytest
+from alibabacloud_ims20190815.client import Client as Ims
+from alibabacloud_ims20190815.models import SetAccessKeyPolicyRequest
 
-from support import packets
+from support import packets, sdk
 from support.devices import NOT_AUTHORIZED, login
-from support.server import INSTANCE, Server, access, allow, arn
+from support.server import ACCOUNT, ALIAS, INSTANCE, Server, access, allow, arn
 
 BOTH = pytest.mark.parametrize("version", [4, 5])
 # The proxy has an address of its own, so that the tests themselves come from elsewhere.
@@ -93,3 +98,58 @@ def test_28_the_address_of_a_session_is_that_of_its_connection(server, key):
     for _ in range(3):
         assert answer(server, key, 5, header(ALLOWED), PROXY) == 0
         assert answer(server, key, 5, header(FORBIDDEN), PROXY) == NOT_AUTHORIZED[5]
+
+
+class Proxy:
+    """A proxy before the HTTP port: it says of each connection that it comes from `source`."""
+
+    def __init__(self, server, source):
+        self.server, self.source = server, source
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.http_port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            behind = socket.create_connection(("127.0.0.1", self.server.http_port), 10, (PROXY, 0))
+            behind.sendall(header(self.source))
+            for pair in ((client, behind), (behind, client)):
+                threading.Thread(target=self.pass_on, args=pair, daemon=True).start()
+
+    def close(self):
+        # Closing alone does not wake whoever accepts.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    @staticmethod
+    def pass_on(source, target):
+        with contextlib.suppress(OSError):
+            while some := source.recv(65536):
+                target.sendall(some)
+            target.shutdown(socket.SHUT_WR)
+
+
+def test_28_a_keys_list_asks_where_the_proxy_says_that_a_client_is(server):
+    server.api("onsmqtt", "CreateGroupId", InstanceId=INSTANCE, GroupId="GID_listed")
+    key = server.new_user("listed", access(), allow("mq:SUB", arn(f"groupId/{INSTANCE}/GID_listed")))
+    text = json.dumps({"Version": 1, "Status": "Active", "Statements": [{"Type": "ClassicWhiteList", "IPList": ["203.0.113.0/24"]}]})
+    request = SetAccessKeyPolicyRequest(
+        access_key_policy=text, user_access_key_id=key[0], user_principal_name=f"listed@{ALIAS}.onaliyun.com"
+    )
+    Ims(sdk.config(server)).set_access_key_policy(request)
+    inside, outside = Proxy(server, ALLOWED), Proxy(server, FORBIDDEN)
+    # Twice, one after the other: what is remembered of a key is not what was true of it elsewhere.
+    for _ in range(2):
+        assert sdk.sts(inside, key).get_caller_identity().body.account_id == ACCOUNT
+        for elsewhere in (outside, server):
+            refused = sdk.code_of(lambda: sdk.sts(elsewhere, key).get_caller_identity())
+            assert refused == ("InvalidAccessKeyId.SourceIpNotAllowed", 403)
+        assert answer(server, key, 5, header(ALLOWED), PROXY) == 0
+        assert answer(server, key, 5, header(FORBIDDEN), PROXY) == NOT_AUTHORIZED[5]
+        assert answer(server, key, 5, b"") == NOT_AUTHORIZED[5]
+    for proxy in (inside, outside):
+        proxy.close()
