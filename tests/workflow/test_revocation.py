@@ -9,7 +9,7 @@ CONNECTIONS = 1000
 
 def test_each_way_of_revoking_ends_every_connection(server):
     ended = {name: len(times) for name, times in revocation.run(server, CONNECTIONS)}
-    assert len(ended) == 5 and set(ended.values()) == {CONNECTIONS}
+    assert len(ended) == 9 and set(ended.values()) == {CONNECTIONS}
 
 
 def test_a_deny_on_the_topic_alone_silences_without_closing(server):
