@@ -8,12 +8,14 @@ use sluice_policy::Permit;
 use sluice_store::{Attachment, By, Holder, PolicyGroup, PolicyRole, PolicyUser};
 
 use super::{
-    holder_kind::{Kind, OfGroup, OfRole, OfUser},
+    holder_kind::{Kind, NameAndAction, OfGroup, OfRole, OfUser},
     policy,
     user::Done,
 };
 use crate::{
-    Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, Row, limits, operation::required, time::date,
+    Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, Row, limits,
+    operation::{Parameter, optional, required},
+    time::date,
 };
 
 /// One policy and one holder, as Attach and Detach name them.
@@ -30,6 +32,13 @@ pub struct Pair<K: Kind> {
 }
 
 impl<K: Kind> Pair<K> {
+    const PARAMETERS: &'static [Parameter] =
+        &[required("PolicyType"), required("PolicyName"), required(K::PARAMETER), optional("ResourceGroupId")];
+
+    const fn row((name, actions): NameAndAction) -> Row {
+        Row { product: Product::Ram, name, actions, resource: K::ONE_AND_POLICY, parameters: Self::PARAMETERS }
+    }
+
     fn read(params: &Params) -> Result<Self, ActionError> {
         Ok(Self {
             policy_type: params.required_word("PolicyType")?,
@@ -72,7 +81,7 @@ pub type AttachPolicyToGroup = Attach<OfGroup>;
 pub type AttachPolicyToRole = Attach<OfRole>;
 
 impl<K: Kind> Act for Attach<K> {
-    const ROW: Row = K::ATTACH;
+    const ROW: Row = Pair::<K>::row(K::ATTACH);
     type Output = Done;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
@@ -109,7 +118,7 @@ pub type DetachPolicyFromGroup = Detach<OfGroup>;
 pub type DetachPolicyFromRole = Detach<OfRole>;
 
 impl<K: Kind> Act for Detach<K> {
-    const ROW: Row = K::DETACH;
+    const ROW: Row = Pair::<K>::row(K::DETACH);
     type Output = Done;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
@@ -199,7 +208,13 @@ pub struct AttachedPolicies {
 }
 
 impl<K: Kind> Act for ListPoliciesFor<K> {
-    const ROW: Row = K::LIST;
+    const ROW: Row = Row {
+        product: Product::Ram,
+        name: K::LIST.0,
+        actions: K::LIST.1,
+        resource: K::ONE,
+        parameters: &[required(K::PARAMETER)],
+    };
     type Output = AttachedPolicyList;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
