@@ -61,10 +61,7 @@ impl<K: Kind> Pair<K> {
             return Err(Code::NoResourceGroup.into());
         }
         let holder = K::find(context, granted.permit()?, &self.holder).await?;
-        match self.policy_type {
-            PolicyType::System => drop(policy::find_system(&self.policy)?),
-            PolicyType::Custom => drop(policy::find_custom(context, granted.second()?, &self.policy).await?),
-        }
+        policy::expect(context, granted.second()?, self.policy_type, &self.policy).await?;
         Ok(holder)
     }
 }
@@ -371,10 +368,7 @@ impl Act for ListEntitiesForPolicy {
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Entities, ActionError> {
-        match self.policy_type {
-            PolicyType::System => drop(policy::find_system(&self.policy)?),
-            PolicyType::Custom => drop(policy::find_custom(context, granted.permit()?, &self.policy).await?),
-        }
+        policy::expect(context, granted.permit()?, self.policy_type, &self.policy).await?;
         let (account, policy) = (context.account(), (self.policy_type, &self.policy));
         let users = context.store().policy_users(account, policy).await?;
         let groups = context.store().policy_groups(account, policy).await?;

@@ -41,6 +41,19 @@ pub(super) fn find_system(name: &PolicyName) -> Result<&'static SystemPolicy, Ac
     system_policies().iter().find(|policy| policy.name == name.as_str()).ok_or(Code::NoPolicy.into())
 }
 
+/// Refuses when there is no such policy, after the question was answered with yes.
+pub(super) async fn expect(
+    context: &ActionContext,
+    granted: &Permit,
+    policy_type: PolicyType,
+    name: &PolicyName,
+) -> Result<(), ActionError> {
+    match policy_type {
+        PolicyType::System => find_system(name).map(drop),
+        PolicyType::Custom => find_custom(context, granted, name).await.map(drop),
+    }
+}
+
 /// A document that CreatePolicy takes.
 pub(super) fn document(params: &Params) -> Result<String, ActionError> {
     let text = params.text("PolicyDocument")?;
