@@ -9,7 +9,7 @@ use sluice_store::{By, JoinedGroup, Member};
 
 use super::{user, user::Done, user_group};
 use crate::{
-    Act, ActionContext, ActionError, Ask, Granted, Page, Params, Product, Row, limits,
+    Act, ActionContext, ActionError, Ask, Granted, NextPage, Page, Params, Product, Row, limits,
     operation::{Parameter, optional, required},
     time::date,
 };
@@ -132,11 +132,9 @@ impl MemberReply {
 pub struct MemberPage {
     /// The members.
     pub users: MemberList,
-    /// Whether there is a next page.
-    pub is_truncated: bool,
-    /// Leads to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub marker: Option<String>,
+    /// Whether there is a next page, and what leads to it.
+    #[serde(flatten)]
+    pub next: NextPage,
 }
 
 /// `{User: []}`.
@@ -167,11 +165,11 @@ impl Act for ListUsersForGroup {
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<MemberPage, ActionError> {
         let group = user_group::find(context, granted.permit()?, &self.group).await?;
-        let (after, most) = (self.page.after.as_deref().unwrap_or_default(), self.page.items_to_read());
+        let (after, most) = self.page.to_read();
         let members = context.store().members(context.account(), &group.id, after, most).await?;
-        let (members, marker) = self.page.cut(members, |member| member.name.to_string());
+        let (members, next) = self.page.cut(members, |member| member.name.to_string());
         let user = members.into_iter().map(MemberReply::of).collect();
-        Ok(MemberPage { users: MemberList { user }, is_truncated: marker.is_some(), marker })
+        Ok(MemberPage { users: MemberList { user }, next })
     }
 }
 

@@ -296,12 +296,12 @@ impl Act for ListTagResources {
     }
 
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<TagPage, ActionError> {
-        let after = self.page.after.as_deref().unwrap_or_default();
+        let (after, most) = self.page.to_read();
         let after = after.split_once(BETWEEN).unwrap_or((after, ""));
-        let (names, most) = (self.tagged.names(), self.page.items_to_read());
+        let names = self.tagged.names();
         let of = (self.tagged.kind, names.as_slice());
         let tags = context.store().tags(context.account(), of, &self.filter, after, most).await?;
-        let (tags, next_token) = self.page.cut(tags, |one| format!("{}{BETWEEN}{}", one.name, one.tag.key));
+        let (tags, next) = self.page.cut(tags, |one| format!("{}{BETWEEN}{}", one.name, one.tag.key));
         let resource_type = self.tagged.word();
         let reply = |one: TagOfEntity| TagResource {
             resource_type,
@@ -309,7 +309,7 @@ impl Act for ListTagResources {
             tag_key: one.tag.key.to_string(),
             tag_value: one.tag.value.to_string(),
         };
-        Ok(TagPage { tag_resources: tags.into_iter().map(reply).collect(), next_token })
+        Ok(TagPage { tag_resources: tags.into_iter().map(reply).collect(), next_token: next.marker })
     }
 }
 
