@@ -231,14 +231,9 @@ impl Act for UpdateUser {
         })
     }
 
-    /// A rename is asked on both names: else a right on `user/a*` would be a way to take the name `b`, and with it what
-    /// policies say of `b`.
     fn ask(&self, context: &ActionContext) -> Ask {
-        let now = resource(context.account(), &self.name);
-        match &self.new_name {
-            Some(new) if *new != self.name => Ask::Both(now, resource(context.account(), new)),
-            _ => Ask::On(now),
-        }
+        let of = |name| resource(context.account(), name);
+        Ask::renaming(of(&self.name), self.new_name.as_ref().map(of))
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneUser, ActionError> {

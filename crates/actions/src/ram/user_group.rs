@@ -169,13 +169,9 @@ impl Act for UpdateGroup {
         })
     }
 
-    /// A rename is asked on both names, as UpdateUser's is.
     fn ask(&self, context: &ActionContext) -> Ask {
-        let now = resource(context.account(), &self.name);
-        match &self.new_name {
-            Some(new) if *new != self.name => Ask::Both(now, resource(context.account(), new)),
-            _ => Ask::On(now),
-        }
+        let of = |name| resource(context.account(), name);
+        Ask::renaming(of(&self.name), self.new_name.as_ref().map(of))
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneUserGroup, ActionError> {
