@@ -9,7 +9,7 @@ use sluice_store::{Attachment, By, Holder, PolicyGroup, PolicyRole, PolicyUser};
 
 use super::{
     holder_kind::{Kind, NameAndAction, OfGroup, OfRole, OfUser},
-    policy,
+    policy, role,
     user::Done,
 };
 use crate::{
@@ -305,7 +305,7 @@ impl AttachedRole {
     fn of(account: AccountId, role: PolicyRole) -> Self {
         Self {
             role_id: role.id.to_string(),
-            arn: format!("acs:ram::{account}:role/{}", role.name),
+            arn: role::arn(account, &role.name),
             role_name: role.name.to_string(),
             description: role.description,
             attach_date: date(role.attached),

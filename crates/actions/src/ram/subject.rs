@@ -58,8 +58,9 @@ impl Subject {
 
     async fn find_user(&self, context: &ActionContext) -> Result<Option<Principal>, ActionError> {
         let account = context.account();
-        if self.name == format!("acs:ram::{account}:root") {
-            return Ok(Some(Principal::Account(account)));
+        let root = Principal::Account(account);
+        if self.name == root.arn_by_id() {
+            return Ok(Some(root));
         }
         let name: UserName = self.name.parse().map_err(|fault| ActionError::of_name("PrincipalName", fault))?;
         let user = context.store().user(account, &name).await?;
