@@ -281,7 +281,7 @@ impl Act for ListPolicies {
     type Output = PolicyPage;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        let policy_type = params.given("PolicyType").map(|_| params.required_word("PolicyType")).transpose()?;
+        let policy_type = params.optional_word("PolicyType")?;
         Ok(Self { policy_type, filter: tag::filter(params)?, page: Page::read(params)? })
     }
 
