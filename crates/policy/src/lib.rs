@@ -79,7 +79,7 @@ pub use decide::{Decision, Effect, Request, decide, decide_standing};
 pub use denied::{Denied, Reason};
 pub use document::{Document, DocumentKind, check};
 pub use epoch::Epoch;
-pub use fault::{Fault, FaultKind, describe as describe_faults};
+pub use fault::{Fault, FaultKind, describe as describe_faults, is_too_long};
 pub use key_policy::{AccessKeyPolicy, AllowedSources, KeyPolicyFault};
 pub use lint::{Warning, WarningKind, warnings};
 pub use policy::{InForce, Policy, PolicySet, Scope, Standing, StatementRef};

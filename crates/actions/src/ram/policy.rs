@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_access::Change;
 use sluice_model::{AccountId, Action, PolicyName, PolicyType, PolicyVersion, RamEntity, Resource, Tag};
-use sluice_policy::{Document, FaultKind, Permit, SystemPolicy, describe_faults, system_policies};
+use sluice_policy::{Document, Permit, SystemPolicy, describe_faults, is_too_long, system_policies};
 use sluice_store::{By, CustomPolicy, TagFilter, TaggedKind};
 
 use super::{
@@ -62,9 +62,7 @@ pub(super) fn document(params: &Params) -> Result<String, ActionError> {
     }
     match Document::parse(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(faults) if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. })) => {
-            Err(Code::PolicyTooLong.into())
-        }
+        Err(faults) if is_too_long(&faults) => Err(Code::PolicyTooLong.into()),
         Err(faults) => Err(ActionError::MalformedPolicyDocument(describe_faults(&faults))),
     }
 }

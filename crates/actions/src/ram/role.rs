@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_access::{Change, random};
 use sluice_model::{AccountId, Action, Principal, RamEntity, Resource, RoleName, Tag};
-use sluice_policy::{Document, FaultKind, Permit, describe_faults};
+use sluice_policy::{Document, Permit, describe_faults, is_too_long};
 use sluice_store::{By, Role, RoleChange, RoleKind, TagFilter, TaggedKind};
 
 use super::{
@@ -35,9 +35,7 @@ fn trust_document(params: &Params, name: &'static str) -> Result<Option<String>,
     let Some(text) = params.given(name) else { return Ok(None) };
     match Document::parse_trust(text) {
         Ok(_) => Ok(Some(text.to_owned())),
-        Err(faults) if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. })) => {
-            Err(ActionError::Invalid { name, fault: Fault::Length })
-        }
+        Err(faults) if is_too_long(&faults) => Err(ActionError::Invalid { name, fault: Fault::Length }),
         Err(faults) => Err(ActionError::MalformedPolicyDocument(describe_faults(&faults))),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sluice_access::{SessionDraft, TemporaryCredentials};
 use sluice_model::{AccountId, Action, ProviderName, RoleName, RoleSessionName};
-use sluice_policy::{Assumption, Document, DocumentKind, FaultKind};
+use sluice_policy::{Assumption, Document, DocumentKind, is_too_long};
 
 use crate::{
     Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, Row, Services, limits,
@@ -78,9 +78,7 @@ fn session_policy(params: &Params) -> Result<Option<String>, ActionError> {
     let Some(text) = params.given("Policy") else { return Ok(None) };
     match Document::parse_kind(DocumentKind::Session, text) {
         Ok(_) => Ok(Some(text.to_owned())),
-        Err(faults) if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. })) => {
-            Err(ActionError::invalid("PolicySize"))
-        }
+        Err(faults) if is_too_long(&faults) => Err(ActionError::invalid("PolicySize")),
         Err(_) => Err(ActionError::invalid("PolicyGrammar")),
     }
 }
