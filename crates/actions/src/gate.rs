@@ -42,6 +42,15 @@ impl Ask {
         if keys.is_empty() { self } else { Self::With(keys, Box::new(self)) }
     }
 
+    /// A change that may rename, on both names: else a right on `user/a*` would be a way to take the name `b`, and with it
+    /// what policies say of `b`.
+    pub(crate) fn renaming(now: Resource, new: Option<Resource>) -> Self {
+        match new {
+            Some(new) if new != now => Self::Both(now, new),
+            _ => Self::On(now),
+        }
+    }
+
     /// The instance that must be there.
     pub(crate) fn instance(self) -> Option<InstanceId> {
         match self {

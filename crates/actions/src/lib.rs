@@ -43,7 +43,7 @@ pub use diagnostic::diagnostic_message;
 pub use error::{ActionError, Code, DeniedAs, Fault};
 pub use gate::{Ask, Denial, Granted, permitted_on};
 pub use operation::{Act, Anonymous, Need, Operation, Parameter, Product, Reply, Row, call, permitted};
-pub use page::{NumberedPage, Page};
+pub use page::{NextPage, NumberedPage, Page};
 pub use params::Params;
 pub use policy_check::policy_warnings;
 pub use principal::Named;

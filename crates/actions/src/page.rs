@@ -1,5 +1,7 @@
 //! Paging: RAM's `Marker` and `MaxItems`, OnsMqtt's `PageNumber` and `PageSize`.
 
+use serde::Serialize;
+
 use crate::{ActionError, Params};
 
 /// Items of a RAM page when none is asked.
@@ -40,19 +42,30 @@ impl Page {
         Ok(Self { after, items_max: usize::try_from(items_max).expect("1,000 fits") })
     }
 
-    /// How many items to read: one more than the page shows whether there is a next one.
-    pub(crate) fn items_to_read(&self) -> i64 {
-        i64::try_from(self.items_max).expect("1,000 fits") + 1
+    /// The key after which to read, and how many items: one more than the page shows whether there is a next one.
+    pub(crate) fn to_read(&self) -> (&str, i64) {
+        (self.after.as_deref().unwrap_or_default(), i64::try_from(self.items_max).expect("1,000 fits") + 1)
     }
 
     /// Cuts `items`, which are in the order of their keys and begin after the page's key and have one more than the page
-    /// when there are more; the marker of the next page when there is one.
-    pub(crate) fn cut<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
-        let more = items.len() > self.items_max;
+    /// when there are more.
+    pub(crate) fn cut<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> (Vec<T>, NextPage) {
+        let is_truncated = items.len() > self.items_max;
         items.truncate(self.items_max);
-        let marker = items.last().filter(|_| more).map(|last| marker_of(&key(last)));
-        (items, marker)
+        let marker = items.last().filter(|_| is_truncated).map(|last| marker_of(&key(last)));
+        (items, NextPage { is_truncated, marker })
     }
+}
+
+/// `IsTruncated` and `Marker`, the end of a reply that is a page.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct NextPage {
+    /// Whether there is a next page.
+    pub is_truncated: bool,
+    /// Leads to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
 }
 
 fn marker_of(key: &str) -> String {
@@ -101,10 +114,12 @@ mod tests {
     #[test]
     fn a_marker_leads_to_the_item_after_it() {
         let page = Page { after: None, items_max: 2 };
-        let (items, marker) = page.cut(vec!["a", "b", "c"], ToString::to_string);
+        let (items, next) = page.cut(vec!["a", "b", "c"], ToString::to_string);
         assert_eq!(items, ["a", "b"]);
-        assert_eq!(key_of(&marker.unwrap()).as_deref(), Some("b"));
-        assert_eq!(page.cut(vec!["a", "b"], ToString::to_string).1, None);
+        assert!(next.is_truncated);
+        assert_eq!(key_of(&next.marker.unwrap()).as_deref(), Some("b"));
+        let last = page.cut(vec!["a", "b"], ToString::to_string).1;
+        assert_eq!((last.is_truncated, last.marker), (false, None));
     }
 
     #[test]

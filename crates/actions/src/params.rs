@@ -63,7 +63,7 @@ impl Params {
 
     /// A required name, parsed.
     pub(crate) fn name<T: FromStr<Err = NameError>>(&self, name: &'static str) -> Result<T, ActionError> {
-        self.text(name)?.parse().map_err(|fault| ActionError::of_name(name, fault))
+        parsed(name, self.text(name)?)
     }
 
     /// An optional name, parsed.
@@ -71,20 +71,17 @@ impl Params {
         &self,
         name: &'static str,
     ) -> Result<Option<T>, ActionError> {
-        self.given(name).map(|text| text.parse().map_err(|fault| ActionError::of_name(name, fault))).transpose()
+        self.given(name).map(|text| parsed(name, text)).transpose()
     }
 
     /// A word of a closed set; any other is `InvalidParameter.{name}`.
     pub(crate) fn word<T: FromStr>(&self, name: &'static str, default: T) -> Result<T, ActionError> {
-        match self.given(name) {
-            None => Ok(default),
-            Some(text) => text.parse().map_err(|_| ActionError::invalid(name)),
-        }
+        Ok(self.optional_word(name)?.unwrap_or(default))
     }
 
     /// A word of a closed set, if one is given.
     pub(crate) fn optional_word<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, ActionError> {
-        self.given(name).map(|text| text.parse().map_err(|_| ActionError::invalid(name))).transpose()
+        self.given(name).map(|_| self.required_word(name)).transpose()
     }
 
     /// A required word of a closed set.
@@ -116,9 +113,7 @@ impl Params {
         default: u32,
     ) -> Result<u32, ActionError> {
         let Some(text) = self.given(name) else { return Ok(default) };
-        let digits = text.bytes().all(|b| b.is_ascii_digit());
-        let number = text.parse().ok().filter(|number| digits && range.contains(number));
-        number.ok_or_else(|| ActionError::invalid(name))
+        decimal(text).filter(|number| range.contains(number)).ok_or(ActionError::invalid(name))
     }
 
     /// A decimal number within a range, if one is given.
@@ -140,9 +135,7 @@ impl Params {
 
     /// A required instant, Unix milliseconds.
     pub(crate) fn time(&self, name: &'static str) -> Result<UnixMs, ActionError> {
-        let text = self.text(name)?;
-        let digits = text.bytes().all(|b| b.is_ascii_digit());
-        text.parse().ok().filter(|_| digits).map(UnixMs).ok_or_else(|| ActionError::invalid(name))
+        decimal(self.text(name)?).map(UnixMs).ok_or(ActionError::invalid(name))
     }
 
     /// An optional free text of at most `characters_max`, without control characters. An empty one is given: it clears.
@@ -172,17 +165,29 @@ impl Params {
     }
 }
 
+/// A name in a parameter, or in a list that one holds; a fault is the parameter's.
+pub(crate) fn parsed<T: FromStr<Err = NameError>>(name: &'static str, text: &str) -> Result<T, ActionError> {
+    text.parse().map_err(|fault| ActionError::of_name(name, fault))
+}
+
+/// A number in digits alone: what `parse` takes besides, as a sign, is none.
+fn decimal<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// These parameters, for tests of reading them.
+#[cfg(test)]
+pub(crate) fn params(pairs: &[(&str, &str)]) -> Params {
+    let mut params = Params::default();
+    for (name, value) in pairs {
+        assert!(params.insert((*name).to_owned(), (*value).to_owned()));
+    }
+    params
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn params(pairs: &[(&str, &str)]) -> Params {
-        let mut params = Params::default();
-        for (name, value) in pairs {
-            assert!(params.insert((*name).to_owned(), (*value).to_owned()));
-        }
-        params
-    }
 
     #[test]
     fn getters_answer_in_the_vendors_codes() {

@@ -8,16 +8,9 @@ use crate::{ActionContext, ActionError};
 /// `acs:ram::{account}:root`, `…:user/{name}` or `…:role/{name}`. A user or role that is gone is named
 /// by its ID, which is never used again.
 pub(crate) fn shown(context: &ActionContext, principal: Principal) -> String {
-    match principal {
-        Principal::Account(account) => format!("acs:ram::{account}:root"),
-        Principal::User(account, user) => match context.access().name_of(principal) {
-            Some(name) => format!("acs:ram::{account}:user/{name}"),
-            None => format!("acs:ram::{account}:user/{user}"),
-        },
-        Principal::Role(account, role) => match context.access().name_of(principal) {
-            Some(name) => format!("acs:ram::{account}:role/{name}"),
-            None => format!("acs:ram::{account}:role/{role}"),
-        },
+    match context.access().name_of(principal) {
+        Some(name) => principal.arn(&name),
+        None => principal.arn_by_id(),
     }
 }
 

@@ -39,7 +39,7 @@ pub use explain::{DecodeDiagnosticMessage, ExplainDecision, Explained};
 pub use generate::GenerateLeastPrivilegePolicy;
 pub use holder_kind::{Kind, OfGroup, OfRole, OfUser};
 pub use login_profile::{ChangePassword, CreateLoginProfile, DeleteLoginProfile, GetLoginProfile, UpdateLoginProfile};
-pub use membership::{AddUserToGroup, ListGroupsForUser, ListUsersForGroup, RemoveUserFromGroup};
+pub use membership::{AddUserToGroup, ListGroupsForUser, ListUsersForGroup, Membership, RemoveUserFromGroup};
 pub use mfa_device::{
     BindMfaDevice, CreateVirtualMfaDevice, DeleteVirtualMfaDevice, GetUserMfaInfo, ListVirtualMfaDevices, SerialNumber,
     UnbindMfaDevice,

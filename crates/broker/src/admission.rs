@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use sluice_access::{AuthRefusal, MqttLogin, random};
 use sluice_codec::{ConnAck, Connect, Packet, ReasonCode, Version, encode};
 use sluice_model::{ClientId, UnixMs};
-use sluice_policy::{Denied, Reason};
+use sluice_policy::{Denied, Reason, Shown};
 use sluice_router::{InstanceKey, SubscriberId};
 use sluice_session::{Opening, Session, check, reason_string};
 use sluice_store::log::{LogFault, Need, Ticket};
@@ -16,7 +16,7 @@ use crate::{
     held::reason_of,
     journal,
     link::Identity,
-    refusal::{Shown, log_refused},
+    refusal::log_refused,
     takeover::Placed,
     will::{PendingWill, WillRefused},
 };

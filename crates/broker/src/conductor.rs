@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use sluice_access::{TopicAction, TopicYes};
 use sluice_codec::{PublishFrame, ReasonCode};
 use sluice_model::{AccountId, ClientId, InstanceId, Qos, Resource, TopicName, UnixMs};
-use sluice_policy::{Caller, Credential, Grant, Permit, Reason};
+use sluice_policy::{Caller, Credential, Grant, Permit, Reason, Shown};
 use sluice_router::{Merged, SubscriberId};
 use sluice_session::Incoming;
 use sluice_store::log::{Cause, LogFault, Need, QueueId, Receiver, Record, Ticket, Way};
@@ -23,7 +23,7 @@ use crate::{
     message::{Message, Origin, Waiting},
     outbox::Pushed,
     quota::OverQuota,
-    refusal::{Shown, log_refused},
+    refusal::log_refused,
     storing::Wanted,
     wake::Wakes,
 };

@@ -1,16 +1,13 @@
 //! How a refusal is told: to the log, always the same way, and to whoever asks "why?" by its request ID.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::Display;
 
 use sluice_access::Told;
 use sluice_model::ClientId;
-use sluice_policy::{Caller, Context, Denied};
+use sluice_policy::{Caller, Context, Denied, Shown};
 use sluice_router::InstanceKey;
 
 use crate::{Broker, link::Identity};
-
-/// Most characters of a client's own text in a field of the log.
-const CHARACTERS_MAX: usize = 256;
 
 impl Broker {
     /// Logs who was refused what, on which resource, and what decided, and keeps it for the answer to "why?". Gives the
@@ -52,35 +49,4 @@ pub(crate) fn log_refused(what: &'static str, identity: &Identity, reason: impl 
         instance = %instance.key.instance, client = %Shown(client), peer = caller.source_ip().map(tracing::field::display),
         reason = %Shown(reason), "refused"
     );
-}
-
-/// Text that a client had a hand in, for a line of the log: control characters escaped, the end of a long one left out.
-pub(crate) struct Shown<T>(pub(crate) T);
-
-impl<T: Display> Display for Shown<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        for (place, character) in text.chars().enumerate() {
-            if place == CHARACTERS_MAX {
-                return f.write_char('…');
-            }
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                f.write_char(character)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clients_text_neither_begins_a_line_of_the_log_nor_floods_it() {
-        assert_eq!(Shown("a\nWARN forged\u{1b}[2J").to_string(), "a\\nWARN forged\\u{1b}[2J");
-        assert_eq!(Shown("ä".repeat(65_535)).to_string().chars().count(), CHARACTERS_MAX + 1);
-    }
 }

@@ -144,6 +144,26 @@ impl Principal {
             Self::Account(account) | Self::User(account, _) | Self::Role(account, _) => account,
         }
     }
+
+    /// Its ARN, as `acs:PrincipalARN` has it: `acs:ram::{account}:root`, `…:user/{name}` or `…:role/{name}`.
+    #[must_use]
+    pub fn arn(self, name: &str) -> String {
+        match self {
+            Self::Account(account) => format!("acs:ram::{account}:root"),
+            Self::User(account, _) => format!("acs:ram::{account}:user/{name}"),
+            Self::Role(account, _) => format!("acs:ram::{account}:role/{name}"),
+        }
+    }
+
+    /// The same with its ID for a name: it is never used again, so that it names one that is gone.
+    #[must_use]
+    pub fn arn_by_id(self) -> String {
+        match self {
+            Self::Account(_) => self.arn(""),
+            Self::User(_, user) => self.arn(&user.to_string()),
+            Self::Role(_, role) => self.arn(&role.to_string()),
+        }
+    }
 }
 
 impl fmt::Display for Principal {

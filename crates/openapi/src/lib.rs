@@ -23,3 +23,4 @@ mod wire;
 mod xml;
 
 pub use door::{OpenApi, routes};
+pub use percent::encode as percent_encode;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// Encodes UTF-8: unreserved are `A-Z a-z 0-9 - _ . ~`, hex in capitals. Source: openapi/wire.md section 2.
 #[must_use]
-pub(crate) fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len() + text.len() / 4);
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {

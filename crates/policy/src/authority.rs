@@ -15,7 +15,7 @@ use sluice_model::{AccountId, Action, InstanceId, Principal, Resource, TopicFilt
 use crate::{
     AssumableRole, Caller, Context, Covering, Credential, Denied, Effect, Epoch, InForce, Reason, Request, Standing,
     covering::Reach,
-    decide::{Decision, decide, facts, principal_arn},
+    decide::{Decision, decide, facts},
 };
 
 /// Where the policies in force come from; implemented by `access`.
@@ -225,7 +225,7 @@ impl Authority {
         }
         let mut colons = true;
         if let Standing::Governed(policies) = &in_force.standing {
-            let (arn, context) = (principal_arn(caller, &in_force.name), Context::at(now));
+            let (arn, context) = (principal.arn(&in_force.name), Context::at(now));
             let reach = Reach::new(action, (account, instance), filter, facts(caller, &arn, &context));
             colons = reach.is_covered(policies, true);
             if !colons && !reach.is_covered(policies, false) {

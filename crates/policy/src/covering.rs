@@ -21,7 +21,7 @@ use crate::{
     Grant, Policy, PolicySet,
     candidates::{Candidates, below, candidates},
     condition::Condition,
-    decide::{Request, facts, principal_arn},
+    decide::{Request, facts},
     facts::Facts,
     statement::{Asked, Statement},
 };
@@ -64,7 +64,7 @@ impl Covering {
 #[must_use]
 pub fn covers(request: &Request<'_>, instance: &InstanceId, filter: &TopicFilter, policies: &PolicySet) -> bool {
     let Request { caller, name, actions, resource, context, .. } = *request;
-    let arn = principal_arn(caller, name);
+    let arn = caller.principal().arn(name);
     let all = |action| {
         let reach = Reach::new(action, (resource.account(), instance), filter, facts(caller, &arn, context));
         reach.is_covered(policies, true)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_model::{Action, Principal, Resource, UnixMs};
+use sluice_model::{Action, Resource, UnixMs};
 use smallvec::SmallVec;
 
 use crate::{
@@ -109,15 +109,6 @@ pub fn decide_standing(request: &Request<'_>, standing: &Standing) -> Decision {
         Standing::Owner => plain(Effect::Allow),
         Standing::Governed(policies) => decide(request, policies),
         Standing::Unknown => plain(Effect::ImplicitDeny),
-    }
-}
-
-/// `acs:PrincipalARN` of a caller.
-pub(crate) fn principal_arn(caller: &Caller, name: &str) -> String {
-    match caller.principal() {
-        Principal::Account(account) => format!("acs:ram::{account}:root"),
-        Principal::User(account, _) => format!("acs:ram::{account}:user/{name}"),
-        Principal::Role(account, _) => format!("acs:ram::{account}:role/{name}"),
     }
 }
 

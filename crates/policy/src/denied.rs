@@ -1,13 +1,10 @@
 //! A refusal that says why.
 
-use std::{
-    fmt::{self, Write},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 use sluice_model::{AccountId, Action, Principal, Resource};
 
-use crate::{Grant, Scope, StatementRef};
+use crate::{Grant, Scope, Shown, StatementRef};
 
 /// Why a request was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -162,28 +159,3 @@ impl fmt::Display for Denied {
 }
 
 impl std::error::Error for Denied {}
-
-/// A resource in a sentence: a topic's name is the client's own text, so control characters are escaped and the end of a
-/// long one is left out.
-struct Shown<'a>(&'a Resource);
-
-impl Shown<'_> {
-    const CHARACTERS_MAX: usize = 256;
-}
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        for (place, character) in text.chars().enumerate() {
-            if place == Self::CHARACTERS_MAX {
-                return f.write_char('…');
-            }
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                f.write_char(character)?;
-            }
-        }
-        Ok(())
-    }
-}

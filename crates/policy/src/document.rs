@@ -1,7 +1,7 @@
 //! One policy document: text in, compiled statements out.
 
 use crate::{
-    Fault, FaultKind, fault, json, parse,
+    Fault, FaultKind, fault, is_too_long, json, parse,
     sieve::{self, Sieve},
     statement::{Statement, TrustStatement, TrustedPrincipal},
 };
@@ -30,8 +30,7 @@ impl DocumentKind {
     /// The API's error code for a document with these faults. Source: facts/ram.md section 3.
     #[must_use]
     pub fn error_code(self, faults: &[Fault]) -> &'static str {
-        let length = faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. }));
-        match (self, length) {
+        match (self, is_too_long(faults)) {
             (Self::Session, true) => "InvalidParameter.PolicySize",
             (Self::Session, false) => "InvalidParameter.PolicyGrammar",
             (Self::Permission, true) => "InvalidParameter.PolicyDocument.Length",

@@ -4,7 +4,7 @@ use std::{cell::OnceCell, net::IpAddr, sync::Arc};
 
 use sluice_model::UnixMs;
 
-use crate::{Caller, decide::principal_arn};
+use crate::Caller;
 
 /// A condition key; compared without case. Source: facts/ram.md section 1.5.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,7 +86,7 @@ impl<'a> LazyArn<'a> {
     }
 
     pub(crate) fn get(&self) -> &str {
-        self.text.get_or_init(|| principal_arn(self.caller, self.name))
+        self.text.get_or_init(|| self.caller.principal().arn(self.name))
     }
 }
 

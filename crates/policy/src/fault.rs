@@ -60,6 +60,12 @@ const DESCRIPTION_CHARACTERS_MAX: usize = 2_000;
 /// Most characters of one fault in it: a fault quotes the document.
 const REASON_CHARACTERS_MAX: usize = 300;
 
+/// Whether a document was not read because it is too long, which has a code of its own everywhere.
+#[must_use]
+pub fn is_too_long(faults: &[Fault]) -> bool {
+    faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. }))
+}
+
 /// All faults in one message, for a reply: ``/Statement/0/Effect (line 3, column 14): must be "Allow" or "Deny"; …``. At most
 /// 2,000 characters; what does not fit is counted at the end.
 #[must_use]

@@ -4,6 +4,7 @@ use std::{fmt::Write as _, io::Write, process::ExitCode};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use sluice_openapi::percent_encode;
 
 use crate::cli::{ApiArgs, Product};
 
@@ -89,20 +90,8 @@ fn canonical_query(parameters: &[String]) -> Result<String, ApiError> {
     }
     pairs.sort_unstable();
     let encoded: Vec<String> =
-        pairs.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value))).collect();
+        pairs.iter().map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value))).collect();
     Ok(encoded.join("&"))
-}
-
-fn percent(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            write!(encoded, "%{byte:02X}").expect("writing to a String cannot fail");
-        }
-    }
-    encoded
 }
 
 fn signed_headers(args: &ApiArgs, host: &str, query: &str, now: jiff::Timestamp) -> Vec<(&'static str, String)> {

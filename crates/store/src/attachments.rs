@@ -171,6 +171,21 @@ impl Write {
 }
 
 impl Store {
+    /// Begins a write on what is attached to a holder. The permit names it, and it is there by that name and no service's.
+    async fn write_attachments(
+        &self,
+        by: By<'_>,
+        account: AccountId,
+        holder: &Holder,
+        name: &str,
+    ) -> Result<Write, StoreError> {
+        by.check(account, &holder.target(name))?;
+        let mut write = self.write(account).await?;
+        write.expect_holder(account, holder, name).await?;
+        write.expect_own_policies(account, holder).await?;
+        Ok(write)
+    }
+
     /// Attaches a policy; `most` is the limit of its type for one holder. The permit names the holder.
     ///
     /// # Errors
@@ -184,10 +199,7 @@ impl Store {
         most: i64,
     ) -> Result<(), StoreError> {
         let (policy_type, policy_name) = policy;
-        by.check(account, &holder.target(holder_name))?;
-        let mut write = self.write(account).await?;
-        write.expect_holder(account, holder, holder_name).await?;
-        write.expect_own_policies(account, holder).await?;
+        let mut write = self.write_attachments(by, account, holder, holder_name).await?;
         let sql = "SELECT COUNT(*) AS n FROM policies WHERE account_id = $1 AND name = $2";
         if policy_type == PolicyType::Custom
             && write.count(sql, &[account.into(), policy_name.as_str().into()]).await? == 0
@@ -225,10 +237,7 @@ impl Store {
         policy: (PolicyType, &PolicyName),
     ) -> Result<(), StoreError> {
         let (policy_type, policy_name) = policy;
-        by.check(account, &holder.target(holder_name))?;
-        let mut write = self.write(account).await?;
-        write.expect_holder(account, holder, holder_name).await?;
-        write.expect_own_policies(account, holder).await?;
+        let mut write = self.write_attachments(by, account, holder, holder_name).await?;
         let sql = "DELETE FROM policy_attachments WHERE account_id = $1 AND holder_kind = $2 AND holder_id = $3 \
                    AND policy_type = $4 AND policy_name = $5";
         let id = holder.id();

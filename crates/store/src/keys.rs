@@ -54,10 +54,7 @@ impl Store {
             let Principal::Account(_) = owner else { return Err(StoreError::NotFound(Entity::User)) };
             return self.write(account).await;
         };
-        by.check(account, &Target::User(name))?;
-        let mut write = self.write(account).await?;
-        write.expect_user(account, user_number(owner), name).await?;
-        Ok(write)
+        self.write_user(by, (account, user_number(owner), name)).await
     }
 
     /// Makes a key. `owner_name` is the user's name that the permit speaks of; `None` for the account's own.

@@ -5,7 +5,6 @@ use sluice_policy::SystemTask;
 
 use crate::{
     By, Change, Entity, Store, StoreError,
-    by::Target,
     row::{Columns, user_number},
     write::Write,
 };
@@ -119,10 +118,8 @@ impl Store {
         password_hash: &str,
     ) -> Result<(), StoreError> {
         let (account, id, name) = user;
-        by.check(account, &Target::User(name))?;
         let number = user_number(Principal::User(account, id));
-        let mut write = self.write(account).await?;
-        write.expect_user(account, number, name).await?;
+        let mut write = self.write_user(by, (account, number, name)).await?;
         write
             .insert(
                 "INSERT INTO login_profiles (account_id, user_id, password_hash, password_reset_required, \
@@ -197,10 +194,8 @@ impl Store {
         password: Option<NewPassword<'_>>,
     ) -> Result<(), StoreError> {
         let (account, id, name) = user;
-        by.check(account, &Target::User(name))?;
         let number = user_number(Principal::User(account, id));
-        let mut write = self.write(account).await?;
-        write.expect_user(account, number, name).await?;
+        let mut write = self.write_user(by, (account, number, name)).await?;
         let exists = "SELECT COUNT(*) AS n FROM login_profiles WHERE account_id = $1 AND user_id = $2";
         if write.count(exists, &[account.into(), number.into()]).await? == 0 {
             return Err(StoreError::NotFound(Entity::LoginProfile));
@@ -250,11 +245,9 @@ impl Store {
     /// [`StoreError::NotFound`].
     pub async fn delete_login_profile(&self, by: By<'_>, user: (AccountId, UserId, &str)) -> Result<(), StoreError> {
         let (account, id, name) = user;
-        by.check(account, &Target::User(name))?;
         let number = user_number(Principal::User(account, id));
         let binds = [account.into(), number.into()];
-        let mut write = self.write(account).await?;
-        write.expect_user(account, number, name).await?;
+        let mut write = self.write_user(by, (account, number, name)).await?;
         if write.run("DELETE FROM login_profiles WHERE account_id = $1 AND user_id = $2", &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::LoginProfile));
         }

@@ -175,10 +175,8 @@ impl Store {
         step: i64,
         now: UnixMs,
     ) -> Result<(), StoreError> {
-        by.check(account, &Target::User(user_name))?;
         let number = user_number(Principal::User(account, id));
-        let mut write = self.write(account).await?;
-        write.expect_user(account, number, user_name).await?;
+        let mut write = self.write_user(by, (account, number, user_name)).await?;
         let has = "SELECT COUNT(*) AS n FROM mfa_devices WHERE account_id = $1 AND user_id = $2";
         if write.count(has, &[account.into(), number.into()]).await? > 0 {
             return Err(StoreError::AlreadyExists(Entity::MfaBinding));
@@ -209,10 +207,8 @@ impl Store {
         by: By<'_>,
         (account, id, user_name): (AccountId, UserId, &str),
     ) -> Result<String, StoreError> {
-        by.check(account, &Target::User(user_name))?;
         let number = user_number(Principal::User(account, id));
-        let mut write = self.write(account).await?;
-        write.expect_user(account, number, user_name).await?;
+        let mut write = self.write_user(by, (account, number, user_name)).await?;
         let sql =
             "UPDATE mfa_devices SET user_id = 0, activated = 0 WHERE account_id = $1 AND user_id = $2 RETURNING serial";
         let binds = [account.into(), number.into()];

@@ -203,6 +203,21 @@ impl Store {
         write.commit_unseen().await
     }
 
+    /// Begins a write on who is in a group, with the IDs of both. The permits are for the group and for the user.
+    async fn write_membership(
+        &self,
+        [by_group, by_user]: [By<'_>; 2],
+        account: AccountId,
+        (group, user): (&UserGroupName, &UserName),
+    ) -> Result<(Write, UserGroupId, UserId), StoreError> {
+        by_group.check(account, &Target::UserGroup(group.as_str()))?;
+        by_user.check(account, &Target::User(user.as_str()))?;
+        let mut write = self.write(account).await?;
+        let group = group_id(&mut write, account, group).await?;
+        let user = user_id(&mut write, account, user).await?;
+        Ok((write, group, user))
+    }
+
     /// Puts a user in a group; `most` is how many groups a user may be in. The permits are for the group and for the user.
     ///
     /// # Errors
@@ -210,17 +225,13 @@ impl Store {
     /// [`StoreError::PermitMismatch`].
     pub async fn add_member(
         &self,
-        [by_group, by_user]: [By<'_>; 2],
+        by: [By<'_>; 2],
         account: AccountId,
-        (group, user): (&UserGroupName, &UserName),
+        of: (&UserGroupName, &UserName),
         now: UnixMs,
         most: i64,
     ) -> Result<UserId, StoreError> {
-        by_group.check(account, &Target::UserGroup(group.as_str()))?;
-        by_user.check(account, &Target::User(user.as_str()))?;
-        let mut write = self.write(account).await?;
-        let group = group_id(&mut write, account, group).await?;
-        let id = user_id(&mut write, account, user).await?;
+        let (mut write, group, id) = self.write_membership(by, account, of).await?;
         let number = user_number(Principal::User(account, id));
         write
             .insert(
@@ -243,15 +254,11 @@ impl Store {
     /// [`StoreError::NotFound`] of either or of the membership, [`StoreError::PermitMismatch`].
     pub async fn remove_member(
         &self,
-        [by_group, by_user]: [By<'_>; 2],
+        by: [By<'_>; 2],
         account: AccountId,
-        (group, user): (&UserGroupName, &UserName),
+        of: (&UserGroupName, &UserName),
     ) -> Result<UserId, StoreError> {
-        by_group.check(account, &Target::UserGroup(group.as_str()))?;
-        by_user.check(account, &Target::User(user.as_str()))?;
-        let mut write = self.write(account).await?;
-        let group = group_id(&mut write, account, group).await?;
-        let id = user_id(&mut write, account, user).await?;
+        let (mut write, group, id) = self.write_membership(by, account, of).await?;
         let number = user_number(Principal::User(account, id));
         let sql = "DELETE FROM group_members WHERE account_id = $1 AND group_id = $2 AND user_id = $3";
         if write.run(sql, &[account.into(), group.as_str().into(), number.into()]).await? == 0 {

@@ -7,6 +7,7 @@ use crate::{
     by::Target,
     database::Bind,
     row::{Columns, user_number},
+    write::Write,
 };
 
 /// A RAM user. Texts that were not given are empty.
@@ -84,6 +85,19 @@ fn user(columns: &Columns<'_>) -> Result<User, StoreError> {
 }
 
 impl Store {
+    /// Begins a write on what one user has. A permit names the user, a row its number: refused unless both are one user's.
+    pub(crate) async fn write_user(
+        &self,
+        by: By<'_>,
+        (account, number, name): (AccountId, i64, &str),
+    ) -> Result<Write, StoreError> {
+        by.check(account, &Target::User(name))?;
+        let mut write = self.write(account).await?;
+        let sql = "SELECT COUNT(*) AS n FROM users WHERE account_id = $1 AND user_id = $2 AND name = $3";
+        let found = write.count(sql, &[account.into(), number.into(), name.into()]).await?;
+        if found == 0 { Err(StoreError::NotFound(Entity::User)) } else { Ok(write) }
+    }
+
     /// Makes a user; `most` is the account's limit.
     ///
     /// # Errors

@@ -81,13 +81,6 @@ impl Write {
         Ok(sqlx::Row::try_get(&row, "n")?)
     }
 
-    /// Refuses unless the account's user of this number has this name: a permit names the user, a row its number.
-    pub(crate) async fn expect_user(&mut self, account: AccountId, number: i64, name: &str) -> Result<(), StoreError> {
-        let sql = "SELECT COUNT(*) AS n FROM users WHERE account_id = $1 AND user_id = $2 AND name = $3";
-        let found = self.count(sql, &[account.into(), number.into(), name.into()]).await?;
-        if found == 0 { Err(StoreError::NotFound(Entity::User)) } else { Ok(()) }
-    }
-
     /// Commits, and in the same transaction tells those who share the database what to read again. `change` is the one
     /// that whoever wrote puts in force in its own process.
     pub(crate) async fn commit(mut self, change: Change) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ use sluice_store::By;
 use crate::{
     Act, ActionContext, ActionError, Ask, Code, Fault, Granted, Params, Product, Row,
     operation::{optional, required},
+    params::parsed,
     ram::{KeyOwner, read_key},
 };
 
@@ -35,7 +36,7 @@ impl LogonName {
         let format = ActionError::Invalid { name: LOGON_NAME, fault: Fault::Format };
         let (user, domain) = text.rsplit_once('@').ok_or_else(|| format.clone())?;
         let place = domain.strip_suffix(DOMAIN_SUFFIX).ok_or(format)?;
-        let user: UserName = user.parse().map_err(|fault| ActionError::of_name(LOGON_NAME, fault))?;
+        let user: UserName = parsed(LOGON_NAME, user)?;
         Ok(Self { owner: KeyOwner::Named(user), place: place.to_owned() })
     }
 

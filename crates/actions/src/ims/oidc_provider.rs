@@ -6,7 +6,7 @@ use sluice_model::{AccountId, Action, ProviderName, RamEntity, Resource};
 use sluice_store::{By, IdentityProvider, ProviderKind};
 
 use crate::{
-    Act, ActionContext, ActionError, Ask, Code, Fault, Granted, Page, Params, Product, Row, limits,
+    Act, ActionContext, ActionError, Ask, Code, Fault, Granted, NextPage, Page, Params, Product, Row, limits,
     operation::{optional, required},
     ram::Done,
     time::date,
@@ -232,11 +232,9 @@ pub struct ProviderPage {
     /// The providers.
     #[serde(rename = "OIDCProviders")]
     pub providers: ProviderList,
-    /// Whether there is a next page.
-    pub is_truncated: bool,
-    /// Leads to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub marker: Option<String>,
+    /// Whether there is a next page, and what leads to it.
+    #[serde(flatten)]
+    pub next: NextPage,
 }
 
 /// `{OIDCProvider: []}`.
@@ -266,11 +264,11 @@ impl Act for ListOIDCProviders {
     }
 
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<ProviderPage, ActionError> {
-        let (account, after) = (context.account(), self.page.after.as_deref().unwrap_or_default());
-        let found = context.store().identity_providers(account, true, after, self.page.items_to_read()).await?;
-        let (found, marker) = self.page.cut(found, |provider| provider.name.to_string());
+        let (account, (after, most)) = (context.account(), self.page.to_read());
+        let found = context.store().identity_providers(account, true, after, most).await?;
+        let (found, next) = self.page.cut(found, |provider| provider.name.to_string());
         let provider: Result<_, _> = found.into_iter().map(|one| ProviderReply::of(account, one)).collect();
-        Ok(ProviderPage { providers: ProviderList { provider: provider? }, is_truncated: marker.is_some(), marker })
+        Ok(ProviderPage { providers: ProviderList { provider: provider? }, next })
     }
 }
 

@@ -8,12 +8,14 @@ use sluice_policy::Permit;
 use sluice_store::{Attachment, By, Holder, PolicyGroup, PolicyRole, PolicyUser};
 
 use super::{
-    holder_kind::{Kind, OfGroup, OfRole, OfUser},
-    policy,
+    holder_kind::{Kind, NameAndAction, OfGroup, OfRole, OfUser},
+    policy, role,
     user::Done,
 };
 use crate::{
-    Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, Row, limits, operation::required, time::date,
+    Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, Row, limits,
+    operation::{Parameter, optional, required},
+    time::date,
 };
 
 /// One policy and one holder, as Attach and Detach name them.
@@ -30,6 +32,13 @@ pub struct Pair<K: Kind> {
 }
 
 impl<K: Kind> Pair<K> {
+    const PARAMETERS: &'static [Parameter] =
+        &[required("PolicyType"), required("PolicyName"), required(K::PARAMETER), optional("ResourceGroupId")];
+
+    const fn row((name, actions): NameAndAction) -> Row {
+        Row { product: Product::Ram, name, actions, resource: K::ONE_AND_POLICY, parameters: Self::PARAMETERS }
+    }
+
     fn read(params: &Params) -> Result<Self, ActionError> {
         Ok(Self {
             policy_type: params.required_word("PolicyType")?,
@@ -52,10 +61,7 @@ impl<K: Kind> Pair<K> {
             return Err(Code::NoResourceGroup.into());
         }
         let holder = K::find(context, granted.permit()?, &self.holder).await?;
-        match self.policy_type {
-            PolicyType::System => drop(policy::find_system(&self.policy)?),
-            PolicyType::Custom => drop(policy::find_custom(context, granted.second()?, &self.policy).await?),
-        }
+        policy::expect(context, granted.second()?, self.policy_type, &self.policy).await?;
         Ok(holder)
     }
 }
@@ -72,7 +78,7 @@ pub type AttachPolicyToGroup = Attach<OfGroup>;
 pub type AttachPolicyToRole = Attach<OfRole>;
 
 impl<K: Kind> Act for Attach<K> {
-    const ROW: Row = K::ATTACH;
+    const ROW: Row = Pair::<K>::row(K::ATTACH);
     type Output = Done;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
@@ -109,7 +115,7 @@ pub type DetachPolicyFromGroup = Detach<OfGroup>;
 pub type DetachPolicyFromRole = Detach<OfRole>;
 
 impl<K: Kind> Act for Detach<K> {
-    const ROW: Row = K::DETACH;
+    const ROW: Row = Pair::<K>::row(K::DETACH);
     type Output = Done;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
@@ -199,7 +205,13 @@ pub struct AttachedPolicies {
 }
 
 impl<K: Kind> Act for ListPoliciesFor<K> {
-    const ROW: Row = K::LIST;
+    const ROW: Row = Row {
+        product: Product::Ram,
+        name: K::LIST.0,
+        actions: K::LIST.1,
+        resource: K::ONE,
+        parameters: &[required(K::PARAMETER)],
+    };
     type Output = AttachedPolicyList;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
@@ -293,7 +305,7 @@ impl AttachedRole {
     fn of(account: AccountId, role: PolicyRole) -> Self {
         Self {
             role_id: role.id.to_string(),
-            arn: format!("acs:ram::{account}:role/{}", role.name),
+            arn: role::arn(account, &role.name),
             role_name: role.name.to_string(),
             description: role.description,
             attach_date: date(role.attached),
@@ -356,10 +368,7 @@ impl Act for ListEntitiesForPolicy {
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Entities, ActionError> {
-        match self.policy_type {
-            PolicyType::System => drop(policy::find_system(&self.policy)?),
-            PolicyType::Custom => drop(policy::find_custom(context, granted.permit()?, &self.policy).await?),
-        }
+        policy::expect(context, granted.permit()?, self.policy_type, &self.policy).await?;
         let (account, policy) = (context.account(), (self.policy_type, &self.policy));
         let users = context.store().policy_users(account, policy).await?;
         let groups = context.store().policy_groups(account, policy).await?;

@@ -49,12 +49,10 @@ fn conditions(refusal: &Refusal) -> Vec<(String, Vec<String>)> {
 
 /// Who was refused, by the name of then.
 fn arn(refusal: &Refusal) -> String {
-    let named = |id: String| if refusal.principal_name.is_empty() { id } else { refusal.principal_name.clone() };
     match refusal.principal {
         Principal::Account(_) if !refusal.principal_name.is_empty() => refusal.principal_name.clone(),
-        Principal::Account(account) => format!("acs:ram::{account}:root"),
-        Principal::User(account, user) => format!("acs:ram::{account}:user/{}", named(user.to_string())),
-        Principal::Role(account, role) => format!("acs:ram::{account}:role/{}", named(role.to_string())),
+        principal if refusal.principal_name.is_empty() => principal.arn_by_id(),
+        principal => principal.arn(&refusal.principal_name),
     }
 }
 

@@ -10,10 +10,10 @@ use sluice_policy::Permit;
 use sluice_store::Holder;
 
 use super::{user, user_group};
-use crate::{
-    ActionContext, ActionError, Code, Product, Row,
-    operation::{Parameter, optional, required},
-};
+use crate::{ActionContext, ActionError, Code};
+
+/// An operation's name and the action that it asks.
+pub(super) type NameAndAction = (&'static str, &'static [Action]);
 
 /// A kind of those to whom a policy can be attached.
 pub trait Kind: Debug + Clone + Copy + Send + Sync + 'static {
@@ -21,12 +21,16 @@ pub trait Kind: Debug + Clone + Copy + Send + Sync + 'static {
     type Name: FromStr<Err = NameError> + Display + Clone + Debug + Send + Sync;
     /// The parameter that does.
     const PARAMETER: &'static str;
-    /// The row of the operation that attaches.
-    const ATTACH: Row;
-    /// The row of the one that detaches.
-    const DETACH: Row;
-    /// The row of the list of what is attached.
-    const LIST: Row;
+    /// What is asked on one, in the words of a row.
+    const ONE: &'static str;
+    /// The same, and on a policy besides.
+    const ONE_AND_POLICY: &'static str;
+    /// The operation that attaches.
+    const ATTACH: NameAndAction;
+    /// The one that detaches.
+    const DETACH: NameAndAction;
+    /// The list of what is attached.
+    const LIST: NameAndAction;
 
     /// What is asked on one.
     fn resource(account: AccountId, name: &Self::Name) -> Resource;
@@ -43,33 +47,14 @@ pub trait Kind: Debug + Clone + Copy + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct OfUser;
 
-const OF_USER: &[Parameter] =
-    &[required("PolicyType"), required("PolicyName"), required("UserName"), optional("ResourceGroupId")];
-
 impl Kind for OfUser {
     type Name = UserName;
     const PARAMETER: &'static str = "UserName";
-    const ATTACH: Row = Row {
-        product: Product::Ram,
-        name: "AttachPolicyToUser",
-        actions: &[Action::of("ram:AttachPolicyToUser")],
-        resource: "user/{UserName} and policy/{PolicyName}",
-        parameters: OF_USER,
-    };
-    const DETACH: Row = Row {
-        product: Product::Ram,
-        name: "DetachPolicyFromUser",
-        actions: &[Action::of("ram:DetachPolicyFromUser")],
-        resource: "user/{UserName} and policy/{PolicyName}",
-        parameters: OF_USER,
-    };
-    const LIST: Row = Row {
-        product: Product::Ram,
-        name: "ListPoliciesForUser",
-        actions: &[Action::of("ram:ListPoliciesForUser")],
-        resource: "user/{UserName}",
-        parameters: &[required("UserName")],
-    };
+    const ONE: &'static str = "user/{UserName}";
+    const ONE_AND_POLICY: &'static str = "user/{UserName} and policy/{PolicyName}";
+    const ATTACH: NameAndAction = ("AttachPolicyToUser", &[Action::of("ram:AttachPolicyToUser")]);
+    const DETACH: NameAndAction = ("DetachPolicyFromUser", &[Action::of("ram:DetachPolicyFromUser")]);
+    const LIST: NameAndAction = ("ListPoliciesForUser", &[Action::of("ram:ListPoliciesForUser")]);
 
     fn resource(account: AccountId, name: &UserName) -> Resource {
         user::resource(account, name)
@@ -84,33 +69,14 @@ impl Kind for OfUser {
 #[derive(Clone, Copy, Debug)]
 pub struct OfGroup;
 
-const OF_GROUP: &[Parameter] =
-    &[required("PolicyType"), required("PolicyName"), required("GroupName"), optional("ResourceGroupId")];
-
 impl Kind for OfGroup {
     type Name = UserGroupName;
     const PARAMETER: &'static str = "GroupName";
-    const ATTACH: Row = Row {
-        product: Product::Ram,
-        name: "AttachPolicyToGroup",
-        actions: &[Action::of("ram:AttachPolicyToGroup")],
-        resource: "group/{GroupName} and policy/{PolicyName}",
-        parameters: OF_GROUP,
-    };
-    const DETACH: Row = Row {
-        product: Product::Ram,
-        name: "DetachPolicyFromGroup",
-        actions: &[Action::of("ram:DetachPolicyFromGroup")],
-        resource: "group/{GroupName} and policy/{PolicyName}",
-        parameters: OF_GROUP,
-    };
-    const LIST: Row = Row {
-        product: Product::Ram,
-        name: "ListPoliciesForGroup",
-        actions: &[Action::of("ram:ListPoliciesForGroup")],
-        resource: "group/{GroupName}",
-        parameters: &[required("GroupName")],
-    };
+    const ONE: &'static str = "group/{GroupName}";
+    const ONE_AND_POLICY: &'static str = "group/{GroupName} and policy/{PolicyName}";
+    const ATTACH: NameAndAction = ("AttachPolicyToGroup", &[Action::of("ram:AttachPolicyToGroup")]);
+    const DETACH: NameAndAction = ("DetachPolicyFromGroup", &[Action::of("ram:DetachPolicyFromGroup")]);
+    const LIST: NameAndAction = ("ListPoliciesForGroup", &[Action::of("ram:ListPoliciesForGroup")]);
 
     fn resource(account: AccountId, name: &UserGroupName) -> Resource {
         user_group::resource(account, name)
@@ -125,33 +91,14 @@ impl Kind for OfGroup {
 #[derive(Clone, Copy, Debug)]
 pub struct OfRole;
 
-const OF_ROLE: &[Parameter] =
-    &[required("PolicyType"), required("PolicyName"), required("RoleName"), optional("ResourceGroupId")];
-
 impl Kind for OfRole {
     type Name = RoleName;
     const PARAMETER: &'static str = "RoleName";
-    const ATTACH: Row = Row {
-        product: Product::Ram,
-        name: "AttachPolicyToRole",
-        actions: &[Action::of("ram:AttachPolicyToRole")],
-        resource: "role/{RoleName} and policy/{PolicyName}",
-        parameters: OF_ROLE,
-    };
-    const DETACH: Row = Row {
-        product: Product::Ram,
-        name: "DetachPolicyFromRole",
-        actions: &[Action::of("ram:DetachPolicyFromRole")],
-        resource: "role/{RoleName} and policy/{PolicyName}",
-        parameters: OF_ROLE,
-    };
-    const LIST: Row = Row {
-        product: Product::Ram,
-        name: "ListPoliciesForRole",
-        actions: &[Action::of("ram:ListPoliciesForRole")],
-        resource: "role/{RoleName}",
-        parameters: &[required("RoleName")],
-    };
+    const ONE: &'static str = "role/{RoleName}";
+    const ONE_AND_POLICY: &'static str = "role/{RoleName} and policy/{PolicyName}";
+    const ATTACH: NameAndAction = ("AttachPolicyToRole", &[Action::of("ram:AttachPolicyToRole")]);
+    const DETACH: NameAndAction = ("DetachPolicyFromRole", &[Action::of("ram:DetachPolicyFromRole")]);
+    const LIST: NameAndAction = ("ListPoliciesForRole", &[Action::of("ram:ListPoliciesForRole")]);
 
     fn resource(account: AccountId, name: &RoleName) -> Resource {
         Resource::Ram(account, RamEntity::Role(name.as_str().into()))

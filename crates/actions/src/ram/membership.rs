@@ -9,46 +9,59 @@ use sluice_store::{By, JoinedGroup, Member};
 
 use super::{user, user::Done, user_group};
 use crate::{
-    Act, ActionContext, ActionError, Ask, Granted, Page, Params, Product, Row, limits,
-    operation::{optional, required},
+    Act, ActionContext, ActionError, Ask, Granted, NextPage, Page, Params, Product, Row, limits,
+    operation::{Parameter, optional, required},
     time::date,
 };
 
-/// Puts a user in a group: it may from now on what the group may.
+/// One group and one user, as both operations name them.
 #[derive(Clone, Debug)]
-pub struct AddUserToGroup {
+pub struct Membership {
     /// The group.
     pub group: UserGroupName,
     /// The user.
     pub user: UserName,
 }
 
-fn ask(context: &ActionContext, group: &UserGroupName, user: &UserName) -> Ask {
-    let account = context.account();
-    Ask::Both(user_group::resource(account, group), user::resource(account, user))
-}
-
-impl Act for AddUserToGroup {
-    const ROW: Row = Row {
-        product: Product::Ram,
-        name: "AddUserToGroup",
-        actions: &[Action::of("ram:AddUserToGroup")],
-        resource: "group/{GroupName} and user/{UserName}",
-        parameters: &[required("UserName"), required("GroupName")],
-    };
-    type Output = Done;
+impl Membership {
+    const RESOURCE: &'static str = "group/{GroupName} and user/{UserName}";
+    const PARAMETERS: &'static [Parameter] = &[required("UserName"), required("GroupName")];
 
     fn read(params: &Params) -> Result<Self, ActionError> {
         Ok(Self { group: params.name("GroupName")?, user: params.name("UserName")? })
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, &self.group, &self.user)
+        let account = context.account();
+        Ask::Both(user_group::resource(account, &self.group), user::resource(account, &self.user))
+    }
+}
+
+/// Puts a user in a group: it may from now on what the group may.
+#[derive(Clone, Debug)]
+pub struct AddUserToGroup(pub Membership);
+
+impl Act for AddUserToGroup {
+    const ROW: Row = Row {
+        product: Product::Ram,
+        name: "AddUserToGroup",
+        actions: &[Action::of("ram:AddUserToGroup")],
+        resource: Membership::RESOURCE,
+        parameters: Membership::PARAMETERS,
+    };
+    type Output = Done;
+
+    fn read(params: &Params) -> Result<Self, ActionError> {
+        Membership::read(params).map(Self)
+    }
+
+    fn ask(&self, context: &ActionContext) -> Ask {
+        self.0.ask(context)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {
         let by = [By::Permit(granted.permit()?), By::Permit(granted.second()?)];
-        let (account, pair, most) = (context.account(), (&self.group, &self.user), limits::GROUPS_OF_USER_MAX);
+        let (account, pair, most) = (context.account(), (&self.0.group, &self.0.user), limits::GROUPS_OF_USER_MAX);
         let user = context.store().add_member(by, account, pair, context.now, most).await?;
         context.changed(Change::Principal(Principal::User(account, user))).await;
         Ok(Done {})
@@ -57,35 +70,30 @@ impl Act for AddUserToGroup {
 
 /// Takes a user out of a group; sessions that lived by the group's rights end.
 #[derive(Clone, Debug)]
-pub struct RemoveUserFromGroup {
-    /// The group.
-    pub group: UserGroupName,
-    /// The user.
-    pub user: UserName,
-}
+pub struct RemoveUserFromGroup(pub Membership);
 
 impl Act for RemoveUserFromGroup {
     const ROW: Row = Row {
         product: Product::Ram,
         name: "RemoveUserFromGroup",
         actions: &[Action::of("ram:RemoveUserFromGroup")],
-        resource: "group/{GroupName} and user/{UserName}",
-        parameters: &[required("UserName"), required("GroupName")],
+        resource: Membership::RESOURCE,
+        parameters: Membership::PARAMETERS,
     };
     type Output = Done;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        Ok(Self { group: params.name("GroupName")?, user: params.name("UserName")? })
+        Membership::read(params).map(Self)
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, &self.group, &self.user)
+        self.0.ask(context)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {
         let by = [By::Permit(granted.permit()?), By::Permit(granted.second()?)];
         let account = context.account();
-        let user = context.store().remove_member(by, account, (&self.group, &self.user)).await?;
+        let user = context.store().remove_member(by, account, (&self.0.group, &self.0.user)).await?;
         context.changed(Change::Principal(Principal::User(account, user))).await;
         Ok(Done {})
     }
@@ -124,11 +132,9 @@ impl MemberReply {
 pub struct MemberPage {
     /// The members.
     pub users: MemberList,
-    /// Whether there is a next page.
-    pub is_truncated: bool,
-    /// Leads to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub marker: Option<String>,
+    /// Whether there is a next page, and what leads to it.
+    #[serde(flatten)]
+    pub next: NextPage,
 }
 
 /// `{User: []}`.
@@ -159,11 +165,11 @@ impl Act for ListUsersForGroup {
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<MemberPage, ActionError> {
         let group = user_group::find(context, granted.permit()?, &self.group).await?;
-        let (after, most) = (self.page.after.as_deref().unwrap_or_default(), self.page.items_to_read());
+        let (after, most) = self.page.to_read();
         let members = context.store().members(context.account(), &group.id, after, most).await?;
-        let (members, marker) = self.page.cut(members, |member| member.name.to_string());
+        let (members, next) = self.page.cut(members, |member| member.name.to_string());
         let user = members.into_iter().map(MemberReply::of).collect();
-        Ok(MemberPage { users: MemberList { user }, is_truncated: marker.is_some(), marker })
+        Ok(MemberPage { users: MemberList { user }, next })
     }
 }
 

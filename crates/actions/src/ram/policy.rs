@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_access::Change;
 use sluice_model::{AccountId, Action, PolicyName, PolicyType, PolicyVersion, RamEntity, Resource, Tag};
-use sluice_policy::{Document, FaultKind, Permit, SystemPolicy, describe_faults, system_policies};
+use sluice_policy::{Document, Permit, SystemPolicy, describe_faults, is_too_long, system_policies};
 use sluice_store::{By, CustomPolicy, TagFilter, TaggedKind};
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     user::Done,
 };
 use crate::{
-    Act, ActionContext, ActionError, Ask, Code, Granted, Page, Params, Product, Row, limits,
+    Act, ActionContext, ActionError, Ask, Code, Granted, NextPage, Page, Params, Product, Row, limits,
     operation::{optional, required},
     time::date,
 };
@@ -41,6 +41,19 @@ pub(super) fn find_system(name: &PolicyName) -> Result<&'static SystemPolicy, Ac
     system_policies().iter().find(|policy| policy.name == name.as_str()).ok_or(Code::NoPolicy.into())
 }
 
+/// Refuses when there is no such policy, after the question was answered with yes.
+pub(super) async fn expect(
+    context: &ActionContext,
+    granted: &Permit,
+    policy_type: PolicyType,
+    name: &PolicyName,
+) -> Result<(), ActionError> {
+    match policy_type {
+        PolicyType::System => find_system(name).map(drop),
+        PolicyType::Custom => find_custom(context, granted, name).await.map(drop),
+    }
+}
+
 /// A document that CreatePolicy takes.
 pub(super) fn document(params: &Params) -> Result<String, ActionError> {
     let text = params.text("PolicyDocument")?;
@@ -49,9 +62,7 @@ pub(super) fn document(params: &Params) -> Result<String, ActionError> {
     }
     match Document::parse(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(faults) if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. })) => {
-            Err(Code::PolicyTooLong.into())
-        }
+        Err(faults) if is_too_long(&faults) => Err(Code::PolicyTooLong.into()),
         Err(faults) => Err(ActionError::MalformedPolicyDocument(describe_faults(&faults))),
     }
 }
@@ -244,11 +255,9 @@ pub struct ListPolicies {
 pub struct PolicyPage {
     /// The policies.
     pub policies: PolicyList,
-    /// Whether there is a next page.
-    pub is_truncated: bool,
-    /// Leads to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub marker: Option<String>,
+    /// Whether there is a next page, and what leads to it.
+    #[serde(flatten)]
+    pub next: NextPage,
 }
 
 /// `{Policy: []}`.
@@ -270,7 +279,7 @@ impl Act for ListPolicies {
     type Output = PolicyPage;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        let policy_type = params.given("PolicyType").map(|_| params.required_word("PolicyType")).transpose()?;
+        let policy_type = params.optional_word("PolicyType")?;
         Ok(Self { policy_type, filter: tag::filter(params)?, page: Page::read(params)? })
     }
 
@@ -281,7 +290,7 @@ impl Act for ListPolicies {
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<PolicyPage, ActionError> {
         let wants = |policy_type| self.policy_type.is_none_or(|only| only == policy_type);
         // The key of a page is `{0 or 1}{name}`: system policies come first.
-        let after = self.page.after.as_deref().unwrap_or_default();
+        let (after, most) = self.page.to_read();
         let items_most = self.page.items_max + 1;
         let mut entries = Vec::new();
         if wants(PolicyType::System) && self.filter.is_empty() && !after.starts_with('1') {
@@ -297,19 +306,23 @@ impl Act for ListPolicies {
         }
         if wants(PolicyType::Custom) && entries.len() < items_most {
             let after = after.strip_prefix('1').unwrap_or_default();
-            entries.extend(self.custom(context, after).await?);
+            entries.extend(self.custom(context, (after, most)).await?);
         }
-        let (entries, marker) = self.page.cut(entries, |(key, _)| key.clone());
+        let (entries, next) = self.page.cut(entries, |(key, _)| key.clone());
         let policy = entries.into_iter().map(|(_, policy)| policy).collect();
-        Ok(PolicyPage { policies: PolicyList { policy }, is_truncated: marker.is_some(), marker })
+        Ok(PolicyPage { policies: PolicyList { policy }, next })
     }
 }
 
 impl ListPolicies {
-    /// The account's own after a name, with their tags and the keys of their pages.
-    async fn custom(&self, context: &ActionContext, after: &str) -> Result<Vec<(String, PolicyReply)>, ActionError> {
+    /// At most so many of the account's own after a name, with their tags and the keys of their pages.
+    async fn custom(
+        &self,
+        context: &ActionContext,
+        (after, most): (&str, i64),
+    ) -> Result<Vec<(String, PolicyReply)>, ActionError> {
         let (store, account) = (context.store(), context.account());
-        let policies = store.policies_with(account, &self.filter, after, self.page.items_to_read()).await?;
+        let policies = store.policies_with(account, &self.filter, after, most).await?;
         let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
         let mut tags = store.tags_of(account, (TaggedKind::Policy, &names)).await?;
         let reply = |policy: &CustomPolicy| {

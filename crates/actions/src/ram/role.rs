@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_access::{Change, random};
 use sluice_model::{AccountId, Action, Principal, RamEntity, Resource, RoleName, Tag};
-use sluice_policy::{Document, FaultKind, Permit, describe_faults};
+use sluice_policy::{Document, Permit, describe_faults, is_too_long};
 use sluice_store::{By, Role, RoleChange, RoleKind, TagFilter, TaggedKind};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     user::Done,
 };
 use crate::{
-    Act, ActionContext, ActionError, Ask, Code, Fault, Granted, Page, Params, Product, Row, limits,
+    Act, ActionContext, ActionError, Ask, Code, Fault, Granted, NextPage, Page, Params, Product, Row, limits,
     operation::{optional, required},
     time::date,
 };
@@ -35,9 +35,7 @@ fn trust_document(params: &Params, name: &'static str) -> Result<Option<String>,
     let Some(text) = params.given(name) else { return Ok(None) };
     match Document::parse_trust(text) {
         Ok(_) => Ok(Some(text.to_owned())),
-        Err(faults) if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. })) => {
-            Err(ActionError::Invalid { name, fault: Fault::Length })
-        }
+        Err(faults) if is_too_long(&faults) => Err(ActionError::Invalid { name, fault: Fault::Length }),
         Err(faults) => Err(ActionError::MalformedPolicyDocument(describe_faults(&faults))),
     }
 }
@@ -331,11 +329,9 @@ pub struct ListRoles {
 pub struct RolePage {
     /// The roles.
     pub roles: RoleList,
-    /// Whether there is a next page.
-    pub is_truncated: bool,
-    /// Leads to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub marker: Option<String>,
+    /// Whether there is a next page, and what leads to it.
+    #[serde(flatten)]
+    pub next: NextPage,
 }
 
 /// `{Role: []}`.
@@ -365,9 +361,9 @@ impl Act for ListRoles {
     }
 
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<RolePage, ActionError> {
-        let (account, after) = (context.account(), self.page.after.as_deref().unwrap_or_default());
-        let roles = context.store().roles_with(account, &self.filter, after, self.page.items_to_read()).await?;
-        let (roles, marker) = self.page.cut(roles, |role| role.name.to_string());
+        let (account, (after, most)) = (context.account(), self.page.to_read());
+        let roles = context.store().roles_with(account, &self.filter, after, most).await?;
+        let (roles, next) = self.page.cut(roles, |role| role.name.to_string());
         let names: Vec<&str> = roles.iter().map(|role| role.name.as_str()).collect();
         let mut tags = context.store().tags_of(account, (TaggedKind::Role, &names)).await?;
         let shown = |role: Role| RoleReply {
@@ -377,7 +373,7 @@ impl Act for ListRoles {
             ..RoleReply::of(account, role)
         };
         let role = roles.into_iter().map(shown).collect();
-        Ok(RolePage { roles: RoleList { role }, is_truncated: marker.is_some(), marker })
+        Ok(RolePage { roles: RoleList { role }, next })
     }
 }
 

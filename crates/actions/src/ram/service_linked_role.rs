@@ -13,6 +13,7 @@ use super::role::{OneRole, RoleReply, resource};
 use crate::{
     Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, RequestId, Row, limits,
     operation::{optional, required},
+    params::parsed,
 };
 
 /// The condition key that tells which service's role it is. Source: facts/ram.md section 1.5.
@@ -115,7 +116,7 @@ impl Act for CreateServiceLinkedRole {
             Some(_) if !template.several => return Err(Code::SuffixNotAllowed.into()),
             Some(suffix) => format!("{}.{suffix}", template.role_name),
         };
-        let name = name.parse().map_err(|fault| ActionError::of_name("CustomSuffix", fault))?;
+        let name = parsed("CustomSuffix", &name)?;
         let description = params.limited("Description", limits::DESCRIPTION_CHARACTERS_MAX)?;
         let description = description.filter(|text| !text.is_empty());
         // The vendor's: what one service has once is described by the service.

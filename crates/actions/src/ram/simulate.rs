@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use sluice_access::Standpoint;
 use sluice_model::{AccountId, Action, PolicyType, PolicyVersion, Principal, RamEntity, Resource, UnixMs, UserId};
 use sluice_policy::{
-    Decision, Document, Effect, FaultKind, Policy, PolicySet, Standing, StatementRef, describe_faults, resource_of_arn,
+    Decision, Document, Effect, Policy, PolicySet, Standing, StatementRef, describe_faults, is_too_long,
+    resource_of_arn,
 };
 use sluice_store::{Conditions, SeenDecision};
 
@@ -201,7 +202,7 @@ fn documents(params: &Params, name: &'static str) -> Result<Option<Vec<Arc<Polic
             object => object.to_string(),
         };
         let document = Document::parse(&text).map_err(|faults| {
-            if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. })) {
+            if is_too_long(&faults) {
                 return ActionError::Invalid { name, fault: Fault::Length };
             }
             ActionError::MalformedPolicyDocument(format!("{name}[{place}]: {}", describe_faults(&faults)))

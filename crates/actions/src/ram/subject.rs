@@ -5,7 +5,7 @@ use std::{str::FromStr, sync::Arc};
 use sluice_model::{NameError, Principal, RoleName, UserName};
 use sluice_policy::{InForce, Standing};
 
-use crate::{ActionContext, ActionError, Code, Params};
+use crate::{ActionContext, ActionError, Code, Params, params::parsed};
 
 /// A user or a role, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +58,18 @@ impl Subject {
 
     async fn find_user(&self, context: &ActionContext) -> Result<Option<Principal>, ActionError> {
         let account = context.account();
-        if self.name == format!("acs:ram::{account}:root") {
-            return Ok(Some(Principal::Account(account)));
+        let root = Principal::Account(account);
+        if self.name == root.arn_by_id() {
+            return Ok(Some(root));
         }
-        let name: UserName = self.name.parse().map_err(|fault| ActionError::of_name("PrincipalName", fault))?;
+        let name: UserName = parsed("PrincipalName", &self.name)?;
         let user = context.store().user(account, &name).await?;
         Ok(user.map(|user| Principal::User(account, user.id)))
     }
 
     async fn find_role(&self, context: &ActionContext) -> Result<Option<Principal>, ActionError> {
         let account = context.account();
-        let name: RoleName = self.name.parse().map_err(|fault| ActionError::of_name("PrincipalName", fault))?;
+        let name: RoleName = parsed("PrincipalName", &self.name)?;
         let role = context.store().role(account, &name).await?;
         Ok(role.map(|role| Principal::Role(account, role.id)))
     }

@@ -2,16 +2,17 @@
 //!
 //! Lists come as JSON texts here, and go out bare. wire.md section 5; facts/ram.md section 3.2.
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sluice_model::{AccountId, Action, NameError, PolicyName, RamEntity, Resource, RoleName, Tag, TagKey, TagValue};
+use sluice_model::{AccountId, Action, PolicyName, RamEntity, Resource, RoleName, Tag, TagKey, TagValue};
 use sluice_store::{By, TagFilter, TagOfEntity, TaggedKind};
 
 use super::user::Done;
 use crate::{
     Act, ActionContext, ActionError, Ask, Granted, Page, Params, Product, Row, limits,
     operation::{optional, required},
+    params::parsed,
 };
 
 /// A tag as a request has it.
@@ -33,16 +34,12 @@ fn needed<T>(name: &'static str, entries: Vec<T>) -> Result<Vec<T>, ActionError>
     if entries.is_empty() { Err(ActionError::Missing(name)) } else { Ok(entries) }
 }
 
-fn part<T: FromStr<Err = NameError>>(name: &'static str, text: &str) -> Result<T, ActionError> {
-    text.parse().map_err(|fault| ActionError::of_name(name, fault))
-}
-
 /// What a list of tags, of policies or of roles asks for. No key twice.
 pub(super) fn filter(params: &Params) -> Result<Vec<TagFilter>, ActionError> {
     let given = list(params, "Tag", limits::TAGS_MAX)?;
     let read = |given: Given| {
-        let value: Option<TagValue> = given.value.as_deref().map(|text| part("Tag", text)).transpose()?;
-        Ok(TagFilter { key: part("Tag", &given.key)?, value })
+        let value: Option<TagValue> = given.value.as_deref().map(|text| parsed("Tag", text)).transpose()?;
+        Ok(TagFilter { key: parsed("Tag", &given.key)?, value })
     };
     let filter: Vec<TagFilter> = given.into_iter().map(read).collect::<Result<_, ActionError>>()?;
     let keys: BTreeSet<&TagKey> = filter.iter().map(|one| &one.key).collect();
@@ -112,8 +109,8 @@ impl Tagged {
         let names: Vec<String> = list(params, "ResourceNames", limits::TAGGED_NAMES_MAX)?;
         for name in &names {
             match kind {
-                TaggedKind::Policy => drop(part::<PolicyName>("ResourceNames", name)?),
-                TaggedKind::Role => drop(part::<RoleName>("ResourceNames", name)?),
+                TaggedKind::Policy => drop(parsed::<PolicyName>("ResourceNames", name)?),
+                TaggedKind::Role => drop(parsed::<RoleName>("ResourceNames", name)?),
             }
         }
         Ok(Self { kind, names })
@@ -213,7 +210,7 @@ impl Act for UntagResources {
         let tagged = Tagged::read_some(params)?;
         let all = params.boolean("All")?.unwrap_or(false);
         let texts: Vec<String> = list(params, "TagKeys", limits::TAGS_MAX)?;
-        let keys: Vec<TagKey> = texts.iter().map(|text| part("TagKeys", text)).collect::<Result<_, _>>()?;
+        let keys: Vec<TagKey> = texts.iter().map(|text| parsed("TagKeys", text)).collect::<Result<_, _>>()?;
         let keys = if all && keys.is_empty() { None } else { Some(needed("TagKeys", keys)?) };
         Ok(Self { tagged, keys })
     }
@@ -296,12 +293,12 @@ impl Act for ListTagResources {
     }
 
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<TagPage, ActionError> {
-        let after = self.page.after.as_deref().unwrap_or_default();
+        let (after, most) = self.page.to_read();
         let after = after.split_once(BETWEEN).unwrap_or((after, ""));
-        let (names, most) = (self.tagged.names(), self.page.items_to_read());
+        let names = self.tagged.names();
         let of = (self.tagged.kind, names.as_slice());
         let tags = context.store().tags(context.account(), of, &self.filter, after, most).await?;
-        let (tags, next_token) = self.page.cut(tags, |one| format!("{}{BETWEEN}{}", one.name, one.tag.key));
+        let (tags, next) = self.page.cut(tags, |one| format!("{}{BETWEEN}{}", one.name, one.tag.key));
         let resource_type = self.tagged.word();
         let reply = |one: TagOfEntity| TagResource {
             resource_type,
@@ -309,22 +306,14 @@ impl Act for ListTagResources {
             tag_key: one.tag.key.to_string(),
             tag_value: one.tag.value.to_string(),
         };
-        Ok(TagPage { tag_resources: tags.into_iter().map(reply).collect(), next_token })
+        Ok(TagPage { tag_resources: tags.into_iter().map(reply).collect(), next_token: next.marker })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Fault;
-
-    fn params(pairs: &[(&str, &str)]) -> Params {
-        let mut params = Params::default();
-        for (name, value) in pairs {
-            assert!(params.insert((*name).to_owned(), (*value).to_owned()));
-        }
-        params
-    }
+    use crate::{error::Fault, params::params};
 
     #[test]
     fn tags_are_read_from_json_as_both_sdks_write_it() {

@@ -7,7 +7,7 @@ use sluice_policy::Permit;
 use sluice_store::{By, NewUser, User, UserChange};
 
 use crate::{
-    Act, ActionContext, ActionError, Ask, Code, Granted, Page, Params, Product, Row, limits,
+    Act, ActionContext, ActionError, Ask, Code, Granted, NextPage, Page, Params, Product, Row, limits,
     operation::{optional, required},
     time::date,
 };
@@ -231,14 +231,9 @@ impl Act for UpdateUser {
         })
     }
 
-    /// A rename is asked on both names: else a right on `user/a*` would be a way to take the name `b`, and with it what
-    /// policies say of `b`.
     fn ask(&self, context: &ActionContext) -> Ask {
-        let now = resource(context.account(), &self.name);
-        match &self.new_name {
-            Some(new) if *new != self.name => Ask::Both(now, resource(context.account(), new)),
-            _ => Ask::On(now),
-        }
+        let of = |name| resource(context.account(), name);
+        Ask::renaming(of(&self.name), self.new_name.as_ref().map(of))
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneUser, ActionError> {
@@ -271,11 +266,9 @@ pub struct ListUsers {
 pub struct UserPage {
     /// The users.
     pub users: UserList,
-    /// Whether there is a next page.
-    pub is_truncated: bool,
-    /// Leads to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub marker: Option<String>,
+    /// Whether there is a next page, and what leads to it.
+    #[serde(flatten)]
+    pub next: NextPage,
 }
 
 /// `{User: []}`.
@@ -305,11 +298,11 @@ impl Act for ListUsers {
     }
 
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<UserPage, ActionError> {
-        let after = self.page.after.as_deref().unwrap_or_default();
-        let users = context.store().users(context.account(), after, self.page.items_to_read()).await?;
-        let (users, marker) = self.page.cut(users, |user| user.name.to_string());
+        let (after, most) = self.page.to_read();
+        let users = context.store().users(context.account(), after, most).await?;
+        let (users, next) = self.page.cut(users, |user| user.name.to_string());
         let user = users.into_iter().map(UserReply::of).collect();
-        Ok(UserPage { users: UserList { user }, is_truncated: marker.is_some(), marker })
+        Ok(UserPage { users: UserList { user }, next })
     }
 }
 

@@ -10,7 +10,7 @@ use sluice_store::{By, UserGroup, UserGroupChange};
 
 use super::user::Done;
 use crate::{
-    Act, ActionContext, ActionError, Ask, Code, Granted, Page, Params, Product, Row, limits,
+    Act, ActionContext, ActionError, Ask, Code, Granted, NextPage, Page, Params, Product, Row, limits,
     operation::{optional, required},
     time::date,
 };
@@ -169,13 +169,9 @@ impl Act for UpdateGroup {
         })
     }
 
-    /// A rename is asked on both names, as UpdateUser's is.
     fn ask(&self, context: &ActionContext) -> Ask {
-        let now = resource(context.account(), &self.name);
-        match &self.new_name {
-            Some(new) if *new != self.name => Ask::Both(now, resource(context.account(), new)),
-            _ => Ask::On(now),
-        }
+        let of = |name| resource(context.account(), name);
+        Ask::renaming(of(&self.name), self.new_name.as_ref().map(of))
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneUserGroup, ActionError> {
@@ -202,11 +198,9 @@ pub struct ListGroups {
 pub struct UserGroupPage {
     /// The groups.
     pub groups: UserGroupList,
-    /// Whether there is a next page.
-    pub is_truncated: bool,
-    /// Leads to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub marker: Option<String>,
+    /// Whether there is a next page, and what leads to it.
+    #[serde(flatten)]
+    pub next: NextPage,
 }
 
 /// `{Group: []}`.
@@ -236,11 +230,11 @@ impl Act for ListGroups {
     }
 
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<UserGroupPage, ActionError> {
-        let after = self.page.after.as_deref().unwrap_or_default();
-        let groups = context.store().user_groups(context.account(), after, self.page.items_to_read()).await?;
-        let (groups, marker) = self.page.cut(groups, |group| group.name.to_string());
+        let (after, most) = self.page.to_read();
+        let groups = context.store().user_groups(context.account(), after, most).await?;
+        let (groups, next) = self.page.cut(groups, |group| group.name.to_string());
         let group = groups.into_iter().map(UserGroupReply::of).collect();
-        Ok(UserGroupPage { groups: UserGroupList { group }, is_truncated: marker.is_some(), marker })
+        Ok(UserGroupPage { groups: UserGroupList { group }, next })
     }
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sluice_access::{SessionDraft, TemporaryCredentials};
-use sluice_model::{AccountId, Action, RoleName, RoleSessionName};
-use sluice_policy::{Assumption, Document, DocumentKind, FaultKind};
+use sluice_model::{AccountId, Action, ProviderName, RoleName, RoleSessionName};
+use sluice_policy::{Assumption, Document, DocumentKind, is_too_long};
 
 use crate::{
-    Act, ActionContext, ActionError, Ask, Granted, Params, Product, Row, Services, limits,
+    Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, Row, Services, limits,
     operation::{optional, required},
     time::date,
 };
@@ -56,14 +56,29 @@ impl RoleArn {
     }
 }
 
+/// The provider of `acs:ram::{account}:{kind}-provider/{name}`.
+pub(super) fn provider_of_arn(text: &str, kind: &str) -> Option<(AccountId, ProviderName)> {
+    let (account, entity) = text.strip_prefix("acs:ram::")?.split_once(':')?;
+    let name = entity.strip_prefix(kind)?.strip_prefix("-provider/")?;
+    Some((account.parse().ok()?, name.parse().ok()?))
+}
+
+/// Whom a provider vouches for comes neither into an account that is out of force nor by it.
+pub(super) fn expect_in_force(
+    services: &Services,
+    of_provider: AccountId,
+    of_role: AccountId,
+) -> Result<(), ActionError> {
+    let is_disabled = [of_provider, of_role].into_iter().any(|account| services.access.is_disabled(account));
+    if is_disabled { Err(Code::NotTrusted.into()) } else { Ok(()) }
+}
+
 /// A session policy; its codes name the fault, not the parameter. Source: facts/ram.md section 3.4, STS.
 fn session_policy(params: &Params) -> Result<Option<String>, ActionError> {
     let Some(text) = params.given("Policy") else { return Ok(None) };
     match Document::parse_kind(DocumentKind::Session, text) {
         Ok(_) => Ok(Some(text.to_owned())),
-        Err(faults) if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Length { .. })) => {
-            Err(ActionError::invalid("PolicySize"))
-        }
+        Err(faults) if is_too_long(&faults) => Err(ActionError::invalid("PolicySize")),
         Err(_) => Err(ActionError::invalid("PolicyGrammar")),
     }
 }

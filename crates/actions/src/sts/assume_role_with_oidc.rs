@@ -6,7 +6,7 @@ use sluice_model::{AccountId, ProviderName, RoleSessionName};
 use sluice_policy::Context;
 use sluice_store::ProviderKind;
 
-use super::assume_role::{Assumed, RoleArn, SessionWish, open, session_name};
+use super::assume_role::{Assumed, RoleArn, SessionWish, expect_in_force, open, provider_of_arn, session_name};
 use crate::{
     ActionError, Anonymous, AnonymousContext, Code, Params, Product, Row, gate,
     operation::{optional, required},
@@ -66,16 +66,6 @@ pub struct AssumedWithOidc {
     pub token_info: TokenInfo,
 }
 
-/// `acs:ram::{account}:oidc-provider/{name}`.
-fn provider_arn(params: &Params) -> Result<(AccountId, ProviderName), ActionError> {
-    const NAME: &str = "OIDCProviderArn";
-    let parsed = params.text(NAME)?.strip_prefix("acs:ram::").and_then(|rest| {
-        let (account, entity) = rest.split_once(':')?;
-        Some((account.parse().ok()?, entity.strip_prefix("oidc-provider/")?.parse().ok()?))
-    });
-    parsed.ok_or(ActionError::invalid(NAME))
-}
-
 impl Anonymous for AssumeRoleWithOIDC {
     const ROW: Row = Row {
         product: Product::Sts,
@@ -94,7 +84,9 @@ impl Anonymous for AssumeRoleWithOIDC {
     type Output = AssumedWithOidc;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        let (account, provider) = provider_arn(params)?;
+        const PROVIDER: &str = "OIDCProviderArn";
+        let provider = provider_of_arn(params.text(PROVIDER)?, "oidc");
+        let (account, provider) = provider.ok_or(ActionError::invalid(PROVIDER))?;
         Ok(Self {
             role: RoleArn::read(params)?,
             account,
@@ -107,12 +99,8 @@ impl Anonymous for AssumeRoleWithOIDC {
 
     async fn run(self, context: &AnonymousContext) -> Result<AssumedWithOidc, ActionError> {
         let (services, now) = (&context.services, context.now);
-        // Before anything is asked of anybody: nobody comes into an account that is out of force, and nobody by it.
-        for account in [self.account, self.role.account] {
-            if services.access.is_disabled(account) {
-                return Err(Code::NotTrusted.into());
-            }
-        }
+        // Before anything is asked of anybody.
+        expect_in_force(services, self.account, self.role.account)?;
         let found = services.store.identity_provider(self.account, true, &self.provider).await?;
         let Some(ProviderKind::Oidc { issuer_url, client_ids, fingerprints, issuance_limit_h }) =
             found.map(|provider| provider.kind)

@@ -6,7 +6,7 @@ use sluice_model::{AccountId, ProviderName, RoleSessionName, UnixMs};
 use sluice_policy::Context;
 use sluice_store::ProviderKind;
 
-use super::assume_role::{Assumed, RoleArn, SessionWish, open};
+use super::assume_role::{Assumed, RoleArn, SessionWish, expect_in_force, open, provider_of_arn};
 use crate::{
     ActionError, Anonymous, AnonymousContext, Code, Params, Product, Row, gate, limits,
     operation::{optional, required},
@@ -61,18 +61,13 @@ pub struct AssumedWithSaml {
     pub assertion_info: AssertionInfo,
 }
 
-/// `acs:ram::{account}:saml-provider/{name}`.
-fn provider_arn(text: &str) -> Option<(AccountId, ProviderName)> {
-    let (account, entity) = text.strip_prefix("acs:ram::")?.split_once(':')?;
-    Some((account.parse().ok()?, entity.strip_prefix("saml-provider/")?.parse().ok()?))
-}
-
 impl AssumeRoleWithSAML {
     /// The assertion must name this very role with this very provider.
     fn is_named_by(&self, claims: &SamlClaims) -> bool {
         let role = format!("acs:ram::{}:role/{}", self.role.account, self.role.name);
         claims.roles.iter().any(|(named, provider)| {
-            *named == role && provider_arn(provider).is_some_and(|(a, name)| a == self.account && name == self.provider)
+            *named == role
+                && provider_of_arn(provider, "saml").is_some_and(|(a, name)| a == self.account && name == self.provider)
         })
     }
 
@@ -113,7 +108,7 @@ impl Anonymous for AssumeRoleWithSAML {
         let provider = given("SAMLProviderArn", Code::MissingSamlProviderArn)?;
         given("RoleArn", Code::MissingRoleArn)?;
         let assertion = given("SAMLAssertion", Code::MissingSamlAssertion)?;
-        let (account, provider) = provider_arn(provider).ok_or(ActionError::invalid("SAMLProviderArn"))?;
+        let (account, provider) = provider_of_arn(provider, "saml").ok_or(ActionError::invalid("SAMLProviderArn"))?;
         Ok(Self {
             role: RoleArn::read(params)?,
             account,
@@ -126,10 +121,7 @@ impl Anonymous for AssumeRoleWithSAML {
 
     async fn run(self, context: &AnonymousContext) -> Result<AssumedWithSaml, ActionError> {
         let (services, now) = (&context.services, context.now);
-        // Nobody comes into an account that is out of force, and nobody by it.
-        if [self.account, self.role.account].into_iter().any(|account| services.access.is_disabled(account)) {
-            return Err(Code::NotTrusted.into());
-        }
+        expect_in_force(services, self.account, self.role.account)?;
         let found = services.store.identity_provider(self.account, false, &self.provider).await?;
         let Some(ProviderKind::Saml { metadata }) = found.map(|provider| provider.kind) else {
             return Err(Code::NoSamlProvider.into());

@@ -45,20 +45,21 @@ impl Act for GetCallerIdentity {
 
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<CallerIdentity, ActionError> {
         let account_id = context.account().to_string();
-        Ok(match context.caller.principal() {
+        let principal = context.caller.principal();
+        Ok(match principal {
             Principal::Account(_) => CallerIdentity {
                 identity_type: "Account",
                 principal_id: account_id.clone(),
                 user_id: None,
                 role_id: None,
-                arn: format!("acs:ram::{account_id}:root"),
+                arn: principal.arn_by_id(),
                 account_id,
             },
             Principal::Role(_, role) => {
                 let Credential::RoleSession(session) = context.caller.credential() else {
                     return Err(ActionError::Internal);
                 };
-                let name = context.access().name_of(context.caller.principal()).ok_or(Code::NoRole)?;
+                let name = context.access().name_of(principal).ok_or(Code::NoRole)?;
                 CallerIdentity {
                     identity_type: "AssumedRoleUser",
                     principal_id: format!("{role}:{}", session.name),
@@ -75,7 +76,7 @@ impl Act for GetCallerIdentity {
                     principal_id: user.to_string(),
                     user_id: Some(user.to_string()),
                     role_id: None,
-                    arn: format!("acs:ram::{account_id}:user/{name}"),
+                    arn: principal.arn(&name),
                     account_id,
                 }
             }

@@ -151,22 +151,22 @@ async fn all<A: Act, T>(
 
 /// Every user, by name.
 pub(crate) async fn all_users(context: &ActionContext) -> Result<Vec<UserReply>, ActionError> {
-    all::<ListUsers, _>(context, &[LARGEST], |page| (page.users.user, page.marker)).await
+    all::<ListUsers, _>(context, &[LARGEST], |page| (page.users.user, page.next.marker)).await
 }
 
 /// Every group, by name.
 pub(crate) async fn all_groups(context: &ActionContext) -> Result<Vec<UserGroupReply>, ActionError> {
-    all::<ListGroups, _>(context, &[("MaxItems", "100")], |page| (page.groups.group, page.marker)).await
+    all::<ListGroups, _>(context, &[("MaxItems", "100")], |page| (page.groups.group, page.next.marker)).await
 }
 
 /// Every role, by name.
 pub(crate) async fn all_roles(context: &ActionContext) -> Result<Vec<RoleReply>, ActionError> {
-    all::<ListRoles, _>(context, &[LARGEST], |page| (page.roles.role, page.marker)).await
+    all::<ListRoles, _>(context, &[LARGEST], |page| (page.roles.role, page.next.marker)).await
 }
 
 /// Every policy: the system's, then the account's.
 pub(crate) async fn all_policies(context: &ActionContext) -> Result<Vec<PolicyReply>, ActionError> {
-    all::<ListPolicies, _>(context, &[LARGEST], |page| (page.policies.policy, page.marker)).await
+    all::<ListPolicies, _>(context, &[LARGEST], |page| (page.policies.policy, page.next.marker)).await
 }
 
 /// Whether a text has all words of a search in it, whatever their case.

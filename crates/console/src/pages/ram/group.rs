@@ -60,7 +60,8 @@ async fn sheet(who: &SignedIn, group: &str, tab: &str) -> Result<Sheet, ActionEr
 
 /// The members of a group.
 pub(super) async fn members_of(context: &ActionContext, group: &str) -> Result<Vec<MemberReply>, ActionError> {
-    all::<ListUsersForGroup, _>(context, &[("GroupName", group), LARGEST], |page| (page.users.user, page.marker)).await
+    all::<ListUsersForGroup, _>(context, &[("GroupName", group), LARGEST], |page| (page.users.user, page.next.marker))
+        .await
 }
 
 async fn members(who: &SignedIn, frame: &Frame, group: &str, page: Sheet) -> Result<Sheet, ActionError> {

@@ -1,10 +1,10 @@
 //! Who can have a policy: users, groups and roles, and the operations of each.
 
 use sluice_actions::{
-    ActionContext, ActionError, Reach, Whom, call,
+    Act, ActionContext, ActionError, Reach, Whom, call,
     ram::{
         AttachPolicyToGroup, AttachPolicyToRole, AttachPolicyToUser, DetachPolicyFromGroup, DetachPolicyFromRole,
-        DetachPolicyFromUser, Entities,
+        DetachPolicyFromUser, Entities, Kind, OfGroup, OfRole, OfUser,
     },
     reach,
 };
@@ -48,18 +48,18 @@ impl HolderKind {
     /// The parameter that names one.
     pub(super) fn parameter(self) -> &'static str {
         match self {
-            Self::User => "UserName",
-            Self::Group => "GroupName",
-            Self::Role => "RoleName",
+            Self::User => OfUser::PARAMETER,
+            Self::Group => OfGroup::PARAMETER,
+            Self::Role => OfRole::PARAMETER,
         }
     }
 
     /// The operation that takes a policy away.
     pub(super) fn detaching(self) -> &'static str {
         match self {
-            Self::User => "DetachPolicyFromUser",
-            Self::Group => "DetachPolicyFromGroup",
-            Self::Role => "DetachPolicyFromRole",
+            Self::User => DetachPolicyFromUser::ROW.name,
+            Self::Group => DetachPolicyFromGroup::ROW.name,
+            Self::Role => DetachPolicyFromRole::ROW.name,
         }
     }
 
