@@ -73,7 +73,6 @@ impl Store {
     /// # Errors
     /// [`StoreError::AlreadyExists`] of the ID, the alias, the key or the instance.
     pub async fn create_account(&self, task: SystemTask, new: &NewAccount<'_>) -> Result<(), StoreError> {
-        tracing::info!(task = task.as_str(), account = %new.account, "a system task makes an account");
         let mut write = self.write_to_any().await?;
         let same_id = "SELECT COUNT(*) AS n FROM accounts WHERE account_id = $1";
         if write.count(same_id, &[new.account.into()]).await? > 0 {
@@ -93,7 +92,9 @@ impl Store {
         if let Some(instance) = new.instance {
             instances::insert(&mut write, instance).await?;
         }
-        write.commit(Change::Account(new.account)).await
+        write.commit(Change::Account(new.account)).await?;
+        tracing::info!(task = task.as_str(), account = %new.account, "a system task made an account");
+        Ok(())
     }
 
     /// Puts an account out of force, or in force again.

@@ -182,6 +182,8 @@ impl EmbeddedLog {
             removing: Mutex::new(()),
             damaged,
         });
+        // An operator's alarm needs the good value too.
+        shared.set_fault(None);
         let log = Arc::new(Self { shared: Arc::clone(&shared), threads: Mutex::new(Vec::new()) });
         let of_writer = Arc::clone(&shared);
         let writing = thread::Builder::new().name("log-writer".into()).spawn(move || writer::run(&of_writer))?;
