@@ -1,11 +1,12 @@
 //! The room's door: one value that the other rooms share.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use ahash::AHashMap;
 use arc_swap::ArcSwap;
 use sluice_model::{AccountId, GroupId, InstanceId, Principal};
 use sluice_policy::{InForce, PolicySource, SystemTask};
@@ -20,6 +21,7 @@ use crate::{
     nonce::Nonces,
     refusals::Refusals,
     seen::SeenDecisions,
+    waiting::{Entry, Waiting},
 };
 
 /// How long it is waited before an account that could not be read is read again.
@@ -44,6 +46,8 @@ pub struct Access {
     pub(crate) key_uses: KeyUses,
     /// One change at a time is read back and swapped in, so that a later write is never hidden by an earlier read.
     pub(crate) writers: tokio::sync::Mutex<()>,
+    /// What waits for that.
+    waiting: Waiting,
 }
 
 impl std::fmt::Debug for Access {
@@ -86,6 +90,7 @@ impl Access {
             live_side: OnceLock::new(),
             key_uses: KeyUses::default(),
             writers: tokio::sync::Mutex::new(()),
+            waiting: Waiting::default(),
         })
     }
 
@@ -188,46 +193,100 @@ impl Access {
 
     /// As [`Access::refresh`], of several changes at once.
     pub(crate) async fn refresh_all(self: &Arc<Self>, changes: &[Change]) -> Touched {
-        let _turn = self.writers.lock().await;
-        let before = Arc::clone(&self.directory.read());
-        let mut next = (*before).clone();
-        // Before the rows are read, so that all that is ticked off has been read.
-        let written: Vec<_> = changes.iter().map(|change| self.store.written(change)).collect();
-        match self.read_back(&mut next, changes).await {
-            Ok(touched) => {
-                for change in changes {
-                    if let Change::Account(account) = change {
-                        next.in_doubt.remove(account);
-                    }
-                }
-                let principals = touched_principals(&before, &touched);
-                self.directory.swap(next, &principals);
-                written.iter().for_each(|written| self.store.put_in_force(written));
-                touched
-            }
-            Err(error) => {
-                let accounts: BTreeSet<AccountId> = changes.iter().map(Change::account).collect();
-                tracing::error!(%error, ?accounts, "a change cannot be read back; its account is refused everything until it can");
-                let mut doubted = (*before).clone();
-                for account in &accounts {
-                    if doubted.in_doubt.insert(*account) {
-                        self.retry(*account);
-                    }
-                }
-                let touched = Touched { accounts: accounts.into_iter().collect(), ..Touched::default() };
-                self.directory.swap(doubted, &touched_principals(&before, &touched));
-                touched
+        if changes.is_empty() {
+            return Touched::default();
+        }
+        let told = self.waiting.enter(changes.to_vec());
+        let access = Arc::clone(self);
+        // A task of its own: what was written is put in force, though whoever waits for it goes away.
+        let turn = tokio::spawn(async move { access.put_next_in_force().await });
+        match told.await {
+            Ok(touched) => touched,
+            // Only when reading back panicked: what is in force then is for nobody to say.
+            Err(_) => {
+                let outcome = turn.await;
+                tracing::error!(
+                    ?outcome,
+                    "a change was not read back; its accounts are refused everything until it can be"
+                );
+                let _turn = self.writers.lock().await;
+                self.doubt(changes.iter().map(Change::account).collect())
             }
         }
     }
 
-    async fn read_back(&self, next: &mut Snapshot, changes: &[Change]) -> Result<Touched, StoreError> {
-        let store = self.store.at_one_instant(Extent::Part).await?;
-        let mut touched = Touched::default();
-        for change in changes {
-            touched.add(load::apply(&store, next, change).await?);
+    /// Puts in force what waits. Several accounts go together; where that fails, each goes alone, so that what is wrong with
+    /// one leaves the others as they are.
+    async fn put_next_in_force(self: &Arc<Self>) {
+        let _turn = self.writers.lock().await;
+        let mut groups = vec![self.waiting.take()];
+        while let Some(entries) = groups.pop().filter(|entries| !entries.is_empty()) {
+            let changes: Vec<&[Change]> = entries.iter().map(Entry::changes).collect();
+            let error = match self.put_in_force(&changes).await {
+                Ok(touched) => {
+                    entries.into_iter().zip(touched).for_each(|(entry, touched)| entry.answer(touched));
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let accounts: BTreeSet<AccountId> = changes.concat().iter().map(Change::account).collect();
+            let mut of_account: BTreeMap<AccountId, Vec<Entry>> = BTreeMap::new();
+            for entry in entries {
+                of_account.entry(entry.account()).or_default().push(entry);
+            }
+            if of_account.len() > 1 {
+                groups.extend(of_account.into_values());
+                continue;
+            }
+            tracing::error!(%error, ?accounts, "a change cannot be read back; its account is refused everything until it can");
+            let touched = self.doubt(accounts);
+            of_account.into_values().flatten().for_each(|entry| entry.answer(touched.clone()));
         }
-        Ok(touched)
+    }
+
+    /// Reads back what was written, each change once, and swaps it in; whom each of these touches. Called under the writers'
+    /// lock.
+    async fn put_in_force(&self, written: &[&[Change]]) -> Result<Vec<Touched>, StoreError> {
+        let before = Arc::clone(&self.directory.read());
+        let mut next = (*before).clone();
+        let mut of_change: AHashMap<&Change, Touched> = AHashMap::new();
+        let changes: Vec<&Change> = written.iter().flat_map(|changes| changes.iter()).collect();
+        // Before the rows are read, so that all that is ticked off has been read.
+        let ticked: Vec<_> = changes.iter().map(|change| self.store.written(change)).collect();
+        let store = self.store.at_one_instant(Extent::Part).await?;
+        for change in changes {
+            if !of_change.contains_key(change) {
+                of_change.insert(change, load::apply(&store, &mut next, change).await?);
+            }
+            if let Change::Account(account) = change {
+                next.in_doubt.remove(account);
+            }
+        }
+        drop(store);
+        let mut all = Touched::default();
+        of_change.values().for_each(|touched| all.add(touched.clone()));
+        self.directory.swap(next, &touched_principals(&before, &all));
+        ticked.iter().for_each(|written| self.store.put_in_force(written));
+        let of_one = |changes: &&[Change]| {
+            let mut touched = Touched::default();
+            changes.iter().filter_map(|change| of_change.get(change)).for_each(|one| touched.add(one.clone()));
+            touched
+        };
+        Ok(written.iter().map(of_one).collect())
+    }
+
+    /// Refuses accounts everything until they can be read. Called under the writers' lock.
+    fn doubt(self: &Arc<Self>, accounts: BTreeSet<AccountId>) -> Touched {
+        let before = Arc::clone(&self.directory.read());
+        let mut next = (*before).clone();
+        for account in &accounts {
+            if next.in_doubt.insert(*account) {
+                self.retry(*account);
+            }
+        }
+        let touched = Touched { accounts: accounts.into_iter().collect(), ..Touched::default() };
+        self.directory.swap(next, &touched_principals(&before, &touched));
+        touched
     }
 
     /// Reads everything again; everybody decides anew.
@@ -319,12 +378,8 @@ impl Access {
 
     async fn read_doubted(&self, account: AccountId) -> Result<Touched, StoreError> {
         let _turn = self.writers.lock().await;
-        let before = Arc::clone(&self.directory.read());
-        let mut next = (*before).clone();
-        let touched = self.read_back(&mut next, &[Change::Account(account)]).await?;
-        next.in_doubt.remove(&account);
-        self.directory.swap(next, &touched_principals(&before, &touched));
-        Ok(touched)
+        let touched = self.put_in_force(&[&[Change::Account(account)]]).await?;
+        Ok(touched.into_iter().next().unwrap_or_default())
     }
 }
 

@@ -238,6 +238,12 @@ impl Snapshot {
         }
     }
 
+    /// The account itself, its users and its roles.
+    pub(crate) fn principals_of(&self, account: AccountId) -> Vec<(Principal, Arc<PrincipalView>)> {
+        let of_account = self.principals.iter().filter(|(principal, _)| principal.account() == account);
+        of_account.map(|(principal, view)| (*principal, Arc::clone(view))).collect()
+    }
+
     /// Takes out everything of an account, so that it is refused everything.
     pub(crate) fn remove_account(&mut self, account: AccountId) {
         self.principals.retain(|principal, _| principal.account() != account);

@@ -32,12 +32,16 @@ impl KeyLists {
 
     /// A key's own active list replaces the account's.
     pub(crate) fn list(&self, key: AccessKey) -> Listed {
-        let account = key.owner.account();
-        if self.0.is_empty() {
-            return (key, None);
-        }
-        let own = self.0.get(&(account, Some(key.id.clone())));
-        let list = own.or_else(|| self.0.get(&(account, None))).cloned();
+        let list = self.of(key.owner.account(), &key.id);
         (key, list)
+    }
+
+    /// From where a key may be used; `None` is from everywhere.
+    pub(crate) fn of(&self, account: AccountId, key: &AccessKeyId) -> Option<Arc<AllowedSources>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let own = self.0.get(&(account, Some(key.clone())));
+        own.or_else(|| self.0.get(&(account, None))).cloned()
     }
 }

@@ -49,6 +49,7 @@ mod simulated;
 mod test_store;
 mod topic_decisions;
 mod touched;
+mod waiting;
 
 pub use access::{Access, OpenError};
 pub use accounts::AccountName;

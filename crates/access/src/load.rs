@@ -60,6 +60,8 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
             let gone = before.into_iter().filter(|instance| !next.instances.contains_key(instance));
             touched.instances.extend(gone.map(|instance| (*account, instance)));
         }
+        Change::Preference(account) => touched.principals = read_preference(store, next, *account).await?,
+        Change::AccountKeyPolicy(account) => touched.principals = read_key_lists(store, next, *account).await?,
         Change::Instance(account, instance) | Change::Topic(account, instance) => {
             read_instance(store, next, *account, instance).await?;
             touched.instances.push((*account, instance.clone()));
@@ -129,6 +131,43 @@ async fn read_policies(
     let Policies { standing, custom, .. } = policies;
     next.replace_view(principal, view.with_standing(standing, custom));
     Ok(())
+}
+
+/// Reads again what an account lets its users do; gives the users, if they may do something else than before.
+async fn read_preference(store: &Store, next: &mut Snapshot, account: AccountId) -> Result<Vec<Principal>, StoreError> {
+    let preference = store.sign_in_settings(account).await?.preference;
+    let before = next.preferences.insert(account, Arc::new(preference.clone()));
+    if self_service::grants_the_same(&before.unwrap_or_default(), &preference) {
+        return Ok(Vec::new());
+    }
+    let mut users = next.principals_of(account);
+    users.retain(|(principal, _)| matches!(principal, Principal::User(..)));
+    for (principal, view) in &users {
+        let Principal::User(_, id) = principal else { continue };
+        let mut standing = view.in_force.standing.clone();
+        if let Standing::Governed(set) = &mut standing {
+            set.account.retain(|policy| !self_service::is_one(policy));
+            set.account.extend(self_service::policy(account, (*id, &view.in_force.name), &preference));
+        }
+        next.replace_view(*principal, view.with_standing(standing, view.custom_policies.clone()));
+    }
+    Ok(users.into_iter().map(|(principal, _)| principal).collect())
+}
+
+/// Reads again from where an account's keys may be used; gives the owners of those for which it is another place now.
+async fn read_key_lists(store: &Store, next: &mut Snapshot, account: AccountId) -> Result<Vec<Principal>, StoreError> {
+    let lists = KeyLists::compiled(store.key_policies_of_account(account).await?)?;
+    let mut touched = Vec::new();
+    for (principal, view) in next.principals_of(account) {
+        let listed: Arc<[_]> =
+            view.all_keys.iter().filter_map(|key| Some((key.clone(), lists.of(account, key)?))).collect();
+        if listed != view.listed_keys {
+            let view = PrincipalView { listed_keys: listed, ..view.at_next_epoch() };
+            next.replace_view(principal, view);
+            touched.push(principal);
+        }
+    }
+    Ok(touched)
 }
 
 async fn read_account(store: &Store, snapshot: &mut Snapshot, account: AccountId) -> Result<(), StoreError> {

@@ -23,7 +23,9 @@ impl Access {
                 let view = snapshot.policies.get(&(*account, name.clone()));
                 touched.principals = view.map(|view| view.holders.iter().copied().collect()).unwrap_or_default();
             }
-            Change::Account(account) => touched.accounts.push(*account),
+            Change::Account(account) | Change::Preference(account) | Change::AccountKeyPolicy(account) => {
+                touched.accounts.push(*account);
+            }
             Change::Instance(account, instance) | Change::Topic(account, instance) => {
                 touched.instances.push((*account, instance.clone()));
             }

@@ -25,6 +25,21 @@ pub(crate) fn policy(account: AccountId, user: (UserId, &str), preference: &Secu
     }))
 }
 
+/// Whether this is what [`policy`] makes.
+pub(crate) fn is_one(policy: &Policy) -> bool {
+    policy.policy_type == PolicyType::System && &*policy.name == NAME && policy.version == Policy::UNATTACHED
+}
+
+/// Whether users may do the same by both.
+pub(crate) fn grants_the_same(one: &SecurityPreference, other: &SecurityPreference) -> bool {
+    let granted = |preference: &SecurityPreference| {
+        let SecurityPreference { users_change_password, users_manage_access_keys, users_manage_mfa_devices, .. } =
+            preference;
+        [*users_change_password, *users_manage_access_keys, *users_manage_mfa_devices]
+    };
+    granted(one) == granted(other)
+}
+
 fn document(account: AccountId, (id, name): (UserId, &str), preference: &SecurityPreference) -> Option<String> {
     let user = format!(r#""acs:ram:*:{account}:user/{name}""#);
     // A name of digits alone may be another user's ID, and the device of that name is that user's.

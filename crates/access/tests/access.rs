@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicI64, Ordering},
 };
 
@@ -12,7 +12,9 @@ use sluice_access::{
     Access, AccountDraft, AuthRefusal, CONSOLE_SESSION_MS, Change, Clock, MasterKey, OpenError, Peer, SignInError,
     SignedIn, Visit, random,
 };
-use sluice_model::{AccessKeyId, AccountId, InstanceId, PolicyName, PolicyType, Principal, UnixMs, UserId};
+use sluice_model::{
+    AccessKeyId, AccountId, InstanceId, PolicyName, PolicyType, Principal, SignInSettings, UnixMs, UserId,
+};
 use sluice_policy::{Credential, Standing, SystemTask};
 use sluice_store::{AccessKey, By, Holder, LoginProfile, NewUser, Store, UserChange};
 
@@ -149,6 +151,77 @@ async fn a_change_that_cannot_be_read_back_refuses_the_account_everything() {
         tokio::task::yield_now().await;
     }
     assert!(source.in_force(world.user, &credential).is_some_and(|now| now.epoch.is_current()));
+}
+
+#[tokio::test]
+async fn a_tenant_who_changes_much_does_not_hold_up_the_change_of_another() {
+    let world = World::new().await;
+    let draft = AccountDraft { alias: Some("other".parse().unwrap()), ..AccountDraft::default() };
+    let other = world.access.create_account(SystemTask::FirstStart, draft).await.unwrap().account;
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let refreshing = |change: Change| {
+        let (access, order) = (Arc::clone(&world.access), Arc::clone(&order));
+        tokio::spawn(async move {
+            access.refresh(change.clone()).await;
+            order.lock().unwrap().push(change.account());
+        })
+    };
+    let name = |number: u32| -> PolicyName { format!("p{number}").parse().unwrap() };
+    let mut tasks: Vec<_> = (0..200).map(|number| refreshing(Change::Policy(world.account, name(number)))).collect();
+    tasks.push(refreshing(Change::Account(other)));
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let place = order.lock().unwrap().iter().position(|account| *account == other);
+    assert!(place.is_some_and(|place| place < 10), "the other tenant came in place {place:?}");
+}
+
+#[tokio::test]
+async fn what_was_written_is_put_in_force_though_whoever_wrote_it_went_away() {
+    let world = World::new().await;
+    let credential = Credential::AccessKey(world.key.clone());
+    let source = world.access.policy_source();
+    assert!(source.in_force(world.user, &credential).is_some());
+    world.store.delete_key(BY, world.user, Some("alice"), &world.key).await.unwrap();
+    // Polled once, and dropped.
+    tokio::select! {
+        biased;
+        _ = world.access.refresh(Change::Principal(world.user)) => panic!("it has to read"),
+        () = std::future::ready(()) => {}
+    }
+    while source.in_force(world.user, &credential).is_some() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_preference_changes_what_users_may_do_and_nothing_else() {
+    let world = World::new().await;
+    let bob = world.user_named("bob").await;
+    let credential = Credential::AccessKey(world.key.clone());
+    let source = world.access.policy_source();
+    let own = |standing: &Standing| match standing {
+        Standing::Governed(set) => set.account.iter().filter(|policy| &*policy.name == "SelfService").count(),
+        _ => panic!("a user is governed"),
+    };
+    let before = source.in_force(world.user, &credential).unwrap();
+    assert_eq!(own(&before.standing), 1);
+    let change = |settings: &mut SignInSettings| settings.preference.session_hours = 3;
+    world.store.change_sign_in_settings(BY, world.account, change).await.unwrap();
+    assert!(world.access.refresh(Change::Preference(world.account)).await.is_empty());
+    assert!(before.epoch.is_current(), "how long a session lasts is no right");
+    let change = |settings: &mut SignInSettings| {
+        settings.preference.users_change_password = false;
+        settings.preference.users_manage_mfa_devices = false;
+    };
+    world.store.change_sign_in_settings(BY, world.account, change).await.unwrap();
+    let mut touched = world.access.refresh(Change::Preference(world.account)).await.principals;
+    touched.sort_unstable_by_key(ToString::to_string);
+    let mut users = vec![world.user, bob];
+    users.sort_unstable_by_key(ToString::to_string);
+    assert_eq!(touched, users);
+    assert!(!before.epoch.is_current());
+    assert_eq!(own(&source.in_force(world.user, &credential).unwrap().standing), 0);
 }
 
 #[tokio::test]

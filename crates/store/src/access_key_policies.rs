@@ -87,7 +87,7 @@ impl Store {
         by.check(account, &Target::Account)?;
         let mut write = self.write(account).await?;
         put(&mut write, account, None, document).await?;
-        write.commit(Change::Account(account)).await
+        write.commit(Change::AccountKeyPolicy(account)).await
     }
 
     /// The text of a key's policy, or of the account's.
@@ -102,6 +102,15 @@ impl Store {
         let sql = format!("{SELECT} WHERE account_id = $1 AND key_id = $2");
         let row = self.one(&sql, &[account.into(), key_text(key).into()]).await?;
         row.as_ref().map(|row| Columns { row, table: "access_key_policies" }.text("document")).transpose()
+    }
+
+    /// The policies that speak of an account's keys.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn key_policies_of_account(&self, account: AccountId) -> Result<Vec<KeyPolicy>, StoreError> {
+        let rows = self.all(&format!("{SELECT} WHERE account_id = $1"), &[account.into()]).await?;
+        rows.iter().map(|row| key_policy(&Columns { row, table: "access_key_policies" })).collect()
     }
 
     /// The policies that speak of an owner's keys: theirs and the account's.

@@ -20,6 +20,10 @@ pub enum Change {
     Policy(AccountId, PolicyName),
     /// A whole account, created or changed.
     Account(AccountId),
+    /// What an account lets its users do for themselves, and how they sign in.
+    Preference(AccountId),
+    /// From where an account's AccessKeys may be used that have no list of their own.
+    AccountKeyPolicy(AccountId),
     /// An instance, created, changed or deleted.
     Instance(AccountId, InstanceId),
     /// A parent topic, created or deleted.
@@ -37,6 +41,8 @@ impl Change {
             Self::UserGroup(account, _)
             | Self::Policy(account, _)
             | Self::Account(account)
+            | Self::Preference(account)
+            | Self::AccountKeyPolicy(account)
             | Self::Instance(account, _)
             | Self::Topic(account, _)
             | Self::Group(account, ..) => *account,
@@ -52,6 +58,8 @@ impl Change {
             Self::UserGroup(_, group) => format!("user-group {group}"),
             Self::Policy(_, name) => format!("policy {name}"),
             Self::Account(_) => "account".to_owned(),
+            Self::Preference(_) => "preference".to_owned(),
+            Self::AccountKeyPolicy(_) => "account-key-policy".to_owned(),
             Self::Instance(_, instance) => format!("instance {instance}"),
             Self::Topic(_, instance) => format!("topic {instance}"),
             Self::Group(_, instance, group) => format!("group {instance} {group}"),
@@ -63,6 +71,8 @@ impl Change {
         let mut parts = words.split(' ');
         let known = match (parts.next().unwrap_or_default(), parts.next(), parts.next(), parts.next()) {
             ("owner", None, ..) => Some(Self::Principal(Principal::Account(account))),
+            ("preference", None, ..) => Some(Self::Preference(account)),
+            ("account-key-policy", None, ..) => Some(Self::AccountKeyPolicy(account)),
             ("user", Some(user), None, _) => {
                 let user = user.parse().ok().and_then(|number| UserId::new(number).ok());
                 user.map(|user| Self::Principal(Principal::User(account, user)))
@@ -106,6 +116,8 @@ mod tests {
             Change::UserGroup(account, "g-0123456789abcdef".parse().unwrap()),
             Change::Policy(account, "my-policy".parse().unwrap()),
             Change::Account(account),
+            Change::Preference(account),
+            Change::AccountKeyPolicy(account),
             Change::Instance(account, instance.clone()),
             Change::Topic(account, instance.clone()),
             Change::Group(account, instance, "GID_alpha".parse().unwrap()),

@@ -77,7 +77,7 @@ impl Store {
             // Of passwords nobody keeps anything in memory.
             write.commit_unseen().await?;
         } else {
-            write.commit(Change::Account(account)).await?;
+            write.commit(Change::Preference(account)).await?;
         }
         Ok(next)
     }

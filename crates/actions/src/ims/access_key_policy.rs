@@ -195,7 +195,7 @@ impl Act for SetAccessKeyPolicyForAccount {
         let (permit, account, text) = (granted.permit()?, context.account(), self.policy.to_text());
         let kept = (!self.policy.is_none()).then_some(text.as_str());
         context.store().set_account_key_policy(By::Permit(permit), account, kept).await?;
-        context.changed(Change::Account(account)).await;
+        context.changed(Change::AccountKeyPolicy(account)).await;
         Ok(OfAccount { access_key_policy: text })
     }
 }

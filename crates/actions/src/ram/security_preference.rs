@@ -164,7 +164,7 @@ impl Act for SetSecurityPreference {
         let (by, account) = (By::Permit(granted.permit()?), context.account());
         let change = move |settings: &mut SignInSettings| self.change(&mut settings.preference);
         let changed = context.store().change_sign_in_settings(by, account, change).await?;
-        context.changed(Change::Account(account)).await;
+        context.changed(Change::Preference(account)).await;
         Ok(OneSecurityPreference::of(&changed.preference))
     }
 }
