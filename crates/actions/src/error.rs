@@ -86,6 +86,9 @@ pub enum ActionError {
     /// A code of the table.
     #[error("{}", .0.row().2)]
     Code(Code),
+    /// What the caller may do has changed while the operation waited; nothing was written. [`crate::call`] asks again.
+    #[error("what the caller may do keeps changing")]
+    PermitOutdated,
     /// Ours: the cause is in the log, under the request's ID.
     #[error("an internal error occurred")]
     Internal,
@@ -151,6 +154,7 @@ impl ActionError {
             Self::Denied(_, DeniedAs::NoPermission) => "NoPermission".to_owned(),
             Self::MalformedPolicyDocument(_) => "MalformedPolicyDocument".to_owned(),
             Self::Code(code) => code.row().0.to_owned(),
+            Self::PermitOutdated => Code::ServiceUnavailable.row().0.to_owned(),
             Self::Internal => "InternalError".to_owned(),
         }
     }
@@ -161,6 +165,7 @@ impl ActionError {
         match self {
             Self::Denied(_, DeniedAs::NoPermission) => 403,
             Self::Code(code) => code.row().1,
+            Self::PermitOutdated => Code::ServiceUnavailable.row().1,
             Self::Internal => 500,
             _ => 400,
         }

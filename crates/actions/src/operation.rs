@@ -12,6 +12,9 @@ use sluice_model::Action;
 
 use crate::{ActionContext, ActionError, AnonymousContext, Params, gate, gate::Ask, gate::Granted};
 
+/// How often an operation is asked for, while its caller's rights change at each try.
+const ASKED_MAX: u32 = 5;
+
 /// The products served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Product {
@@ -89,7 +92,7 @@ pub struct Row {
 }
 
 /// An operation as a type: the value is its input.
-pub trait Act: Sized + Send + Sync {
+pub trait Act: Clone + Send + Sync {
     /// Its row.
     const ROW: Row;
     /// Its reply, without `RequestId`.
@@ -134,8 +137,16 @@ pub trait Anonymous: Sized + Send + Sync {
 /// # Errors
 /// [`ActionError::Denied`] before anything is read; then what the operation answers.
 pub async fn call<A: Act>(context: &ActionContext, input: A) -> Result<A::Output, ActionError> {
-    let granted = gate::authorize(context, &A::ROW, &input.ask(context))?;
-    let outcome = input.run(context, granted).await.map_err(|error| gate::hide(context, &A::ROW, error));
+    let mut asked = 0;
+    let outcome = loop {
+        let granted = gate::authorize(context, &A::ROW, &input.ask(context))?;
+        let outcome = input.clone().run(context, granted).await.map_err(|error| gate::hide(context, &A::ROW, error));
+        asked += 1;
+        // It waited, for a hash or for its turn in the account: it is asked as if it came now.
+        if asked == ASKED_MAX || !matches!(outcome, Err(ActionError::PermitOutdated)) {
+            break outcome;
+        }
+    };
     let (operation, request_id) = (A::ROW.name, context.request_id());
     let principal = context.caller().principal();
     match &outcome {

@@ -12,6 +12,7 @@ impl From<StoreError> for ActionError {
             StoreError::AlreadyExists(entity) => exists(*entity),
             StoreError::Limit(entity) => too_many(*entity),
             StoreError::Conflict(entity) => conflict(*entity),
+            StoreError::PermitOutdated => return Self::PermitOutdated,
             StoreError::Unavailable(why) => {
                 tracing::warn!(why, "the database cannot be reached; an operation is answered 503");
                 return Self::Code(Code::ServiceUnavailable);

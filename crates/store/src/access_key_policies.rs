@@ -85,7 +85,7 @@ impl Store {
         document: Option<&str>,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::Account)?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         put(&mut write, account, None, document).await?;
         write.commit(Change::AccountKeyPolicy(account)).await
     }

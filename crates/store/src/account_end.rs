@@ -5,7 +5,7 @@
 use sluice_model::AccountId;
 use sluice_policy::SystemTask;
 
-use crate::{Change, Store, StoreError};
+use crate::{By, Change, Store, StoreError};
 
 /// Tables with rows of one account each, in `account_id`. A row goes before the row that it refers to.
 pub(crate) const OF_ACCOUNT: &[&str] = &[
@@ -50,7 +50,7 @@ impl Store {
     /// [`StoreError::NotFound`].
     pub async fn delete_account(&self, task: SystemTask, account: AccountId) -> Result<(), StoreError> {
         tracing::info!(task = task.as_str(), %account, "a system task deletes an account");
-        let mut write = self.write(account).await?;
+        let mut write = self.write(By::Task(task), account).await?;
         let mut rows = 0;
         for table in OF_ACCOUNT {
             rows += write.run(&format!("DELETE FROM {table} WHERE account_id = $1"), &[account.into()]).await?;

@@ -103,7 +103,7 @@ impl Store {
     /// [`StoreError::NotFound`].
     pub async fn set_account_active(&self, task: SystemTask, id: AccountId, active: bool) -> Result<(), StoreError> {
         tracing::info!(task = task.as_str(), account = %id, active, "a system task disables or enables an account");
-        let mut write = self.write(id).await?;
+        let mut write = self.write(By::Task(task), id).await?;
         write.run("UPDATE accounts SET active = $2 WHERE account_id = $1", &[id.into(), active.into()]).await?;
         write.commit(Change::Account(id)).await
     }
@@ -114,7 +114,7 @@ impl Store {
     /// [`StoreError::NotFound`] of the account, [`StoreError::AlreadyExists`] of the key.
     pub async fn reset_root(&self, task: SystemTask, new: &NewRoot<'_>) -> Result<(), StoreError> {
         tracing::info!(task = task.as_str(), account = %new.account, "a system task resets an account's own sign-in");
-        let mut write = self.write(new.account).await?;
+        let mut write = self.write(By::Task(task), new.account).await?;
         // Before the keys, which whoever changes the master key locks after this.
         write.expect_sealed_now(new.sealed_secret).await?;
         let sql = "UPDATE accounts SET password_hash = $2, failures = 0, locked_until = 0 WHERE account_id = $1";
@@ -164,7 +164,7 @@ impl Store {
     /// [`StoreError::AlreadyExists`], [`StoreError::PermitMismatch`].
     pub async fn set_account_alias(&self, by: By<'_>, id: AccountId, alias: &AccountAlias) -> Result<(), StoreError> {
         by.check(id, &Target::Account)?;
-        let mut write = self.write(id).await?;
+        let mut write = self.write(by, id).await?;
         let sql = "UPDATE accounts SET alias = $1 WHERE account_id = $2";
         write.change(sql, &[alias.as_str().into(), id.into()], Entity::AccountAlias).await?;
         write.commit_unseen().await

@@ -180,7 +180,7 @@ impl Store {
         name: &str,
     ) -> Result<Write, StoreError> {
         by.check(account, &holder.target(name))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         write.expect_holder(account, holder, name).await?;
         write.expect_own_policies(account, holder).await?;
         Ok(write)

@@ -4,7 +4,7 @@ use sluice_model::{Principal, UnixMs};
 use sluice_policy::SystemTask;
 
 use crate::{
-    Entity, Store, StoreError,
+    By, Entity, Store, StoreError,
     row::{Columns, user_number},
 };
 
@@ -43,7 +43,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         tracing::debug!(task = task.as_str(), principal = %new.principal, "a console session begins");
         let account = new.principal.account();
-        let mut write = self.write(account).await?;
+        let mut write = self.write(By::Task(task), account).await?;
         if !write.is_password_still(new.principal, verified).await? {
             return Ok(false);
         }

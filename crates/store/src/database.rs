@@ -12,7 +12,7 @@ use sqlx::{
 };
 
 use crate::{
-    Entity, StoreError, copy::schema_known, migrations::STEPS, own_changes::OwnChanges, row::account_number,
+    By, Entity, StoreError, copy::schema_known, migrations::STEPS, own_changes::OwnChanges, row::account_number,
     write::Write,
 };
 
@@ -246,9 +246,15 @@ impl Store {
     }
 
     /// Begins a write in an account; the writers of one account take turns, so that a limit counted in a transaction
-    /// still holds when it commits.
-    pub(crate) async fn write(&self, account: AccountId) -> Result<Write, StoreError> {
+    /// still holds when it commits. A permit has to hold when it does, too.
+    pub(crate) async fn write(&self, by: By<'_>, account: AccountId) -> Result<Write, StoreError> {
+        self.write_by_each(&[by], account).await
+    }
+
+    /// The same of what needs several permits, or none.
+    pub(crate) async fn write_by_each(&self, by: &[By<'_>], account: AccountId) -> Result<Write, StoreError> {
         let mut write = self.write_to_any().await?;
+        by.iter().for_each(|by| write.demand(*by));
         let sql = "UPDATE accounts SET revision = revision + 1 WHERE account_id = $1 RETURNING revision";
         match write.one(sql, &[account.into()]).await? {
             Some(row) => write.revision = sqlx::Row::try_get(&row, "revision")?,

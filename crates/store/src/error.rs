@@ -78,6 +78,9 @@ pub enum StoreError {
         /// The resource that the permit names.
         permitted: String,
     },
+    /// What may be done has changed since the permit was given; nothing was written. Ask again.
+    #[error("the permit is older than the policies in force")]
+    PermitOutdated,
     /// What was to be written is sealed under a master key that is not in use any more: seal it again.
     #[error("the master key was changed; seal again")]
     SealedBefore,

@@ -103,7 +103,7 @@ impl Store {
         let is_oidc = matches!(new.kind, ProviderKind::Oidc { .. });
         by.check(account, &if is_oidc { Target::OidcProvider(name) } else { Target::SamlProvider(name) })?;
         let (_, entity) = of_kind(is_oidc);
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         // A SAML provider has no issuer URL; its name keeps the index's rows apart.
         let (issuer, clients, prints, hours, metadata) = match &new.kind {
             ProviderKind::Oidc { issuer_url, client_ids, fingerprints, issuance_limit_h } => {
@@ -187,7 +187,7 @@ impl Store {
         let text = name.as_str();
         by.check(account, &if is_oidc { Target::OidcProvider(text) } else { Target::SamlProvider(text) })?;
         let (kind, entity) = of_kind(is_oidc);
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let sql = "DELETE FROM identity_providers WHERE account_id = $1 AND kind = $2 AND name = $3";
         if write.run(sql, &[account.into(), kind.into(), text.into()]).await? == 0 {
             return Err(StoreError::NotFound(entity));

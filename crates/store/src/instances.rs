@@ -130,7 +130,7 @@ impl Store {
     /// [`StoreError::AlreadyExists`]: the ID in any account, or the name in this one.
     pub async fn create_instance(&self, by: By<'_>, new: &Instance) -> Result<(), StoreError> {
         by.check(new.account, &Target::NewInstance)?;
-        let mut write = self.write(new.account).await?;
+        let mut write = self.write(by, new.account).await?;
         insert(&mut write, new).await?;
         write.commit(Change::Instance(new.account, new.id.clone())).await
     }
@@ -166,7 +166,7 @@ impl Store {
         change: &InstanceChange,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::Instance(id.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         // COALESCE of what is bound: an empty text and a 0, which no setting is, leave the column as it is.
         let sql = "UPDATE instances SET name = COALESCE(NULLIF($3, ''), name), \
                    edition = COALESCE(NULLIF($4, ''), edition), \
@@ -199,7 +199,7 @@ impl Store {
     /// [`StoreError::NotFound`].
     pub async fn delete_instance(&self, by: By<'_>, account: AccountId, id: &InstanceId) -> Result<(), StoreError> {
         by.check(account, &Target::Instance(id.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let binds = [account.into(), id.as_str().into()];
         for table in ["topics", "client_groups"] {
             let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND instance_id = $2");
@@ -242,7 +242,7 @@ impl Store {
         by.check(place.0, &Target::Topic(place.1.as_str(), topic.name.as_str()))?;
         let row = (topic.name.as_str(), Some(topic.remark.as_str()), topic.created);
         let change = Change::Topic(place.0, place.1.clone());
-        self.create_in_instance(place, (Entity::Topic, change), row, most).await
+        self.create_in_instance(by, place, (Entity::Topic, change), row, most).await
     }
 
     /// Changes a parent topic's remark; `None` leaves it as it is.
@@ -257,7 +257,7 @@ impl Store {
         remark: Option<&str>,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::Topic(instance.as_str(), topic.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let sql = "UPDATE topics SET remark = CASE WHEN $5 = 1 THEN $4 ELSE remark END \
                    WHERE account_id = $1 AND instance_id = $2 AND name = $3";
         let key = [
@@ -285,7 +285,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         by.check(place.0, &Target::Topic(place.1.as_str(), topic.as_str()))?;
         let change = Change::Topic(place.0, place.1.clone());
-        self.delete_in_instance(place, (Entity::Topic, change), topic.as_str()).await
+        self.delete_in_instance(by, place, (Entity::Topic, change), topic.as_str()).await
     }
 
     /// The instance's parent topics, by name.
@@ -319,7 +319,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         by.check(place.0, &Target::Group(place.1.as_str(), group.id.as_str()))?;
         let change = Change::Group(place.0, place.1.clone(), group.id.clone());
-        self.create_in_instance(place, (Entity::Group, change), (group.id.as_str(), None, group.created), most).await
+        self.create_in_instance(by, place, (Entity::Group, change), (group.id.as_str(), None, group.created), most)
+            .await
     }
 
     /// Deletes a group.
@@ -334,7 +335,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         by.check(place.0, &Target::Group(place.1.as_str(), group.as_str()))?;
         let change = Change::Group(place.0, place.1.clone(), group.clone());
-        self.delete_in_instance(place, (Entity::Group, change), group.as_str()).await
+        self.delete_in_instance(by, place, (Entity::Group, change), group.as_str()).await
     }
 
     /// The instance's groups, by name.
@@ -353,13 +354,14 @@ impl Store {
 
     async fn create_in_instance(
         &self,
+        by: By<'_>,
         place: (AccountId, &InstanceId),
         (entity, change): (Entity, Change),
         row: (&str, Option<&str>, UnixMs),
         most: i64,
     ) -> Result<(), StoreError> {
         let (account, instance) = place;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let sql = "SELECT COUNT(*) AS n FROM instances WHERE account_id = $1 AND instance_id = $2";
         if write.count(sql, &[account.into(), instance.as_str().into()]).await? == 0 {
             return Err(StoreError::NotFound(Entity::Instance));
@@ -384,12 +386,13 @@ impl Store {
 
     async fn delete_in_instance(
         &self,
+        by: By<'_>,
         place: (AccountId, &InstanceId),
         (entity, change): (Entity, Change),
         name: &str,
     ) -> Result<(), StoreError> {
         let (account, instance) = place;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let table = table_of(entity);
         let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND instance_id = $2 AND name = $3");
         if write.run(&sql, &[account.into(), instance.as_str().into(), name.into()]).await? == 0 {

@@ -52,7 +52,7 @@ impl Store {
             by.check(account, &Target::Account)?;
             // A user's key never hangs on a right to the account's own.
             let Principal::Account(_) = owner else { return Err(StoreError::NotFound(Entity::User)) };
-            return self.write(account).await;
+            return self.write(by, account).await;
         };
         self.write_user(by, (account, user_number(owner), name)).await
     }

@@ -227,7 +227,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let principal = Principal::User(user.0, user.1);
         tracing::debug!(task = task.as_str(), %principal, "a user changes its own password");
-        let mut write = self.write(user.0).await?;
+        let mut write = self.write(By::Task(task), user.0).await?;
         let sql = "UPDATE login_profiles SET password_reset_required = 0 \
                    WHERE account_id = $1 AND user_id = $2 AND password_hash = $3";
         let number = user_number(principal);
@@ -275,7 +275,7 @@ impl Store {
         let (account, number) = (principal.account(), user_number(principal));
         tracing::debug!(task = task.as_str(), %principal, "a wrong password is counted");
         let (table, row) = login_row(principal);
-        let mut write = self.write(account).await?;
+        let mut write = self.write(By::Task(task), account).await?;
         let lock = format!("UPDATE {table} SET failures = 0, locked_until = $1 WHERE {row} AND failures + 1 >= $4");
         let binds = [locked_until.into(), account.into(), number.into(), most.into()];
         if write.run(&lock, &binds).await? == 0 {
@@ -301,7 +301,7 @@ impl Store {
         let (account, number) = (principal.account(), user_number(principal));
         tracing::debug!(task = task.as_str(), %principal, "an attempt is counted");
         let (table, row) = login_row(principal);
-        let mut write = self.write(account).await?;
+        let mut write = self.write(By::Task(task), account).await?;
         let lock = format!(
             "UPDATE {table} SET failures = 0, locked_until = $1 WHERE {row} AND failures + 1 >= $4 AND locked_until <= $5"
         );
@@ -323,7 +323,7 @@ impl Store {
         let (account, number) = (principal.account(), user_number(principal));
         tracing::debug!(task = task.as_str(), %principal, "a sign-in is noted");
         let (table, row) = login_row(principal);
-        let mut write = self.write(account).await?;
+        let mut write = self.write(By::Task(task), account).await?;
         let sql = format!("UPDATE {table} SET failures = $1, locked_until = 0 WHERE {row}");
         write.run(&sql, &[0.into(), account.into(), number.into()]).await?;
         if matches!(principal, Principal::User(..)) {

@@ -69,7 +69,7 @@ impl Store {
         most: i64,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::MfaDevice(new.name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         if !new.page_session.is_empty() {
             let sql = "DELETE FROM mfa_devices WHERE account_id = $1 AND name = $2 AND user_id = 0";
             write.run(sql, &[account.into(), new.name.as_str().into()]).await?;
@@ -150,7 +150,7 @@ impl Store {
         name: &MfaDeviceName,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::MfaDevice(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let sql = "DELETE FROM mfa_devices WHERE account_id = $1 AND name = $2 AND user_id = 0";
         let binds = [account.into(), name.as_str().into()];
         if write.run(sql, &binds).await? == 0 {
@@ -232,7 +232,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let principal = Principal::User(account, user);
         tracing::debug!(task = task.as_str(), %principal, "a code is taken");
-        let mut write = self.write(account).await?;
+        let mut write = self.write(By::Task(task), account).await?;
         let sql = "UPDATE mfa_devices SET last_step = $1 WHERE serial = $2 AND account_id = $3 AND user_id = $4 AND last_step < $1";
         let binds = [step.into(), serial.into(), account.into(), user_number(principal).into()];
         let taken = write.run(sql, &binds).await? == 1;

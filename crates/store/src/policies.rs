@@ -118,7 +118,7 @@ impl Store {
         (most, tags_most): (i64, i64),
     ) -> Result<(), StoreError> {
         by.check(account, &Target::Policy(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         write
             .insert(
                 "INSERT INTO policies (account_id, name, description, default_version, last_version, created, updated) \
@@ -212,7 +212,7 @@ impl Store {
     ) -> Result<PolicyVersion, StoreError> {
         let (set_default, rotate) = how;
         by.check(account, &Target::Policy(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let (in_force, last) = versions_of(&mut write, account, name).await?;
         let key = [account.into(), name.as_str().into()];
         let count = "SELECT COUNT(*) AS n FROM policy_versions WHERE account_id = $1 AND policy_name = $2";
@@ -249,7 +249,7 @@ impl Store {
         now: UnixMs,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::Policy(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let sql = "UPDATE policies SET description = $1, updated = $2 WHERE account_id = $3 AND name = $4";
         let binds = [description.into(), now.into(), account.into(), name.as_str().into()];
         if write.run(sql, &binds).await? == 0 {
@@ -272,7 +272,7 @@ impl Store {
         now: UnixMs,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::Policy(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         versions_of(&mut write, account, name).await?;
         let sql =
             "SELECT COUNT(*) AS n FROM policy_versions WHERE account_id = $1 AND policy_name = $2 AND version = $3";
@@ -297,7 +297,7 @@ impl Store {
         version: PolicyVersion,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::Policy(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let (in_force, _) = versions_of(&mut write, account, name).await?;
         let number = i64::from(version.0);
         if number == in_force {
@@ -322,7 +322,7 @@ impl Store {
         cascading: bool,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::Policy(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         versions_of(&mut write, account, name).await?;
         let key = [account.into(), name.as_str().into()];
         for (kind, entity) in [("User", Entity::User), ("Group", Entity::UserGroup), ("Role", Entity::Role)] {

@@ -106,7 +106,7 @@ impl Store {
         most: i64,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::Role(new.name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let principal = Principal::Role(account, new.id);
         write
             .insert(
@@ -195,7 +195,7 @@ impl Store {
         now: UnixMs,
     ) -> Result<RoleId, StoreError> {
         by.check(account, &Target::Role(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let touched = "UPDATE roles SET updated = $1 WHERE account_id = $2 AND name = $3 RETURNING role_id";
         let row = write.one(touched, &[now.into(), account.into(), name.as_str().into()]).await?;
         let row = row.ok_or(StoreError::NotFound(Entity::Role))?;
@@ -230,7 +230,7 @@ impl Store {
         kind: RoleKind,
     ) -> Result<RoleId, StoreError> {
         by.check(account, &Target::Role(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let sql = "SELECT role_id, service_name FROM roles WHERE account_id = $1 AND name = $2";
         let row = write.one(sql, &[account.into(), name.as_str().into()]).await?;
         let row = row.ok_or(StoreError::NotFound(Entity::Role))?;

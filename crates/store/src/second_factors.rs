@@ -5,7 +5,7 @@ use sluice_model::{AccountId, Principal, UnixMs, UserId};
 use sluice_policy::SystemTask;
 
 use crate::{
-    Entity, Store, StoreError,
+    By, Entity, Store, StoreError,
     row::{Columns, user_number},
     write::Write,
 };
@@ -61,7 +61,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let principal = Principal::User(account, user);
         tracing::debug!(task = task.as_str(), %principal, "a sign-in waits for its code");
-        let mut write = self.write(account).await?;
+        let mut write = self.write(By::Task(task), account).await?;
         if !write.is_password_still(principal, verified).await? {
             return Ok(false);
         }
@@ -108,7 +108,7 @@ impl Store {
         let (account, user) = new.user;
         let principal = Principal::User(account, user);
         tracing::debug!(task = task.as_str(), %principal, "a machine is remembered");
-        let mut write = self.write(account).await?;
+        let mut write = self.write(By::Task(task), account).await?;
         write.run("DELETE FROM mfa_tickets WHERE expires <= $1", &[now.into()]).await?;
         let sql = "INSERT INTO mfa_tickets (digest, account_id, user_id, serial, expires) VALUES ($1, $2, $3, $4, $5)";
         let (digest, serial) = (new.digest.as_str(), new.serial.as_str());

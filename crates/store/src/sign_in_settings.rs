@@ -62,7 +62,7 @@ impl Store {
         change: impl FnOnce(&mut SignInSettings) + Send,
     ) -> Result<SignInSettings, StoreError> {
         by.check(account, &Target::Account)?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let sql = format!("SELECT {COLUMNS} FROM sign_in_settings WHERE account_id = $1");
         let row = write.one(&sql, &[account.into()]).await?;
         let read = row.as_ref().map(|row| settings(&Columns { row, table: "sign_in_settings" })).transpose()?;

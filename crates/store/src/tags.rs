@@ -161,7 +161,7 @@ impl Store {
         most: i64,
     ) -> Result<(), StoreError> {
         check_each(by, account, kind, names)?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write_by_each(by, account).await?;
         for name in names {
             write.expect_tagged(account, kind, name).await?;
             write.put_tags(account, (kind, name), tags, most).await?;
@@ -182,7 +182,7 @@ impl Store {
         keys: Option<&[TagKey]>,
     ) -> Result<(), StoreError> {
         check_each(by, account, kind, names)?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write_by_each(by, account).await?;
         for name in names {
             write.expect_tagged(account, kind, name).await?;
             let Some(keys) = keys else {

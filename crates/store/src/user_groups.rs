@@ -105,7 +105,7 @@ impl Store {
         most: i64,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::UserGroup(new.name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         write
             .insert(
                 "INSERT INTO user_groups (account_id, group_id, name, comments, created, updated) \
@@ -163,7 +163,7 @@ impl Store {
         now: UnixMs,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::UserGroup(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let id = group_id(&mut write, account, name).await?;
         let columns =
             [("comments", change.comments.as_deref()), ("name", change.name.as_ref().map(UserGroupName::as_str))];
@@ -189,7 +189,7 @@ impl Store {
         name: &UserGroupName,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::UserGroup(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let id = group_id(&mut write, account, name).await?;
         let key = [account.into(), id.as_str().into()];
         let sql = "SELECT COUNT(*) AS n FROM group_members WHERE account_id = $1 AND group_id = $2";
@@ -212,7 +212,7 @@ impl Store {
     ) -> Result<(Write, UserGroupId, UserId), StoreError> {
         by_group.check(account, &Target::UserGroup(group.as_str()))?;
         by_user.check(account, &Target::User(user.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write_by_each(&[by_group, by_user], account).await?;
         let group = group_id(&mut write, account, group).await?;
         let user = user_id(&mut write, account, user).await?;
         Ok((write, group, user))

@@ -92,7 +92,7 @@ impl Store {
         (account, number, name): (AccountId, i64, &str),
     ) -> Result<Write, StoreError> {
         by.check(account, &Target::User(name))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let sql = "SELECT COUNT(*) AS n FROM users WHERE account_id = $1 AND user_id = $2 AND name = $3";
         let found = write.count(sql, &[account.into(), number.into(), name.into()]).await?;
         if found == 0 { Err(StoreError::NotFound(Entity::User)) } else { Ok(write) }
@@ -110,7 +110,7 @@ impl Store {
         most: i64,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::User(new.name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let id = user_number(Principal::User(account, new.id));
         write
             .insert(
@@ -179,7 +179,7 @@ impl Store {
         now: UnixMs,
     ) -> Result<(), StoreError> {
         by.check(account, &Target::User(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let columns = [
             ("display_name", change.display_name.as_deref()),
             ("mobile_phone", change.mobile_phone.as_deref()),
@@ -208,7 +208,7 @@ impl Store {
     /// [`StoreError::NotFound`], [`StoreError::Conflict`] naming what still hangs on it.
     pub async fn delete_user(&self, by: By<'_>, account: AccountId, name: &UserName) -> Result<UserId, StoreError> {
         by.check(account, &Target::User(name.as_str()))?;
-        let mut write = self.write(account).await?;
+        let mut write = self.write(by, account).await?;
         let sql = "SELECT user_id FROM users WHERE account_id = $1 AND name = $2";
         let row = write.one(sql, &[account.into(), name.as_str().into()]).await?;
         let row = row.ok_or(StoreError::NotFound(Entity::User))?;

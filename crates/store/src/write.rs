@@ -3,10 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use sluice_model::AccountId;
+use sluice_policy::Epoch;
 use sqlx::{Any, Transaction, any::AnyRow};
 
 use crate::{
-    Change, Entity, StoreError,
+    By, Change, Entity, StoreError,
     database::{Bind, STATEMENT_WAIT, bounded, query},
     own_changes::OwnChanges,
 };
@@ -21,11 +22,20 @@ pub(crate) struct Write {
     own: Option<Arc<OwnChanges>>,
     /// The account's own count of its writes, taken under its row's lock: without a gap and in the order of commits.
     pub(crate) revision: i64,
+    /// The states of the policies that permitted it, which they must have at the commit too.
+    permitted: Vec<Epoch>,
 }
 
 impl Write {
     pub(crate) fn new(transaction: Transaction<'static, Any>, own: Option<Arc<OwnChanges>>) -> Self {
-        Self { transaction, own, revision: 0 }
+        Self { transaction, own, revision: 0, permitted: Vec::new() }
+    }
+
+    /// A permit has to hold at the commit; a task always does.
+    pub(crate) fn demand(&mut self, by: By<'_>) {
+        if let By::Permit(permit) = by {
+            self.permitted.push(permit.epoch().clone());
+        }
     }
 
     fn wait(&self) -> Option<Duration> {
@@ -108,6 +118,10 @@ impl Write {
 
     /// Commits what nobody keeps in memory: usage, console sessions, wrong passwords.
     pub(crate) async fn commit_unseen(self) -> Result<(), StoreError> {
+        // Whoever was asked before it waited for a hash or for the account's turn may not be allowed any more.
+        if !self.permitted.iter().all(Epoch::is_current) {
+            return Err(StoreError::PermitOutdated);
+        }
         bounded(self.wait(), self.transaction.commit()).await
     }
 }
