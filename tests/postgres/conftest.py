@@ -5,6 +5,7 @@ import types
 import pytest
 
 from support import postgres
+from support.certificates import Authority
 from support.raw import close_all
 from support.server import Server
 
@@ -25,6 +26,20 @@ def pair(tmp_path_factory):
     yield types.SimpleNamespace(one=one, other=other, both=(one, other), url=url)
     for server in (one, other):
         assert server.stop() == 0, server.log()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """Vouches for `db.test` and 127.0.0.1."""
+    return Authority(tmp_path_factory.mktemp("authority"), "db.test")
+
+
+@pytest.fixture(scope="module")
+def encrypted(authority):
+    """A cluster that serves TLS alone."""
+    own = postgres.Cluster(durable=True, authority=authority)
+    yield own
+    own.remove()
 
 
 @pytest.fixture

@@ -26,16 +26,22 @@ class Authority:
 
     def renew(self):
         """Puts a new certificate and key into the files; its serial number."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.names[0])])
         alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in self.names] + [x509.IPAddress(LOOPBACK)])
-        certificate = self._sign(name, key, alternative)
-        self.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        self.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+        return self._issue(self.names[0], alternative, self.cert, self.key)
+
+    def client(self, name):
+        """A certificate of a client of this name; the files of it and of its key."""
+        files = [self.ca.with_name(f"{name}.{what}.pem") for what in ("cert", "key")]
+        self._issue(name, x509.BasicConstraints(ca=False, path_length=None), *files)
+        return files
+
+    def _issue(self, name, extension, cert, key_file):
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, extension)
+        cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        key_file.touch(mode=0o600)
+        key_file.write_bytes(key.private_bytes(*pem))
         return certificate.serial_number
 
     def _sign(self, subject, key, extension):

@@ -20,10 +20,18 @@ def programs():
     return found[-1].parent
 
 
-class Cluster:
-    """Stopped and taken away by [`remove`]. `durable` has it sync, for tests that stop it hard."""
+# Who may come in where there is TLS: nobody without it, and `certified` by his certificate alone.
+ENCRYPTED_ONLY = f"""local all all trust
+hostssl all {USER} 127.0.0.1/32 trust
+hostssl all certified 127.0.0.1/32 cert
+"""
 
-    def __init__(self, durable=False):
+
+class Cluster:
+    """Stopped and taken away by [`remove`]. `durable` has it sync, for tests that stop it hard; with an `authority` of
+    certificates it serves TLS alone."""
+
+    def __init__(self, durable=False, authority=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-postgres-"))
         self.data, self.names = self.folder / "data", itertools.count(1)
         with socket.socket() as probe:
@@ -37,7 +45,21 @@ class Cluster:
             f"-c listen_addresses=127.0.0.1 -p {self.port} -c fsync={'on' if durable else 'off'} "
             f"-c max_connections=200 -c unix_socket_directories={self.folder}"
         )
+        if authority:
+            self.encrypt(authority)
         self.start()
+
+    def encrypt(self, authority):
+        files = {"ssl_cert_file": authority.cert, "ssl_key_file": authority.key, "ssl_ca_file": authority.ca}
+        for setting, file in files.items():
+            own = self.folder / file.name
+            shutil.copyfile(file, own)
+            own.chmod(0o600)
+            if os.geteuid() == 0:
+                shutil.chown(own, "postgres")
+            self.options += f" -c {setting}={own}"
+        self.options += " -c ssl=on"
+        (self.data / "pg_hba.conf").write_text(ENCRYPTED_ONLY)
 
     def run(self, program, *arguments):
         command = [programs() / program, *arguments]

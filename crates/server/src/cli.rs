@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sluice_store::UrlFault;
 
-use crate::{
-    bench::BenchCommand,
-    database_url::{DatabaseUrl, NotADatabase},
-};
+use crate::{bench::BenchCommand, database_url::DatabaseUrl};
 
 /// The version, and the commit where the build knew it.
 const VERSION: &str = env!("SLUICE_VERSION");
@@ -229,7 +227,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// PostgreSQL, if it is there.
-    pub(crate) fn database(&self) -> Result<Option<DatabaseUrl>, NotADatabase> {
+    pub(crate) fn database(&self) -> Result<Option<DatabaseUrl>, UrlFault> {
         self.database.as_deref().map(str::parse).transpose()
     }
 

@@ -9,10 +9,11 @@ use std::{
 use ipnet::IpNet;
 use serde::Deserialize;
 use sluice_broker::OpenDoor;
+use sluice_store::UrlFault;
 
 use crate::{
     cli::{LogFormat, ServeArgs},
-    database_url::{DatabaseUrl, NotADatabase},
+    database_url::DatabaseUrl,
 };
 
 /// The keys of the TOML file; the same names as the flags. An unknown key is an error.
@@ -79,7 +80,7 @@ pub(crate) enum ConfigError {
     #[error("`{key}` is missing: `{because}` needs it")]
     Missing { key: &'static str, because: &'static str },
     #[error(transparent)]
-    Database(#[from] NotADatabase),
+    Database(#[from] UrlFault),
     #[error("`{key}` cannot be `{value}`: {fault}")]
     Value { key: &'static str, value: String, fault: String },
 }

@@ -1,39 +1,66 @@
 //! Where the metadata is: the data folder's own file, or PostgreSQL by its URL. The URL may hold a password, and is shown to nobody.
 
-use std::{fmt, str::FromStr};
+use std::{env, os::unix::process::CommandExt, process::Command, str::FromStr};
 
-use secrecy::{ExposeSecret, SecretString};
+use sluice_store::{PostgresUrl, Store, StoreError, TRUSTED_FILE, TRUSTED_FOLDER, UrlFault};
 
 /// A database that several processes may share.
-#[derive(Clone)]
-pub(crate) struct DatabaseUrl(SecretString);
+#[derive(Debug, Clone)]
+pub(crate) struct DatabaseUrl(PostgresUrl);
+
+impl FromStr for DatabaseUrl {
+    type Err = UrlFault;
+
+    fn from_str(text: &str) -> Result<Self, UrlFault> {
+        text.parse().map(Self)
+    }
+}
+
+/// The process could not be started again with the authorities of `sslrootcert` alone.
+#[derive(Debug, thiserror::Error)]
+#[error("{trusts_others}; it could not be set: {source}")]
+pub(crate) struct NotStartedAgain {
+    trusts_others: UrlFault,
+    source: std::io::Error,
+}
 
 impl DatabaseUrl {
     /// For the store, and for nothing that is printed.
     pub(crate) fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.0.expose()
     }
-}
 
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DatabaseUrl")
-    }
-}
-
-/// Why a text names no database. It does not repeat the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`database` must be a URL postgres://USER@HOST:PORT/NAME; without it the data folder has its own")]
-pub(crate) struct NotADatabase;
-
-impl FromStr for DatabaseUrl {
-    type Err = NotADatabase;
-
-    fn from_str(text: &str) -> Result<Self, NotADatabase> {
-        if !sluice_store::is_shared(text) {
-            return Err(NotADatabase);
+    /// Sees to it that `sslrootcert` names the only authorities that may vouch for the database. The driver finds the others
+    /// by the environment, which a process of several threads cannot change safely: it starts itself again in its own
+    /// place, and then comes here a second time. To be called before anything is opened.
+    pub(crate) fn trust_its_authorities(&self) -> Result<(), NotStartedAgain> {
+        let Some(file) = self.0.to_trust_alone() else { return Ok(()) };
+        let failed = |source| NotStartedAgain { trusts_others: UrlFault::TrustsOthers(file.to_owned()), source };
+        let mut arguments = env::args_os();
+        let mut command = Command::new(env::current_exe().map_err(failed)?);
+        if let Some(name) = arguments.next() {
+            command.arg0(name);
         }
-        Ok(Self(text.to_owned().into()))
+        Err(failed(command.args(arguments).env(TRUSTED_FILE, file).env_remove(TRUSTED_FOLDER).exec()))
+    }
+
+    /// Tells the operator, once a start, what others on the way could do.
+    pub(crate) async fn warn_of_the_way(&self, store: &Store) -> Result<(), StoreError> {
+        if self.0.is_local() || self.0.checks_certificate() {
+            return Ok(());
+        }
+        if store.is_encrypted().await? {
+            tracing::warn!(
+                "the database's certificate is not checked, so that another on the way may take its place; \
+                 `sslmode=verify-full` in its URL checks it"
+            );
+        } else {
+            tracing::warn!(
+                "the connection to the database on another host is not encrypted; `sslmode=verify-full` in its URL \
+                 encrypts it and checks the database's certificate"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -44,7 +71,7 @@ mod tests {
     #[test]
     fn a_url_is_never_shown() {
         let url: DatabaseUrl = "postgres://sluice:hunter2@db/sluice".parse().unwrap();
-        assert_eq!(format!("{url:?}"), "DatabaseUrl");
+        assert!(!format!("{url:?}").contains("hunter2"));
         let error = "mysql://sluice:hunter2@db/sluice".parse::<DatabaseUrl>().unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }

@@ -36,6 +36,7 @@ use clap::{CommandFactory, Parser};
 
 use account_command::{AccountRequest, Named};
 use cli::{AccountCommand, Cli, Command, MasterKeyCommand, PolicyCommand, Shell};
+use operator::OperatorError;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -69,6 +70,10 @@ impl Failure {
         Self { text: error.to_string(), code: 1 }
     }
 
+    fn of_operator(error: OperatorError) -> Self {
+        if matches!(error, OperatorError::Database(_)) { Self::usage(error) } else { Self::of(error) }
+    }
+
     fn usage(error: impl Display) -> Self {
         Self { text: error.to_string(), code: EXIT_USAGE }
     }
@@ -80,13 +85,16 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(args) => {
             drop(out);
             let config = config::Config::load(args).map_err(Failure::usage)?;
+            if let Some(database) = &config.database {
+                database.trust_its_authorities().map_err(Failure::of)?;
+            }
             log::start(config.log_format);
             runtime()?.block_on(serve::run(config)).map_err(Failure::of)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Account(command) => account(command, &mut out),
         Command::MasterKey(MasterKeyCommand::Rotate { place }) => {
-            runtime()?.block_on(operator::rotate_master_key(&place, &mut out)).map_err(Failure::of)?;
+            runtime()?.block_on(operator::rotate_master_key(&place, &mut out)).map_err(Failure::of_operator)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Backup { dir, place } => {
@@ -122,7 +130,7 @@ fn account(command: AccountCommand, out: &mut impl Write) -> Result<ExitCode, Fa
         }
         AccountCommand::ResetRoot { account, place } => (place, AccountRequest::ResetRoot(named(account))),
     };
-    runtime()?.block_on(operator::run(&place, request, out)).map_err(Failure::of)?;
+    runtime()?.block_on(operator::run(&place, request, out)).map_err(Failure::of_operator)?;
     Ok(ExitCode::SUCCESS)
 }
 

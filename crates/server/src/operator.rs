@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sluice_access::Access;
-use sluice_store::log::Log;
+use sluice_store::{UrlFault, log::Log};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -23,7 +23,7 @@ use crate::{
     backup::{self, BackupError},
     cli::{KeyPlace, Place},
     data_folder::{DataFolder, FolderError},
-    database_url::NotADatabase,
+    database_url::{DatabaseUrl, NotStartedAgain},
     master_key::{self, KeyFileError, Sharing},
     wiring,
 };
@@ -69,7 +69,9 @@ pub(crate) enum OperatorError {
     #[error(transparent)]
     Backup(#[from] BackupError),
     #[error(transparent)]
-    Database(#[from] NotADatabase),
+    Database(#[from] UrlFault),
+    #[error(transparent)]
+    Trust(#[from] NotStartedAgain),
 }
 
 /// What a running server serves its operator with.
@@ -155,10 +157,10 @@ pub(crate) async fn run(place: &KeyPlace, request: AccountRequest, out: &mut imp
     let reply = match UnixStream::connect(DataFolder::socket_path(data_dir)).await {
         Ok(stream) => ask(stream, &Request::Account(request)).await?,
         Err(_) => {
+            let database = database(&place.place)?;
             let folder = DataFolder::open(data_dir)?;
             // What waits in the log is not looked at: it is found without its account at the next start.
             let log = if request.ends_messages() { Some(wiring::open_log(&folder).await?.0) } else { None };
-            let database = place.place.database()?;
             let opened = wiring::open(&folder, database.as_ref(), place.master_key_file.as_deref()).await?;
             // Closing waits for whatever still has a connection.
             drop(opened.turn);
@@ -179,7 +181,7 @@ pub(crate) async fn rotate_master_key(place: &KeyPlace, out: &mut impl Write) ->
     let reply = match UnixStream::connect(DataFolder::socket_path(data_dir)).await {
         Ok(stream) => ask(stream, &Request::RotateMasterKey).await?,
         Err(_) => {
-            let (database, key_file) = (place.place.database()?, place.master_key_file.as_deref());
+            let (database, key_file) = (database(&place.place)?, place.master_key_file.as_deref());
             let sharing = Sharing::of(database.is_some());
             if sharing == Sharing::Alone && !DataFolder::holds_database(data_dir) {
                 return Err(BackupError::NoData(data_dir.clone()).into());
@@ -194,6 +196,15 @@ pub(crate) async fn rotate_master_key(place: &KeyPlace, out: &mut impl Write) ->
         }
     };
     tell(reply, out)
+}
+
+/// PostgreSQL, if it is there, and this process trusts whom its URL says.
+fn database(place: &Place) -> Result<Option<DatabaseUrl>, OperatorError> {
+    let database = place.database()?;
+    if let Some(database) = &database {
+        database.trust_its_authorities()?;
+    }
+    Ok(database)
 }
 
 /// Copies the data: by the server when one runs, else with the folder's lock. Prints the lines.

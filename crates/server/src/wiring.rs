@@ -81,6 +81,9 @@ pub(crate) async fn open(
         folder.master_key(master_key_file, had_own)?;
     }
     let store = Store::open(url).await?;
+    if let Some(database) = database {
+        database.warn_of_the_way(&store).await?;
+    }
     let turn = store.starting_turn().await?;
     let is_sealed = had_own || !store.accounts().await?.is_empty();
     let master_key = folder.master_key(master_key_file, is_sealed)?;

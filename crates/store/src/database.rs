@@ -12,8 +12,8 @@ use sqlx::{
 };
 
 use crate::{
-    By, Entity, StoreError, copy::schema_known, migrations::STEPS, own_changes::OwnChanges, row::account_number,
-    write::Write,
+    By, Entity, PostgresUrl, StoreError, UrlFault, copy::schema_known, migrations::STEPS, own_changes::OwnChanges,
+    row::account_number, write::Write,
 };
 
 /// Connections to PostgreSQL. SQLite has one: it has one writer, and management reads are short.
@@ -73,6 +73,15 @@ pub fn is_shared(url: &str) -> bool {
     ["postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme))
 }
 
+/// A URL with which a connection is as safe as it says.
+pub(crate) fn reachable(url: &str) -> Result<PostgresUrl, UrlFault> {
+    let url: PostgresUrl = url.parse()?;
+    match url.to_trust_alone() {
+        Some(file) => Err(UrlFault::TrustsOthers(file.to_owned())),
+        None => Ok(url),
+    }
+}
+
 /// A value to bind.
 pub(crate) enum Bind<'a> {
     Integer(i64),
@@ -118,14 +127,14 @@ pub(crate) fn query<'q>(sql: &'q str, binds: &'q [Bind<'q>]) -> sqlx::query::Que
 }
 
 impl Store {
-    /// Opens `sqlite://PATH` (made when absent) or `postgres://…` and brings its schema up to date.
+    /// Opens `sqlite://PATH` (made when absent) or `postgres://…` ([`PostgresUrl`]) and brings its schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::TooNew`] when a newer program has opened it, [`StoreError::Database`].
+    /// [`StoreError::Url`], [`StoreError::TooNew`] when a newer program has opened it, [`StoreError::Database`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         install_default_drivers();
         let is_shared = is_shared(url);
-        let url = if is_shared { url.to_owned() } else { format!("{url}?mode=rwc") };
+        let url = if is_shared { reachable(url)?.expose().to_owned() } else { format!("{url}?mode=rwc") };
         let session: &'static [&'static str] = if is_shared { &POSTGRES_SESSION } else { &SQLITE_SESSION };
         let mut options = AnyPoolOptions::new().max_connections(if is_shared { POSTGRES_CONNECTIONS_MAX } else { 1 });
         if is_shared {
@@ -146,6 +155,17 @@ impl Store {
         let store = Self { pool, instant: None, own, wait: STATEMENT_WAIT };
         store.migrate(!is_shared).await?;
         Ok(store)
+    }
+
+    /// Whether a connection to PostgreSQL is encrypted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_encrypted(&self) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT CAST(CAST(ssl AS INTEGER) AS BIGINT) AS encrypted FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        let row = self.one(sql, &[]).await?;
+        Ok(row.map(|row| sqlx::Row::try_get::<i64, _>(&row, "encrypted")).transpose()? == Some(1))
     }
 
     /// Closes the connections; what was committed is on disk.

@@ -1,5 +1,7 @@
 //! Why a read or write failed.
 
+use crate::UrlFault;
+
 /// What a refusal is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entity {
@@ -105,6 +107,9 @@ pub enum StoreError {
         "`sluice backup` copies the embedded database only; copy a PostgreSQL database with pg_dump (docs/operations.md)"
     )]
     CopyNotServed,
+    /// The URL names no database that can be used.
+    #[error(transparent)]
+    Url(#[from] UrlFault),
     /// The database cannot be reached at present, or asks to try again; what was not answered may have been written.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),

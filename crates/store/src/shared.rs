@@ -14,6 +14,7 @@ use sqlx::{
 
 use crate::{
     Change, Store, StoreError,
+    database::reachable,
     own_changes::{OwnChanges, Whose},
 };
 
@@ -63,8 +64,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn shared_changes(&self, url: &str) -> Result<Option<SharedChanges>, StoreError> {
         let Some(own) = self.own.clone() else { return Ok(None) };
-        let options: PgConnectOptions = url.parse()?;
-        let options = options.application_name("sluice changes");
+        let options = reachable(url)?.options().application_name("sluice changes");
         let mut shared = SharedChanges {
             options,
             own,
