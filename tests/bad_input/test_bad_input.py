@@ -111,6 +111,11 @@ def test_parameters_out_of_bounds_are_refused(server):
         ("CreatePolicy", {"PolicyName": "p", "PolicyDocument": "not json"}, "MalformedPolicyDocument"),
         ("GetPolicy", {"PolicyName": "p", "PolicyType": "Other"}, "InvalidParameter.PolicyType"),
         ("DeleteUser", {"UserName": "nobody"}, "EntityNotExist.User"),
+        ("SetPasswordPolicy", {"MinimumPasswordLength": "-1"}, "InvalidParameter.MinimumPasswordLength.Range"),
+        ("SetPasswordPolicy", {"MinimumPasswordLength": "99999999999"}, "InvalidParameter.MinimumPasswordLength.Range"),
+        ("SetPasswordPolicy", {"MinimumPasswordLength": "eight"}, "InvalidParameter.MinimumPasswordLength"),
+        ("SetPasswordPolicy", {"MaxPasswordAge": "4294967296"}, "InvalidParameter.MaxPasswordAge.Range"),
+        ("SetSecurityPreference", {"LoginSessionDuration": "-1"}, "InvalidParameter.LoginSessionDuration.Range"),
     ):
         assert server.api("ram", operation, check=False, **parameters)[0] == expected, operation
 
