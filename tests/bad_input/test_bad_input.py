@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import subprocess
+import urllib.parse
 import uuid
 
 import pytest
@@ -100,6 +101,25 @@ def test_an_unsigned_header_and_a_changed_body_are_refused(server):
     assert send(server, headers=headers)[1]["Code"] == "IncompleteSignature"
     status, _ = send(server, headers=signed(server), body=b"changed")
     assert status == 400
+
+
+@pytest.mark.parametrize("absent", ["Action", "Version", "AccessKeyId", "Signature", "Timestamp", "SignatureNonce", "SignatureMethod", "SignatureVersion"])
+def test_an_absent_common_parameter_is_named(server, absent):
+    parameters = {
+        "Action": "ListUsers", "Version": "2015-05-01", "AccessKeyId": ROOT_KEY, "Signature": "x", "Timestamp": "2026-01-02T03:04:05Z",
+        "SignatureNonce": "n", "SignatureMethod": "HMAC-SHA1", "SignatureVersion": "1.0",
+    }  # fmt: skip
+    del parameters[absent]
+    status, reply = send(server, "GET", "/?" + urllib.parse.urlencode(parameters))
+    assert (status, reply["Code"]) == (400, f"Missing{absent}")
+
+
+@pytest.mark.parametrize("absent", ["Authorization", "x-acs-version", "x-acs-action", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"])
+def test_an_absent_header_of_a_signature_is_told_as_incomplete(server, absent):
+    headers = signed(server)
+    del headers[absent]
+    status, reply = send(server, headers=headers)
+    assert (status, reply["Code"]) == (400, "IncompleteSignature") and absent in reply["Message"]
 
 
 def test_parameters_out_of_bounds_are_refused(server):

@@ -131,7 +131,7 @@ fn caller_of(
         tracing::error!(operation = operation.row.name, "the listener did not say where a request came from");
         return Ok(None);
     };
-    let signed = call.signed.as_ref().ok_or(DoorError::Unsigned)?;
+    let signed = call.signed.as_ref().ok_or_else(|| wire::unsigned(&call.params))?;
     let verified = api.access.authenticate_signed(signed, *peer, reply.now);
     verified.map(Some).map_err(|cause| DoorError::Auth { cause, string_to_sign: signed.string_to_sign.clone() })
 }
