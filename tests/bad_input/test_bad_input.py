@@ -103,6 +103,16 @@ def test_an_unsigned_header_and_a_changed_body_are_refused(server):
     assert status == 400
 
 
+def test_sluice_api_sends_what_no_address_holds(server):
+    allow = {"Effect": "Allow", "Action": "mq:PUB", "Resource": [f"acs:mq:*:*:topic/{INSTANCE}/{'a' * 60}/{n}" for n in range(60)]}
+    documents = json.dumps([{"Version": "1", "Statement": [allow]}] * 20)
+    assert len(documents) > 65_536
+    done = server.api(
+        "ram", "SimulatePolicy", PolicyDocuments=documents, Actions='["mq:PUB"]', Resources=json.dumps(allow["Resource"][:1])
+    )
+    assert [one["Decision"] for one in done["Results"]] == ["Allowed"]
+
+
 @pytest.mark.parametrize("absent", ["Action", "Version", "AccessKeyId", "Signature", "Timestamp", "SignatureNonce", "SignatureMethod", "SignatureVersion"])
 def test_an_absent_common_parameter_is_named(server, absent):
     parameters = {
