@@ -9,12 +9,21 @@ import socket
 import subprocess
 import urllib.parse
 import uuid
+import xml.etree.ElementTree
 
 import pytest
+from alibabacloud_sts20150401 import models as s
+from alibabacloud_tea_openapi.models import OpenApiRequest, Params
 
-from support.server import INSTANCE, REPOSITORY, ROOT_KEY, ROOT_SECRET, SLUICE, environment
+from support import sdk
+from support.server import ACCOUNT, INSTANCE, REPOSITORY, ROOT_KEY, ROOT_SECRET, SLUICE, environment
 
 EMPTY = hashlib.sha256(b"").hexdigest()
+# As long as an assertion may be; over what an address holds.
+LONG = {
+    "SAMLProviderArn": f"acs:ram::{ACCOUNT}:saml-provider/absent", "RoleArn": f"acs:ram::{ACCOUNT}:role/absent",
+    "SAMLAssertion": "A" * 100_000,
+}  # fmt: skip
 
 
 def send(server, method="POST", path="/", headers=None, body=b""):
@@ -101,6 +110,67 @@ def test_an_unsigned_header_and_a_changed_body_are_refused(server):
     assert send(server, headers=headers)[1]["Code"] == "IncompleteSignature"
     status, _ = send(server, headers=signed(server), body=b"changed")
     assert status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/nothere?Action=ListUsers&Version=2015-05-01", (404, "InvalidApi.NotFound")),
+        ("POST", "/x", (404, "InvalidApi.NotFound")),
+        ("POST", "//", (404, "InvalidApi.NotFound")),
+        ("PUT", "/healthz", (405, "UnsupportedHTTPMethod")),
+        ("GET", "/?A=" + "a" * 100_000, (414, "RequestHeadTooLarge")),
+        ("GET", "/?A=" + "a" * 1_000_000, (431, "RequestHeadTooLarge")),
+    ],
+)
+def test_an_error_that_no_operation_wrote_has_the_body_of_any(server, method, path, expected):
+    status, reply = send(server, method, path)
+    assert (status, reply["Code"]) == expected and reply["Message"] and reply["RequestId"] and "HostId" in reply
+
+
+@pytest.mark.parametrize("headers", [{"x-long": "a" * 1_000_000}, {f"x-{n}": "a" for n in range(200)}])
+def test_headers_that_are_too_long_or_too_many_are_refused_with_a_body(server, headers):
+    status, reply = send(server, headers=headers)
+    assert (status, reply["Code"]) == (431, "RequestHeadTooLarge") and reply["RequestId"]
+
+
+def test_a_head_that_is_far_too_long_is_answered_before_it_has_ended(server):
+    """The server reads on for a while, so that its answer is not lost with the connection."""
+    with socket.create_connection(("127.0.0.1", server.http_port), timeout=15) as peer:
+        peer.sendall(b"GET /?A=" + b"a" * 4_000_000)
+        answer = b"".join(iter(lambda: peer.recv(65536), b""))
+    head, body = answer.split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ") and json.loads(body)["Code"] == "RequestHeadTooLarge"
+
+
+def test_an_address_that_is_not_served_is_refused_in_xml_where_xml_is_asked_for(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=20)
+    connection.request("GET", "/nothere?Action=ListUsers&Format=XML")
+    reply = connection.getresponse()
+    root = xml.etree.ElementTree.fromstring(reply.read())
+    assert (reply.status, reply.headers["content-type"]) == (404, "text/xml;charset=utf-8")
+    assert (root.tag, root.findtext("Code")) == ("Error", "InvalidApi.NotFound") and root.findtext("RequestId")
+    assert root.findtext("RequestId") == reply.headers["x-acs-request-id"]
+
+
+def test_the_sdk_reads_that_its_address_is_too_long_and_a_form_carries_it(server):
+    request = s.AssumeRoleWithSAMLRequest(
+        samlprovider_arn=LONG["SAMLProviderArn"], role_arn=LONG["RoleArn"], samlassertion=LONG["SAMLAssertion"]
+    )
+    assert sdk.code_of(lambda: sdk.sts(server).assume_role_with_saml(request))[0] == "RequestHeadTooLarge"
+    as_form = Params(
+        action="AssumeRoleWithSAML", version="2015-04-01", protocol="HTTP", method="POST", auth_type="AK", style="RPC",
+        pathname="/", req_body_type="formData", body_type="json",
+    )  # fmt: skip
+    call = lambda: sdk.sts(server).call_api(as_form, OpenApiRequest(body=LONG), sdk.RUNTIME)
+    assert sdk.code_of(call)[0] == read_with(server, LONG)
+
+
+def read_with(server, parameters):
+    """The code that `sluice api` gets for an assertion that was read, and is none."""
+    code, reply = server.api("sts", "AssumeRoleWithSAML", check=False, **parameters)
+    assert reply["RequestId"] and code.startswith(("AuthenticationFail.", "EntityNotExist.", "NoPermission")), code
+    return code
 
 
 def test_sluice_api_sends_what_no_address_holds(server):
