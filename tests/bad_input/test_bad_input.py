@@ -7,13 +7,23 @@ import http.client
 import json
 import socket
 import subprocess
+import urllib.parse
 import uuid
+import xml.etree.ElementTree
 
 import pytest
+from alibabacloud_sts20150401 import models as s
+from alibabacloud_tea_openapi.models import OpenApiRequest, Params
 
-from support.server import INSTANCE, REPOSITORY, ROOT_KEY, ROOT_SECRET, SLUICE, environment
+from support import sdk
+from support.server import ACCOUNT, INSTANCE, REPOSITORY, ROOT_KEY, ROOT_SECRET, SLUICE, environment
 
 EMPTY = hashlib.sha256(b"").hexdigest()
+# As long as an assertion may be; over what an address holds.
+LONG = {
+    "SAMLProviderArn": f"acs:ram::{ACCOUNT}:saml-provider/absent", "RoleArn": f"acs:ram::{ACCOUNT}:role/absent",
+    "SAMLAssertion": "A" * 100_000,
+}  # fmt: skip
 
 
 def send(server, method="POST", path="/", headers=None, body=b""):
@@ -102,6 +112,96 @@ def test_an_unsigned_header_and_a_changed_body_are_refused(server):
     assert status == 400
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/nothere?Action=ListUsers&Version=2015-05-01", (404, "InvalidApi.NotFound")),
+        ("POST", "/x", (404, "InvalidApi.NotFound")),
+        ("POST", "//", (404, "InvalidApi.NotFound")),
+        ("PUT", "/healthz", (405, "UnsupportedHTTPMethod")),
+        ("GET", "/?A=" + "a" * 100_000, (414, "RequestHeadTooLarge")),
+        ("GET", "/?A=" + "a" * 1_000_000, (431, "RequestHeadTooLarge")),
+    ],
+)
+def test_an_error_that_no_operation_wrote_has_the_body_of_any(server, method, path, expected):
+    status, reply = send(server, method, path)
+    assert (status, reply["Code"]) == expected and reply["Message"] and reply["RequestId"] and "HostId" in reply
+
+
+@pytest.mark.parametrize("headers", [{"x-long": "a" * 1_000_000}, {f"x-{n}": "a" for n in range(200)}])
+def test_headers_that_are_too_long_or_too_many_are_refused_with_a_body(server, headers):
+    status, reply = send(server, headers=headers)
+    assert (status, reply["Code"]) == (431, "RequestHeadTooLarge") and reply["RequestId"]
+
+
+def test_a_head_that_is_far_too_long_is_answered_before_it_has_ended(server):
+    """The server reads on for a while, so that its answer is not lost with the connection."""
+    with socket.create_connection(("127.0.0.1", server.http_port), timeout=15) as peer:
+        peer.sendall(b"GET /?A=" + b"a" * 4_000_000)
+        answer = b"".join(iter(lambda: peer.recv(65536), b""))
+    head, body = answer.split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ") and json.loads(body)["Code"] == "RequestHeadTooLarge"
+
+
+def test_an_address_that_is_not_served_is_refused_in_xml_where_xml_is_asked_for(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=20)
+    connection.request("GET", "/nothere?Action=ListUsers&Format=XML")
+    reply = connection.getresponse()
+    root = xml.etree.ElementTree.fromstring(reply.read())
+    assert (reply.status, reply.headers["content-type"]) == (404, "text/xml;charset=utf-8")
+    assert (root.tag, root.findtext("Code")) == ("Error", "InvalidApi.NotFound") and root.findtext("RequestId")
+    assert root.findtext("RequestId") == reply.headers["x-acs-request-id"]
+
+
+def test_the_sdk_reads_that_its_address_is_too_long_and_a_form_carries_it(server):
+    request = s.AssumeRoleWithSAMLRequest(
+        samlprovider_arn=LONG["SAMLProviderArn"], role_arn=LONG["RoleArn"], samlassertion=LONG["SAMLAssertion"]
+    )
+    assert sdk.code_of(lambda: sdk.sts(server).assume_role_with_saml(request))[0] == "RequestHeadTooLarge"
+    as_form = Params(
+        action="AssumeRoleWithSAML", version="2015-04-01", protocol="HTTP", method="POST", auth_type="AK", style="RPC",
+        pathname="/", req_body_type="formData", body_type="json",
+    )  # fmt: skip
+    call = lambda: sdk.sts(server).call_api(as_form, OpenApiRequest(body=LONG), sdk.RUNTIME)
+    assert sdk.code_of(call)[0] == read_with(server, LONG)
+
+
+def read_with(server, parameters):
+    """The code that `sluice api` gets for an assertion that was read, and is none."""
+    code, reply = server.api("sts", "AssumeRoleWithSAML", check=False, **parameters)
+    assert reply["RequestId"] and code.startswith(("AuthenticationFail.", "EntityNotExist.", "NoPermission")), code
+    return code
+
+
+def test_sluice_api_sends_what_no_address_holds(server):
+    allow = {"Effect": "Allow", "Action": "mq:PUB", "Resource": [f"acs:mq:*:*:topic/{INSTANCE}/{'a' * 60}/{n}" for n in range(60)]}
+    documents = json.dumps([{"Version": "1", "Statement": [allow]}] * 20)
+    assert len(documents) > 65_536
+    done = server.api(
+        "ram", "SimulatePolicy", PolicyDocuments=documents, Actions='["mq:PUB"]', Resources=json.dumps(allow["Resource"][:1])
+    )
+    assert [one["Decision"] for one in done["Results"]] == ["Allowed"]
+
+
+@pytest.mark.parametrize("absent", ["Action", "Version", "AccessKeyId", "Signature", "Timestamp", "SignatureNonce", "SignatureMethod", "SignatureVersion"])
+def test_an_absent_common_parameter_is_named(server, absent):
+    parameters = {
+        "Action": "ListUsers", "Version": "2015-05-01", "AccessKeyId": ROOT_KEY, "Signature": "x", "Timestamp": "2026-01-02T03:04:05Z",
+        "SignatureNonce": "n", "SignatureMethod": "HMAC-SHA1", "SignatureVersion": "1.0",
+    }  # fmt: skip
+    del parameters[absent]
+    status, reply = send(server, "GET", "/?" + urllib.parse.urlencode(parameters))
+    assert (status, reply["Code"]) == (400, f"Missing{absent}")
+
+
+@pytest.mark.parametrize("absent", ["Authorization", "x-acs-version", "x-acs-action", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"])
+def test_an_absent_header_of_a_signature_is_told_as_incomplete(server, absent):
+    headers = signed(server)
+    del headers[absent]
+    status, reply = send(server, headers=headers)
+    assert (status, reply["Code"]) == (400, "IncompleteSignature") and absent in reply["Message"]
+
+
 def test_parameters_out_of_bounds_are_refused(server):
     for operation, parameters, expected in (
         ("ListUsers", {"MaxItems": "0"}, "InvalidParameter.MaxItems"),
@@ -111,6 +211,11 @@ def test_parameters_out_of_bounds_are_refused(server):
         ("CreatePolicy", {"PolicyName": "p", "PolicyDocument": "not json"}, "MalformedPolicyDocument"),
         ("GetPolicy", {"PolicyName": "p", "PolicyType": "Other"}, "InvalidParameter.PolicyType"),
         ("DeleteUser", {"UserName": "nobody"}, "EntityNotExist.User"),
+        ("SetPasswordPolicy", {"MinimumPasswordLength": "-1"}, "InvalidParameter.MinimumPasswordLength.Range"),
+        ("SetPasswordPolicy", {"MinimumPasswordLength": "99999999999"}, "InvalidParameter.MinimumPasswordLength.Range"),
+        ("SetPasswordPolicy", {"MinimumPasswordLength": "eight"}, "InvalidParameter.MinimumPasswordLength"),
+        ("SetPasswordPolicy", {"MaxPasswordAge": "4294967296"}, "InvalidParameter.MaxPasswordAge.Range"),
+        ("SetSecurityPreference", {"LoginSessionDuration": "-1"}, "InvalidParameter.LoginSessionDuration.Range"),
     ):
         assert server.api("ram", operation, check=False, **parameters)[0] == expected, operation
 

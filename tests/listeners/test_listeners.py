@@ -1,6 +1,7 @@
 """The listeners besides plain MQTT and HTTP: TLS, a new certificate, PROXY protocol, limits, the open listener's address."""
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -92,6 +93,14 @@ def test_the_sdk_calls_over_https(server, authority):
     config = sdk.config(server)
     config.protocol, config.endpoint, config.ca = "https", f"127.0.0.1:{server.ports['https']}", str(authority.ca)
     assert sdk.Sts(config).get_caller_identity().body.identity_type == "Account"
+
+
+@pytest.mark.parametrize("length", [100_000, 2_000_000])
+def test_an_address_that_is_too_long_is_refused_in_words_over_https(server, authority, length):
+    connection = https(server, authority)
+    connection.request("POST", "/?A=" + "a" * length)
+    reply = connection.getresponse()
+    assert reply.status in (414, 431) and json.loads(reply.read())["Code"] == "RequestHeadTooLarge"
 
 
 def test_a_console_cookie_is_secure_on_https_alone(server, authority):

@@ -70,7 +70,9 @@ def test_the_password_policy_keeps_what_is_not_given(ram, defaults):
 @pytest.mark.parametrize("field, name, value", [
     ("minimum_password_length", "MinimumPasswordLength", 7), ("minimum_password_length", "MinimumPasswordLength", 33),
     ("max_password_age", "MaxPasswordAge", 1096), ("password_reuse_prevention", "PasswordReusePrevention", 25),
-    ("max_login_attemps", "MaxLoginAttemps", 33),
+    ("max_login_attemps", "MaxLoginAttemps", 33), ("minimum_password_length", "MinimumPasswordLength", -1),
+    ("minimum_password_length", "MinimumPasswordLength", 99999999999), ("max_password_age", "MaxPasswordAge", 4294967296),
+    ("max_login_attemps", "MaxLoginAttemps", -5),
 ])  # fmt: skip
 def test_a_password_policy_out_of_range_is_refused(ram, field, name, value):
     request = m.SetPasswordPolicyRequest(**{field: value})
@@ -135,6 +137,7 @@ def test_the_security_preference_keeps_what_is_not_given(ram, defaults):
 @pytest.mark.parametrize("fields, code", [
     ({"login_session_duration": 25}, "InvalidParameter.LoginSessionDuration.Range"),
     ({"login_session_duration": 0}, "InvalidParameter.LoginSessionDuration.Range"),
+    ({"login_session_duration": -1}, "InvalidParameter.LoginSessionDuration.Range"),
     ({"login_network_masks": "somewhere"}, "InvalidParameter.LoginNetworkMasks.Format"),
     ({"login_network_masks": ";".join(["10.0.0.1"] * 41)}, "InvalidParameter.LoginNetworkMasks.Length"),
     ({"login_network_masks": "10.0.0.1;" + " " * 504}, "InvalidParameter.LoginNetworkMasks.Length"),

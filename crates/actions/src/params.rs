@@ -125,12 +125,16 @@ impl Params {
         self.given(name).map(|_| self.integer(name, range, 0)).transpose()
     }
 
-    /// A decimal number, if one is given; one out of the range is `InvalidParameter.{name}.Range`.
+    /// A decimal number, if one is given; one out of the range, below zero or of any size, is `InvalidParameter.{name}.Range`.
     pub(crate) fn ranged(&self, name: &'static str, range: RangeInclusive<u32>) -> Result<Option<u32>, ActionError> {
-        match self.optional_integer(name, 0..=u32::MAX)? {
-            Some(number) if !range.contains(&number) => Err(ActionError::Invalid { name, fault: Fault::Range }),
-            other => Ok(other),
+        let Some(text) = self.given(name) else { return Ok(None) };
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(ActionError::invalid(name));
         }
+        // A sign or a number beyond `u32` is in no range.
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.map(Some).ok_or(ActionError::Invalid { name, fault: Fault::Range })
     }
 
     /// A required instant, Unix milliseconds.
@@ -202,6 +206,18 @@ mod tests {
         assert_eq!(code(given.text("Absent").unwrap_err()), "MissingAbsent");
         assert_eq!(code(given.instance("I").unwrap_err()), "InstancePermissionCheckFailed");
         assert_eq!(given.integer("Absent", 1..=100, 20), Ok(20));
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_told_apart_from_what_is_no_number() {
+        let code = |text: &str| params(&[("N", text)]).ranged("N", 8..=32).map_err(|error| error.code());
+        for number in ["7", "33", "-1", "-8", "4294967296", "99999999999999999999", "-0"] {
+            assert_eq!(code(number), Err("InvalidParameter.N.Range".to_owned()), "{number}");
+        }
+        for text in ["-", "+8", "8.0", "eight", "0x8", " 8", "--8"] {
+            assert_eq!(code(text), Err("InvalidParameter.N".to_owned()), "{text}");
+        }
+        assert_eq!((code("8"), code("032"), code("")), (Ok(Some(8)), Ok(Some(32)), Ok(None)));
     }
 
     #[test]

@@ -13,11 +13,12 @@ use axum::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sluice_access::{Access, Peer};
 use sluice_actions::{ActionError, AnonymousContext, Operation, RequestId, Services, find};
+use sluice_model::UnixMs;
 use sluice_policy::Caller;
 
 use crate::{
     error::DoorError,
-    reply::ReplyTo,
+    reply::{ReplyTo, host_of},
     wire::{self, Call},
 };
 
@@ -25,8 +26,6 @@ use crate::{
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Longest that a body may take to arrive.
 const BODY_WAIT_S_MAX: u64 = 30;
-/// Longest `Host` that an error repeats.
-const HOST_BYTES_MAX: usize = 255;
 
 /// What the door needs.
 #[derive(Clone, Debug)]
@@ -49,13 +48,13 @@ async fn root(State(api): State<OpenApi>, request: Request) -> Response<Body> {
     }
     let reply = ReplyTo {
         request_id: RequestId::random(),
-        host: host_of(&parts),
+        host: host_of(parts.headers.get(header::HOST), &parts.uri),
         format: wire::format_asked(&parts.uri, &parts.headers),
-        now: api.access.clock().now(),
     };
+    let now = api.access.clock().now();
     let refused = |reply: &ReplyTo, error: &DoorError| log_refusal(reply, error, reply.door_error(error));
     match read(&parts, body).await {
-        Ok(call) => answer(&api, &parts, call, reply).await,
+        Ok(call) => answer(&api, &parts, call, reply, now).await,
         Err(error) => refused(&reply, &error),
     }
 }
@@ -79,23 +78,23 @@ async fn read_body(body: Body) -> Result<Bytes, DoorError> {
 }
 
 /// A call that could be read: dispatched on (version, action), then signed for, then run.
-async fn answer(api: &OpenApi, parts: &Parts, call: Call, mut reply: ReplyTo) -> Response<Body> {
+async fn answer(api: &OpenApi, parts: &Parts, call: Call, mut reply: ReplyTo, now: UnixMs) -> Response<Body> {
     reply.format = call.format;
     let Some(operation) = find(&call.version, &call.action) else {
         return log_refusal(&reply, &DoorError::UnknownAction, reply.door_error(&DoorError::UnknownAction));
     };
     if call.signed.is_none() && operation.is_anonymous() {
-        return answer_anonymous(api, parts, operation, &call, &reply).await;
+        return answer_anonymous(api, parts, operation, &call, &reply, now).await;
     }
-    let caller = match caller_of(api, parts, operation, &call, &reply) {
+    let caller = match caller_of(api, parts, operation, &call, now) {
         Ok(Some(caller)) => caller,
-        Ok(None) => return reply.action_error(&ActionError::Internal),
+        Ok(None) => return reply.action_error(&ActionError::Internal, now),
         Err(error) => return log_refusal(&reply, &error, reply.door_error(&error)),
     };
-    let context = api.services.context(caller, reply.request_id.clone(), reply.now);
+    let context = api.services.context(caller, reply.request_id.clone(), now);
     match operation.run(&context, &call.params).await {
         Ok(output) => reply.success(operation.row.name, &output),
-        Err(error) => reply.action_error(&error),
+        Err(error) => reply.action_error(&error, now),
     }
 }
 
@@ -106,16 +105,17 @@ async fn answer_anonymous(
     operation: &Operation,
     call: &Call,
     reply: &ReplyTo,
+    now: UnixMs,
 ) -> Response<Body> {
     let Some(peer) = parts.extensions.get::<Peer>() else {
         tracing::error!(operation = operation.row.name, "the listener did not say where a request came from");
-        return reply.action_error(&ActionError::Internal);
+        return reply.action_error(&ActionError::Internal, now);
     };
     let (request_id, services) = (reply.request_id.clone(), api.services.clone());
-    let context = AnonymousContext { peer: *peer, request_id, now: reply.now, services };
+    let context = AnonymousContext { peer: *peer, request_id, now, services };
     match operation.run_anonymous(&context, &call.params).await {
         Ok(output) => reply.success(operation.row.name, &output),
-        Err(error) => reply.action_error(&error),
+        Err(error) => reply.action_error(&error, now),
     }
 }
 
@@ -125,14 +125,14 @@ fn caller_of(
     parts: &Parts,
     operation: &Operation,
     call: &Call,
-    reply: &ReplyTo,
+    now: UnixMs,
 ) -> Result<Option<Caller>, DoorError> {
     let Some(peer) = parts.extensions.get::<Peer>() else {
         tracing::error!(operation = operation.row.name, "the listener did not say where a request came from");
         return Ok(None);
     };
-    let signed = call.signed.as_ref().ok_or(DoorError::Unsigned)?;
-    let verified = api.access.authenticate_signed(signed, *peer, reply.now);
+    let signed = call.signed.as_ref().ok_or_else(|| wire::unsigned(&call.params))?;
+    let verified = api.access.authenticate_signed(signed, *peer, now);
     verified.map(Some).map_err(|cause| DoorError::Auth { cause, string_to_sign: signed.string_to_sign.clone() })
 }
 
@@ -141,10 +141,4 @@ fn log_refusal(reply: &ReplyTo, error: &DoorError, response: Response<Body>) -> 
     let (code, _) = error.code();
     tracing::info!(request_id = %reply.request_id, code, "an API request was refused");
     response
-}
-
-fn host_of(parts: &Parts) -> String {
-    let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = named.or_else(|| parts.uri.host()).unwrap_or_default();
-    host.chars().filter(|c| c.is_ascii_graphic()).take(HOST_BYTES_MAX).collect()
 }

@@ -34,9 +34,6 @@ pub(crate) enum DoorError {
     /// No such operation in that version.
     #[error("the specified API is not found, please check the Action and Version")]
     UnknownAction,
-    /// The operation needs a signature and there is none.
-    #[error("AccessKeyId is mandatory for this action")]
-    Unsigned,
     /// A method other than GET and POST.
     #[error("only GET and POST are served")]
     Method,
@@ -62,7 +59,6 @@ impl DoorError {
             Self::SignatureMethod => ("InvalidSignatureMethod", bad),
             Self::BodyHash => ("SignatureDoesNotMatch", bad),
             Self::UnknownAction => ("InvalidAction.NotFound", StatusCode::NOT_FOUND),
-            Self::Unsigned => ("MissingAccessKeyId", bad),
             Self::Method => ("UnsupportedHTTPMethod", bad),
             Self::TooLarge { .. } => ("RequestEntityTooLarge", StatusCode::PAYLOAD_TOO_LARGE),
             Self::Body => ("RequestTimeout", StatusCode::REQUEST_TIMEOUT),

@@ -15,6 +15,7 @@ mod error;
 mod parameters;
 mod percent;
 mod reply;
+mod unanswered;
 mod v1;
 mod v3;
 #[cfg(test)]
@@ -24,3 +25,4 @@ mod xml;
 
 pub use door::{OpenApi, routes};
 pub use percent::encode as percent_encode;
+pub use unanswered::Asked;

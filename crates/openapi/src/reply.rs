@@ -5,7 +5,7 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, StatusCode, header},
+    http::{HeaderValue, Response, StatusCode, Uri, header},
     response::IntoResponse,
 };
 use serde::Serialize;
@@ -15,13 +15,22 @@ use sluice_model::UnixMs;
 
 use crate::{error::DoorError, wire::Format, xml};
 
+/// Longest `Host` that an error repeats.
+const HOST_BYTES_MAX: usize = 255;
+
 /// What every reply needs to know of its request.
 pub(crate) struct ReplyTo {
     pub(crate) request_id: RequestId,
     /// The `Host` that was called, for `HostId`.
     pub(crate) host: String,
     pub(crate) format: Format,
-    pub(crate) now: UnixMs,
+}
+
+/// The host that was called: what the header says, or else the address.
+pub(crate) fn host_of(header: Option<&HeaderValue>, uri: &Uri) -> String {
+    let named = header.and_then(|host| host.to_str().ok());
+    let host = named.or_else(|| uri.host()).unwrap_or_default();
+    host.chars().filter(|c| c.is_ascii_graphic()).take(HOST_BYTES_MAX).collect()
 }
 
 #[derive(Serialize)]
@@ -39,7 +48,7 @@ struct ErrorBody<'a> {
 /// `AccessDeniedDetail`: the vendor's fields, and ours that name the resource and what decided.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Detail<'a> {
+pub(crate) struct Detail<'a> {
     #[serde(flatten)]
     denial: &'a Denial,
     encoded_diagnostic_message: String,
@@ -53,20 +62,23 @@ impl ReplyTo {
             Ok(_) => Map::new(),
             Err(error) => {
                 tracing::error!(request_id = %self.request_id, action, %error, "a reply cannot be written");
-                return self.action_error(&ActionError::Internal);
+                return self.refusal(&ActionError::Internal, None);
             }
         };
         object.insert("RequestId".to_owned(), Value::String(self.request_id.to_string()));
         self.write(StatusCode::OK, &format!("{action}Response"), Value::Object(object))
     }
 
-    /// An operation's refusal.
-    pub(crate) fn action_error(&self, error: &ActionError) -> Response<Body> {
+    /// An operation's refusal; `now` goes into the diagnostic message of one for want of a right.
+    pub(crate) fn action_error(&self, error: &ActionError, now: UnixMs) -> Response<Body> {
+        let detail = error
+            .denial()
+            .map(|denial| Detail { denial, encoded_diagnostic_message: diagnostic_message(now, &self.request_id) });
+        self.refusal(error, detail)
+    }
+
+    fn refusal(&self, error: &ActionError, detail: Option<Detail<'_>>) -> Response<Body> {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let detail = error.denial().map(|denial| Detail {
-            denial,
-            encoded_diagnostic_message: diagnostic_message(self.now, &self.request_id),
-        });
         self.error(status, &error.code(), &error.message(), detail)
     }
 
@@ -76,7 +88,14 @@ impl ReplyTo {
         self.error(status, &code, &error.to_string(), None)
     }
 
-    fn error(&self, status: StatusCode, code: &str, message: &str, detail: Option<Detail<'_>>) -> Response<Body> {
+    /// Any error.
+    pub(crate) fn error(
+        &self,
+        status: StatusCode,
+        code: &str,
+        message: &str,
+        detail: Option<Detail<'_>>,
+    ) -> Response<Body> {
         let body = ErrorBody {
             request_id: self.request_id.as_str(),
             host_id: &self.host,

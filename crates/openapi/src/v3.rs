@@ -30,7 +30,7 @@ struct Claim<'h> {
 impl<'h> Claim<'h> {
     fn read(headers: &'h HeaderMap) -> Result<Self, DoorError> {
         let text = single(headers, &header::AUTHORIZATION)?;
-        let (algorithm, rest) = text.split_once(' ').ok_or(DoorError::SignatureMethod)?;
+        let (algorithm, rest) = text.split_once(' ').unwrap_or((text, ""));
         if algorithm != ALGORITHM {
             return Err(DoorError::SignatureMethod);
         }
@@ -43,10 +43,12 @@ impl<'h> Claim<'h> {
                 _ => return Err(DoorError::Incomplete("Authorization")),
             }
         }
+        let part =
+            |value: Option<&'h str>, name| value.filter(|text| !text.is_empty()).ok_or(DoorError::Incomplete(name));
         Ok(Self {
-            access_key_id: access_key_id.ok_or(DoorError::Incomplete("Credential"))?,
-            signed_headers: signed.ok_or(DoorError::Incomplete("SignedHeaders"))?.split(';').collect(),
-            signature: signature.ok_or(DoorError::Incomplete("Signature"))?,
+            access_key_id: part(access_key_id, "Credential")?,
+            signed_headers: part(signed, "SignedHeaders")?.split(';').collect(),
+            signature: part(signature, "Signature")?,
         })
     }
 }
@@ -109,6 +111,9 @@ pub(crate) fn read(
         unsigned.or_else(|| (headers.contains_key(SECURITY_TOKEN) && !signs(SECURITY_TOKEN)).then_some(SECURITY_TOKEN));
     if let Some(name) = unsigned {
         return Err(DoorError::Incomplete(name));
+    }
+    for name in MUST_SIGN {
+        value(headers, name)?;
     }
     let body_hash = hex::encode(Sha256::digest(body));
     if value(headers, "x-acs-content-sha256")? != body_hash {

@@ -1,4 +1,6 @@
 //! `sluice api`: one call signed with ACS3-HMAC-SHA256. Source: openapi/wire.md section 3.
+//!
+//! Parameters go as a form: an address holds less than 64 KiB, and some parameters are longer.
 
 use std::{fmt::Write as _, io::Write, process::ExitCode};
 
@@ -68,38 +70,39 @@ pub(crate) fn call(agent: &ureq::Agent, args: &ApiArgs, now: jiff::Timestamp) ->
     let host = args.endpoint.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
     let host = host.filter(|host| !host.is_empty() && !host.contains('/'));
     let host = host.ok_or_else(|| ApiError::Endpoint(args.endpoint.clone()))?;
-    let query = canonical_query(&args.parameters)?;
-    let headers = signed_headers(args, host, &query, now);
+    let form = form(&args.parameters)?;
+    let headers = signed_headers(args, host, &form, now);
 
-    let mut request = agent.post(format!("http://{host}/?{query}"));
+    let mut request = agent.post(format!("http://{host}/"));
     for (name, value) in headers {
         request = request.header(name, value);
     }
     let no_answer =
         |error: ureq::Error| ApiError::NoAnswer { endpoint: args.endpoint.clone(), fault: error.to_string() };
-    let mut reply = request.send_empty().map_err(no_answer)?;
+    let mut reply = request.send(&form).map_err(no_answer)?;
     let body = reply.body_mut().read_to_string().map_err(no_answer)?;
     Ok(Answer { is_success: reply.status().is_success(), body })
 }
 
-fn canonical_query(parameters: &[String]) -> Result<String, ApiError> {
+/// `Key=Value` each, as a form.
+fn form(parameters: &[String]) -> Result<String, ApiError> {
     let mut pairs = Vec::with_capacity(parameters.len());
     for parameter in parameters {
         let (name, value) = parameter.split_once('=').ok_or_else(|| ApiError::Parameter(parameter.clone()))?;
         pairs.push((name, value));
     }
-    pairs.sort_unstable();
     let encoded: Vec<String> =
-        pairs.iter().map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value))).collect();
+        pairs.into_iter().map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value))).collect();
     Ok(encoded.join("&"))
 }
 
-fn signed_headers(args: &ApiArgs, host: &str, query: &str, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
-    let empty_body = hex::encode(Sha256::digest(b""));
+fn signed_headers(args: &ApiArgs, host: &str, form: &str, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
+    let body_hash = hex::encode(Sha256::digest(form));
     let mut headers = vec![
+        ("content-type", "application/x-www-form-urlencoded".to_owned()),
         ("host", host.to_owned()),
         ("x-acs-action", args.operation.clone()),
-        ("x-acs-content-sha256", empty_body.clone()),
+        ("x-acs-content-sha256", body_hash.clone()),
         ("x-acs-date", now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         ("x-acs-signature-nonce", sluice_access::random::token()),
         ("x-acs-version", args.product.version().to_owned()),
@@ -110,11 +113,11 @@ fn signed_headers(args: &ApiArgs, host: &str, query: &str, now: jiff::Timestamp)
     }
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
-    let mut canonical = format!("POST\n/\n{query}\n");
+    let mut canonical = "POST\n/\n\n".to_owned();
     for (name, value) in &headers {
         writeln!(canonical, "{name}:{value}").expect("writing to a String cannot fail");
     }
-    write!(canonical, "\n{names}\n{empty_body}").expect("writing to a String cannot fail");
+    write!(canonical, "\n{names}\n{body_hash}").expect("writing to a String cannot fail");
     let string_to_sign = format!("ACS3-HMAC-SHA256\n{}", hex::encode(Sha256::digest(canonical)));
     let mut mac = Hmac::<Sha256>::new_from_slice(args.access_key_secret.as_bytes()).expect("HMAC takes any key");
     mac.update(string_to_sign.as_bytes());
@@ -132,9 +135,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_sorted_and_percent_encoded() {
+    fn parameters_are_percent_encoded() {
         let given = ["B=x y*~".to_owned(), "A=/+=".to_owned()];
-        assert_eq!(canonical_query(&given).unwrap(), "A=%2F%2B%3D&B=x%20y%2A~");
-        assert!(canonical_query(&["nothing".to_owned()]).is_err());
+        assert_eq!(form(&given).unwrap(), "B=x%20y%2A~&A=%2F%2B%3D");
+        assert!(form(&["nothing".to_owned()]).is_err());
     }
 }

@@ -13,6 +13,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sluice_broker::{Arrival, Door};
 use sluice_mqtt::{Certificates, Inner, Intake, Refusal, Stream, TakenIn};
+use sluice_openapi::Asked;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -20,11 +21,13 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+use crate::refused_head::RefusedHead;
+
 /// A request's head must be there within this time, also that of the next one on the same connection.
 const HEAD_WAIT: Duration = Duration::from_secs(30);
 /// A request must be answered within this time, its body read included.
 const REQUEST_WAIT: Duration = Duration::from_secs(60);
-/// Bytes of a request's head.
+/// Bytes of a request's head. The address has less than 65,535 of them: the `http` crate keeps no longer one.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Connections that speak HTTP at once; those that have become WebSocket are not counted.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -67,21 +70,22 @@ impl HttpDoor {
     }
 }
 
-/// Answers requests until the connection ends or becomes a WebSocket.
+/// Answers requests until the connection ends or becomes a WebSocket. No error leaves without a body.
 async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router, arrival: Arrival) {
     let peer = arrival.peer;
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(arrival.peer);
         request.extensions_mut().insert(arrival.clone());
+        let asked = Asked::of(&request);
         // A task of its own: what was written is put in force, though the client has gone away.
         let answering = tokio::spawn(in_time(router.clone().oneshot(request.map(Body::new))));
-        async move { Ok::<Response, Infallible>(answering.await.unwrap_or_else(failed)) }
+        async move { Ok::<Response, Infallible>(asked.told(answering.await.unwrap_or_else(failed))) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), answer)
+        .serve_connection(TokioIo::new(RefusedHead::new(stream)), answer)
         .with_upgrades()
         .await;
     if let Err(error) = served {
@@ -114,11 +118,13 @@ mod tests {
 
     use super::*;
 
-    /// A client's end of a connection that is served; `/slow` never answers.
+    /// A client's end of a connection that is served; `/slow` never answers, `/panics` never can.
     fn served() -> DuplexStream {
         let (ours, theirs) = tokio::io::duplex(1024);
-        let router =
-            Router::new().route("/", get(|| async { "hello" })).route("/slow", get(std::future::pending::<()>));
+        let router = Router::new()
+            .route("/", get(|| async { "hello" }))
+            .route("/slow", get(std::future::pending::<()>))
+            .route("/panics", get(|| async { panic!("as the test asks") as StatusCode }));
         let arrival = Arrival::signed(Peer { addr: [127, 0, 0, 1].into(), secure: false });
         tokio::spawn(speak(ours, router, arrival));
         theirs
@@ -152,7 +158,55 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_that_takes_too_long_is_answered_408() {
         let (answer, after) = answer_to(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert_eq!(error_of(&answer), ("408".to_owned(), "RequestTimeout".to_owned()));
         assert!(after >= REQUEST_WAIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_no_handler_answers_is_an_error_with_a_body() {
+        for (request, status, code) in [
+            ("GET /panics HTTP/1.1", "500", "InternalError"),
+            ("GET /nothere HTTP/1.1", "404", "InvalidApi.NotFound"),
+            ("DELETE / HTTP/1.1", "405", "UnsupportedHTTPMethod"),
+        ] {
+            let (answer, _) = answer_to(format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await;
+            assert_eq!(error_of(&answer), (status.to_owned(), code.to_owned()), "{request}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_cannot_be_read_is_answered_with_a_body_also_behind_another_request() {
+        let long = format!("GET /?A={} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(70_000));
+        let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-A: a\r\n".repeat(200));
+        let good = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        for (head, code) in [
+            (long.as_str(), "RequestHeadTooLarge"),
+            (many.as_str(), "RequestHeadTooLarge"),
+            ("GET / HTTP/9.1\r\nHost: x\r\n\r\n", "RequestMalformed"),
+        ] {
+            let (answer, _) = answer_to(head.as_bytes()).await;
+            assert_eq!(error_of(&answer).1, code);
+            let mut client = served();
+            client.write_all(good.as_bytes()).await.unwrap();
+            let mut hello = [0; 1024];
+            let read = client.read(&mut hello).await.unwrap();
+            assert!(hello[..read].ends_with(b"hello"));
+            client.write_all(head.as_bytes()).await.unwrap();
+            let mut rest = String::new();
+            client.read_to_string(&mut rest).await.unwrap();
+            assert_eq!(error_of(&rest).1, code);
+        }
+    }
+
+    /// Status and `Code` of an answer whose length is as it says.
+    fn error_of(answer: &str) -> (String, String) {
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.contains(&format!("content-length: {}", body.len())) && head.contains("connection: close"),
+            "{answer}"
+        );
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert!(body["RequestId"].is_string() && body["Message"].is_string(), "{body}");
+        (head[9..12].to_owned(), body["Code"].as_str().unwrap().to_owned())
     }
 }

@@ -25,6 +25,7 @@ mod open_files;
 mod operator;
 mod policy_command;
 mod private;
+mod refused_head;
 mod restore;
 mod serve;
 mod usage;
