@@ -11,9 +11,10 @@ use axum::{
     routing::any,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use sluice_access::{Access, Peer};
+use sluice_access::{Access, AuthError, NotLetIn, Peer, Told};
 use sluice_actions::{ActionError, AnonymousContext, Operation, RequestId, Services, find};
-use sluice_policy::Caller;
+use sluice_model::Action;
+use sluice_policy::{Caller, Context};
 
 use crate::{
     error::DoorError,
@@ -133,7 +134,22 @@ fn caller_of(
     };
     let signed = call.signed.as_ref().ok_or(DoorError::Unsigned)?;
     let verified = api.access.authenticate_signed(signed, *peer, reply.now);
-    verified.map(Some).map_err(|cause| DoorError::Auth { cause, string_to_sign: signed.string_to_sign.clone() })
+    verified.map(Some).map_err(|NotLetIn { why, whose }| {
+        if let Some(caller) = whose {
+            keep(api, &caller, operation, &why, reply);
+        }
+        DoorError::Auth { cause: why, string_to_sign: signed.string_to_sign.clone() }
+    })
+}
+
+/// Keeps why a caller whose signature was right is not let in, for its account.
+fn keep(api: &OpenApi, caller: &Caller, operation: &Operation, why: &AuthError, reply: &ReplyTo) {
+    let (principal, row) = (caller.principal(), operation.row);
+    let action = row.actions.first().map_or(row.name, Action::as_str);
+    let resource = row.product.whole(principal.account()).to_string();
+    let (who, context) = ((caller, api.access.name_of(principal).unwrap_or_default()), Context::at(reply.now));
+    let told = Told::without_policy(who, action, resource, why.to_string(), &context);
+    api.access.refusals().tell_of_request(told, reply.request_id.as_str());
 }
 
 /// Logs that a request was refused before it became an operation; operations log their own refusals.
