@@ -206,6 +206,15 @@ def test_an_administrator_looks_up_why_by_the_request_id_of_a_refused_page(serve
     shown = text(browser, "#explained")
     assert "ImplicitDeny" in shown and "ram:ListUsers" in shown and "user/nobody" in shown
     picture(browser, "ram-why")
+    # What no policy decided says its reason.
+    server.api("ram", "CreateUser", UserName="keyful")
+    for _ in range(2):
+        server.api("ram", "CreateAccessKey", UserName="keyful")
+    _, reply = server.api("ram", "CreateAccessKey", check=False, UserName="keyful")
+    at(browser, server, f"ram/why?q={reply['RequestId']}")
+    shown = text(browser, "#explained")
+    assert "NotByPolicy" in shown and "There are as many AccessKeys as there may be." in shown and "sluice:Reason" not in shown
+    picture(browser, "ram-why-plain")
     at(browser, server, "ram/why?q=6433284F-FBBD-505E-81E1-000000000000")
     assert not browser.find_elements("css selector", "#explained")
     assert "No refusal of this request is kept" in text(browser, "main")

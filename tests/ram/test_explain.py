@@ -104,6 +104,7 @@ def test_a_refusal_of_the_api_is_decoded_and_explained_as_it_was(server):
     assert explained["Action"] == "ram:GetUser" and explained["PolicyType"] == "AccountLevelIdentityBasedPolicy"
     assert (explained["PolicyName"], explained["PolicyVersion"]) == ("apiuser", "v1")
     assert explained["StatementPointer"] == "/Statement/0" and explained["MissingContextKeys"] == []
+    assert "policy `apiuser`" in explained["Context"]["sluice:Reason"][0]
 
 
 def test_a_policy_of_a_group_is_told_as_the_groups(server):
@@ -170,6 +171,130 @@ def test_refusals_of_mqtt_3_and_of_deliveries_have_a_request_id_in_the_log(serve
     devices.publish_and_be_closed(client, f"{PARENT}/three", b"x")
     explained = explain(server, in_log(server, 'what="PUBLISH"', f"{PARENT}/three"))
     assert (explained["PolicyName"], explained["Action"]) == ("half3-no", "mq:PUB")
+
+
+def plain(server, request_id, key=None):
+    """A refusal that no policy decided: action, the resource's last part, the reason."""
+    explained = explain(server, request_id, key)
+    nothing = {name: explained[name] for name in ("PolicyType", "PolicyName", "PolicyVersion", "StatementPointer")}
+    assert explained["Decision"] == "NotByPolicy" and set(nothing.values()) == {""} and explained["MissingContextKeys"] == []
+    assert explained["Context"]["acs:SourceIp"] == ["127.0.0.1"]
+    (reason,) = explained["Context"]["sluice:Reason"]
+    return explained["Action"], explained["Resource"].split(":", 4)[4], reason
+
+
+NO_INSTANCE = "the instance does not exist or belongs to another account"
+
+
+def test_a_connect_that_no_policy_refuses_is_explained(server):
+    key, peer = (server.new_user(name, access(), group(GROUP), topic(PARENT)) for name in ("plain", "plainpeer"))
+    devices.connected(server, peer, f"{GROUP}@@@taken")
+    here = ("mq:MqttInstanceAccess", f"instance/{INSTANCE}")
+    told = lambda client_id, code, **options: plain(server, reason(refused_connect(server, key, client_id, code, **options)))
+    assert told(f"{GROUP}@@@taken", 0x87) == (*here, "the client ID is in use by another principal")
+    absent = ("mq:SUB", f"groupId/{INSTANCE}/GID_nowhere", "the group does not exist")
+    assert told("GID_nowhere@@@a", 0x85) == absent
+    will = packets.Will("nowhere/a", b"x")
+    absent = ("mq:PUB", f"topic/{INSTANCE}/nowhere/a", "the will's parent topic does not exist")
+    assert told(f"{GROUP}@@@a", 0x87, will=will) == absent
+    assert told(f"{GROUP}@@@a", 0x8C, props={"auth_method": "x"})[2] == "enhanced authentication is not served"
+    devices.switch_off(server, "plain", key)
+    assert told(f"{GROUP}@@@a", 0x86) == (*here, "the AccessKey is inactive")
+    # By the API it is the same refusal, under the request's own ID.
+    code, reply = server.api("ram", "GetUser", key=key, check=False, UserName="plain")
+    assert code.startswith("InvalidAccessKeyId.Inactive")
+    assert plain(server, reply["RequestId"]) == ("ram:GetUser", "*", "the AccessKey is inactive")
+
+
+def refused_connect(server, key, client_id, code, **options):
+    connack = devices.attempt(server, key, client_id, **options).connack
+    assert connack.code == code, connack
+    return connack
+
+
+def test_an_absent_instance_and_another_accounts_look_alike_and_nobody_else_is_told(server):
+    lines = server.new_account("landlord")
+    other = (lines["AccessKeyId"], lines["AccessKeySecret"])
+    theirs = sdk.generic(server, "CreateMqttInstance", other, InstanceName="theirs")["InstanceId"]
+    absent = theirs[:-1] + ("a" if theirs[-1] != "a" else "b")
+    key = server.new_user("tenant", access("*"))
+    found = []
+    for instance in (theirs, absent):
+        connack = refused_connect(server, key, f"{GROUP}@@@a", 0x87, instance=instance)
+        request_id = reason(connack)
+        explained = explain(server, request_id)
+        assert plain(server, request_id) == ("mq:MqttInstanceAccess", f"instance/{instance}", NO_INSTANCE)
+        assert explained["Resource"].startswith(f"acs:mq:*:{ACCOUNT}:")
+        assert sdk.code_of(lambda: explain(server, request_id, other)) == ("EntityNotExist", 404)
+        del explained["RequestId"], explained["Time"], explained["Resource"], explained["Context"]["acs:CurrentTime"]
+        found.append((explained, re.sub(UUID, "", connack.prop("reason_string"))))
+    assert found[0] == found[1]
+
+
+def test_a_caller_that_proved_nothing_is_told_no_request_id(server):
+    key_id, _ = server.new_user("forged", access(), group(GROUP))
+    for key, client_id, code in [
+        ((key_id, "x" * 30), f"{GROUP}@@@a", 0x86),
+        (("LTAIunknown0000000000000", "x" * 30), f"{GROUP}@@@a", 0x86),
+        ((key_id, "x" * 30), "no-group", 0x85),
+    ]:
+        assert "request" not in refused_connect(server, key, client_id, code).prop("reason_string")
+    _, reply = server.api("ram", "ListUsers", key=(key_id, "x" * 30), check=False)
+    assert sdk.code_of(lambda: explain(server, reply["RequestId"])) == ("EntityNotExist", 404)
+
+
+def test_an_absent_topic_and_anothers_point_to_point_topic_are_explained(server):
+    key = server.new_user("astray", access(), group(GROUP), topic("*"))
+    on = lambda path: f"topic/{INSTANCE}/{path}"
+    client = devices.connected(server, key, f"{GROUP}@@@astray")
+    client.send(packets.publish(5, "nowhere/a", b"x", 1, 1))
+    why = "the parent topic of `nowhere/a` does not exist"
+    assert plain(server, reason(last_packet(client))) == ("mq:PUB", on("nowhere/a"), why)
+    for path, why in [
+        ("nowhere/#", "the parent topic does not exist"),
+        (f"{PARENT}/p2p/{GROUP}@@@other", "the filter names another client's point-to-point topic"),
+    ]:
+        client = devices.connected(server, key, f"{GROUP}@@@astray")
+        client.send(packets.subscribe(5, 1, [(path, 1)]))
+        assert plain(server, reason(last_packet(client))) == ("mq:SUB", on(path), why)
+    # MQTT 3.1.1 is told nothing; the log has the request ID.
+    client = devices.connected(server, key, f"{GROUP}@@@astray", version=4)
+    devices.publish_and_be_closed(client, "nowhere/three", b"x")
+    assert plain(server, in_log(server, 'what="PUBLISH"', "nowhere/three"))[1] == on("nowhere/three")
+
+
+def test_a_limit_that_was_met_is_explained(server):
+    small = sdk.generic(server, "CreateMqttInstance", InstanceName="small", Edition="Basic")["InstanceId"]
+    sdk.generic(server, "CreateMqttTopic", InstanceId=small, Topic=PARENT)
+    server.api("onsmqtt", "CreateGroupId", InstanceId=small, GroupId=GROUP)
+    key = server.new_user("hasty", access(small), group(GROUP, instance=small), topic(f"{PARENT}/a", instance=small))
+    client = devices.connected(server, key, f"{GROUP}@@@hasty", instance=small)
+    many = b"".join(packets.publish(5, f"{PARENT}/a", b"x", 1, n) for n in range(1, 1500))
+    ids = set()
+    for _ in range(20):
+        client.send(many)
+        acks = [client.expect(Kind.PUBACK) for _ in range(1, 1500)]
+        over = [ack for ack in acks if ack.code == 0x97]
+        ids |= {reason(ack) for ack in over}
+        if ids:
+            break
+    # One a second, however many messages it were.
+    assert 1 <= len(ids) <= 3
+    why = "the instance has as many messages in this second as it may"
+    for request_id in ids:
+        assert plain(server, request_id) == ("mq:PUB", f"topic/{small}/{PARENT}/a", why)
+
+
+def test_a_quota_of_the_api_is_explained(server):
+    server.new_user("keyful")
+    devices.another_key(server, "keyful")
+    code, reply = server.api("ram", "CreateAccessKey", check=False, UserName="keyful")
+    assert code.startswith("LimitExceeded.User.AccessKey")
+    why = ("ram:CreateAccessKey", "user/keyful", "There are as many AccessKeys as there may be.")
+    assert plain(server, reply["RequestId"]) == why
+    # What is not found or wrong is no refusal.
+    _, reply = server.api("ram", "GetUser", check=False, UserName="nobody-here")
+    assert sdk.code_of(lambda: explain(server, reply["RequestId"])) == ("EntityNotExist", 404)
 
 
 def test_what_was_refused_is_explained_after_a_restart(server):

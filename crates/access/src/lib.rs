@@ -71,12 +71,12 @@ pub use mfa::{BindError, Enrolment, MFA_DEVICES_MAX, is_code, own_device_name, p
 pub use own_password::{ChangePasswordError, PasswordFault};
 pub use password::Passwords;
 pub use provision::{AccountDraft, ProvisionError, Provisioned};
-pub use refusals::{REFUSALS_KEPT_MAX, REFUSALS_KEPT_MS, Refusals, Told};
+pub use refusals::{PLAIN_REFUSALS_KEPT_MAX, REFUSALS_KEPT_MAX, REFUSALS_KEPT_MS, Refusals, Told};
 pub use role_session::{SessionDraft, TemporaryCredentials};
 pub use rotation::{RotationError, SEALINGS_MAX};
 pub use seen::{SEEN_KEPT_MS, SeenDecisions};
 pub use signed_request::{AuthError, Scheme, SignedRequest, TIMESTAMP_SKEW_MS_MAX, mqtt_password};
-pub use signing::{AuthRefusal, MqttLogin, Peer};
+pub use signing::{AuthRefusal, MqttLogin, NotLetIn, Peer};
 pub use simulated::{BadCondition, Standpoint};
 pub use sluice_store::{Change, StoreError};
 pub use topic_decisions::{SHARED_YESES_MAX, TopicDecisions};

@@ -3,7 +3,8 @@
 //! The way through: `actions` and `broker` tell each refusal where they log it; here it waits in a bounded queue, and
 //! [`Refusals::write`] puts what waits into the store, each second, at the end and before somebody asks. A flood costs a lock:
 //! what an account is refused beyond [`ACCOUNT_WAITING_MAX`] between two writes is not kept, gets no request ID of its own and
-//! is counted in `sluice_refusals_not_kept_total`.
+//! is counted in `sluice_refusals_not_kept_total`. What no policy decided ([`Told::without_policy`]: something absent, in use or
+//! over a limit) has a quarter of the room, so that a client that is too fast does not hide what a policy refused.
 //!
 //! Never here: clocks, secrets (the value of `sts:ExternalId` is kept as `***`).
 
@@ -20,6 +21,8 @@ use crate::seen::{Marks, is_secret};
 
 /// Refusals of an account that are kept, the newest.
 pub const REFUSALS_KEPT_MAX: u32 = 10_000;
+/// Of these, what no policy decided.
+pub const PLAIN_REFUSALS_KEPT_MAX: u32 = REFUSALS_KEPT_MAX / 4;
 /// For how long they are kept.
 pub const REFUSALS_KEPT_MS: i64 = 7 * 24 * 3_600_000;
 
@@ -27,6 +30,8 @@ pub const REFUSALS_KEPT_MS: i64 = 7 * 24 * 3_600_000;
 const WAITING_MAX: usize = 4_096;
 /// Refusals of one account that wait to be written.
 const ACCOUNT_WAITING_MAX: usize = 256;
+/// Of these, what no policy decided.
+const ACCOUNT_PLAIN_WAITING_MAX: usize = ACCOUNT_WAITING_MAX / 4;
 /// Longest text that a caller had a hand in, bytes.
 const TEXT_BYTES_MAX: usize = 1_024;
 
@@ -36,14 +41,14 @@ pub struct Told<'a> {
     /// Who asked.
     pub caller: &'a Caller,
     /// The user's or role's name; empty for whoever is gone.
-    pub name: &'a str,
+    pub name: Arc<str>,
     /// What was asked.
     pub action: &'a str,
     /// The resource's ARN.
     pub resource: String,
     /// The decision in a sentence.
     pub reason: String,
-    /// Where it was decided, as `PolicyType` of an `AccessDeniedDetail`.
+    /// Where it was decided, as `PolicyType` of an `AccessDeniedDetail`; empty where no policy decided.
     pub scope: &'a str,
     /// The statement that forbade it.
     pub by: Option<&'a StatementRef>,
@@ -63,7 +68,7 @@ impl<'a> Told<'a> {
         let (by, missing_keys) = decided_by(&denied.reason);
         Some(Self {
             caller,
-            name: &denied.principal_name,
+            name: Arc::clone(&denied.principal_name),
             action: denied.action.as_str(),
             resource: denied.resource.to_string(),
             reason: denied.to_string(),
@@ -72,6 +77,24 @@ impl<'a> Told<'a> {
             missing_keys,
             context,
         })
+    }
+
+    /// What something else than a policy refused, in a sentence of its own: something that was named is not there or not
+    /// served, a client ID is another's, a limit was met, the credential is void.
+    #[must_use]
+    pub fn without_policy(
+        (caller, name): (&'a Caller, Arc<str>),
+        action: &'a str,
+        resource: String,
+        reason: String,
+        context: &'a Context,
+    ) -> Self {
+        Self { caller, name, action, resource, reason, scope: "", by: None, missing_keys: &[], context }
+    }
+
+    /// Whether no policy decided.
+    fn is_plain(&self) -> bool {
+        self.scope.is_empty()
     }
 
     fn into_row(self, request_id: String) -> Refusal {
@@ -96,7 +119,7 @@ impl<'a> Told<'a> {
             request_id,
             at: context.now,
             principal,
-            principal_name: if matches!(principal, Principal::Account(_)) { String::new() } else { name.to_owned() },
+            principal_name: if matches!(principal, Principal::Account(_)) { String::new() } else { name.to_string() },
             session_name,
             action: action.to_owned(),
             resource: cut(resource),
@@ -148,7 +171,15 @@ fn cut(mut text: String) -> String {
 #[derive(Default)]
 struct Waiting {
     rows: Vec<Refusal>,
-    of_account: AHashMap<AccountId, usize>,
+    of_account: AHashMap<AccountId, Places>,
+}
+
+/// Places that an account has taken.
+#[derive(Default)]
+struct Places {
+    all: usize,
+    /// Of these, of what no policy decided.
+    plain: usize,
 }
 
 /// What was refused lately. One for all of the process.
@@ -183,7 +214,7 @@ impl Refusals {
 
     /// Keeps a refusal of a request that has an ID.
     pub fn tell_of_request(&self, told: Told<'_>, request_id: &str) {
-        if self.has_room(told.caller.principal().account()) {
+        if self.has_room(told.caller.principal().account(), told.is_plain()) {
             let row = told.into_row(request_id.to_owned());
             self.waiting.lock().rows.push(row);
         }
@@ -199,7 +230,7 @@ impl Refusals {
         context: &Context,
         request_id: &str,
     ) {
-        if !self.has_room(who.account()) {
+        if !self.has_room(who.account(), false) {
             return;
         }
         let (principal, (by, missing_keys)) = (Principal::Account(who.account()), decided_by(why));
@@ -230,7 +261,7 @@ impl Refusals {
     /// Keeps a refusal of something that has no ID, under a new one: a UUID in capitals. `None` when it is not kept.
     #[must_use]
     pub fn tell(&self, told: Told<'_>) -> Option<String> {
-        if !self.has_room(told.caller.principal().account()) {
+        if !self.has_room(told.caller.principal().account(), told.is_plain()) {
             return None;
         }
         let request_id = uuid::Uuid::new_v4().hyphenated().to_string().to_ascii_uppercase();
@@ -240,12 +271,14 @@ impl Refusals {
     }
 
     /// Takes a place for one more of an account, if there is one.
-    fn has_room(&self, account: AccountId) -> bool {
+    fn has_room(&self, account: AccountId, is_plain: bool) -> bool {
         let mut waiting = self.waiting.lock();
         let has_room = waiting.rows.len() < WAITING_MAX && {
-            let of_account = waiting.of_account.entry(account).or_default();
-            *of_account += 1;
-            *of_account <= ACCOUNT_WAITING_MAX
+            let taken = waiting.of_account.entry(account).or_default();
+            let is_free = taken.all < ACCOUNT_WAITING_MAX && !(is_plain && taken.plain >= ACCOUNT_PLAIN_WAITING_MAX);
+            taken.all += usize::from(is_free);
+            taken.plain += usize::from(is_free && is_plain);
+            is_free
         };
         drop(waiting);
         if !has_room {
@@ -301,14 +334,15 @@ impl Refusals {
         Ok(())
     }
 
-    /// Forgets what is beyond [`REFUSALS_KEPT_MAX`] of an account that got more since the last time.
+    /// Forgets what is beyond [`REFUSALS_KEPT_MAX`] and [`PLAIN_REFUSALS_KEPT_MAX`] of an account that got more since the last time.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn trim(&self) -> Result<(), StoreError> {
         let grown = std::mem::take(&mut *self.grown.lock());
         for account in grown {
-            self.store.trim_refusals(account, REFUSALS_KEPT_MAX).await.inspect_err(|_| {
+            let most = (REFUSALS_KEPT_MAX, PLAIN_REFUSALS_KEPT_MAX);
+            self.store.trim_refusals(account, most).await.inspect_err(|_| {
                 self.grown.lock().insert(account);
             })?;
         }
@@ -381,5 +415,27 @@ mod tests {
         refusals.write().await.unwrap();
         refusals.trim().await.unwrap();
         assert!(refusals.grown.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_no_policy_decided_is_kept_as_such_and_leaves_room_for_what_a_policy_refused() {
+        let (refusals, _folder) = refusals().await;
+        let context = Context::at(NOW);
+        let (caller, denied) = refused(1, "a", &context);
+        let plain = || {
+            let (who, resource, reason) = ((&caller, "me".into()), "acs:x".to_owned(), "too fast".to_owned());
+            refusals.tell(Told::without_policy(who, "mq:PUB", resource, reason, &context))
+        };
+        let id = plain().unwrap();
+        let kept = 1 + (0..ACCOUNT_WAITING_MAX).filter_map(|_| plain()).count();
+        assert_eq!(kept, ACCOUNT_PLAIN_WAITING_MAX);
+        let tell = || refusals.tell(Told::of(&caller, &denied, &context).unwrap());
+        let decided = (0..ACCOUNT_WAITING_MAX).filter_map(|_| tell()).count();
+        assert_eq!(decided, ACCOUNT_WAITING_MAX - ACCOUNT_PLAIN_WAITING_MAX);
+        refusals.write().await.unwrap();
+        let row = refusals.store.refusal(account(1), &id).await.unwrap().unwrap();
+        assert_eq!((row.scope.as_str(), row.by, row.reason.as_str()), ("", None, "too fast"));
+        assert_eq!((row.principal_name.as_str(), row.resource.as_str()), ("me", "acs:x"));
+        assert!(plain().is_some());
     }
 }

@@ -83,8 +83,26 @@ impl AuthRefusal {
             AuthError::InactiveKey => Self::InactiveKey,
             AuthError::SealedSecret => Self::SealedSecret,
             AuthError::Unavailable => Self::Unavailable,
+            AuthError::DisabledAccount => Self::DisabledAccount,
+            AuthError::SourceNotAllowed => Self::SourceNotAllowed,
             other => Self::Token(other),
         }
+    }
+}
+
+/// Why nobody is let in, and who it was where the secret was proved: what such a caller is told can be kept for its account.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct NotLetIn<E: std::error::Error> {
+    /// Why not.
+    pub why: E,
+    /// Whose signature was right all the same. No right comes of it: whatever is asked is refused for the same cause.
+    pub whose: Option<Box<Caller>>,
+}
+
+impl<E: std::error::Error> From<E> for NotLetIn<E> {
+    fn from(why: E) -> Self {
+        Self { why, whose: None }
     }
 }
 
@@ -102,6 +120,11 @@ impl Signer {
     fn caller(self, peer: Peer) -> Caller {
         Caller::authenticated(self.principal, self.credential, Some(peer.addr), peer.secure, None)
     }
+
+    /// Not let in, though the signature was right.
+    fn void<E: std::error::Error>(self, why: E, peer: Peer) -> NotLetIn<E> {
+        NotLetIn { why, whose: Some(Box::new(self.caller(peer))) }
+    }
 }
 
 impl Access {
@@ -109,25 +132,24 @@ impl Access {
     ///
     /// # Errors
     /// [`AuthError`], each the API code to answer with.
-    pub fn authenticate_signed(&self, request: &SignedRequest, peer: Peer, now: UnixMs) -> Result<Caller, AuthError> {
+    pub fn authenticate_signed(
+        &self,
+        request: &SignedRequest,
+        peer: Peer,
+        now: UnixMs,
+    ) -> Result<Caller, NotLetIn<AuthError>> {
         if request.nonce.is_empty() || request.nonce.len() > NONCE_BYTES_MAX {
-            return Err(AuthError::NonceForm);
+            return Err(AuthError::NonceForm.into());
         }
         check_timestamp(&request.timestamp, now)?;
         let id = key_id(&request.access_key_id)?;
         let token = request.security_token.as_deref().filter(|token| !token.is_empty());
         let signer = self.signer(&id, token, now)?;
         if !matches(request, &signer.secret) {
-            return Err(AuthError::SignatureMismatch);
+            return Err(AuthError::SignatureMismatch.into());
         }
-        if let Some(void) = signer.void {
-            return Err(void);
-        }
-        if self.is_disabled(signer.principal.account()) {
-            return Err(AuthError::DisabledAccount);
-        }
-        if !self.is_allowed_from(&signer, peer) {
-            return Err(AuthError::SourceNotAllowed);
+        if let Some(void) = self.void(&signer, peer) {
+            return Err(signer.void(void, peer));
         }
         match self.nonces.use_once(&id, &request.nonce, now) {
             NonceUse::Fresh => {
@@ -136,8 +158,9 @@ impl Access {
                 }
                 Ok(signer.caller(peer))
             }
-            NonceUse::Repeated => Err(AuthError::NonceUsed),
-            NonceUse::Full => Err(AuthError::TooManyNonces),
+            // Perhaps of somebody who heard the request.
+            NonceUse::Repeated => Err(AuthError::NonceUsed.into()),
+            NonceUse::Full => Err(signer.void(AuthError::TooManyNonces, peer)),
         }
     }
 
@@ -154,38 +177,45 @@ impl Access {
         client_id: &ClientId,
         peer: Peer,
         now: UnixMs,
-    ) -> Result<MqttLogin, AuthRefusal> {
+    ) -> Result<MqttLogin, NotLetIn<AuthRefusal>> {
         let mut parts = username.split('|');
         let (Some(mode), Some(key), Some(instance)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(AuthRefusal::MalformedUsername);
+            return Err(AuthRefusal::MalformedUsername.into());
         };
         let token = parts.next();
         if parts.next().is_some() {
-            return Err(AuthRefusal::MalformedUsername);
+            return Err(AuthRefusal::MalformedUsername.into());
         }
         if mode != "Signature" {
-            return Err(AuthRefusal::UnknownMode);
+            return Err(AuthRefusal::UnknownMode.into());
         }
         let id: AccessKeyId = key.parse().map_err(|_| AuthRefusal::UnknownKey)?;
         let signer = self.signer(&id, token, now).map_err(AuthRefusal::of)?;
         let expected = mqtt_password(&signer.secret, client_id.as_str());
         if !bool::from(expected.as_bytes().ct_eq(password)) {
-            return Err(AuthRefusal::WrongPassword);
+            return Err(AuthRefusal::WrongPassword.into());
         }
-        if let Some(void) = signer.void.clone() {
-            return Err(AuthRefusal::of(void));
+        if let Some(void) = self.void(&signer, peer) {
+            return Err(signer.void(AuthRefusal::of(void), peer));
         }
-        if self.is_disabled(signer.principal.account()) {
-            return Err(AuthRefusal::DisabledAccount);
-        }
-        if !self.is_allowed_from(&signer, peer) {
-            return Err(AuthRefusal::SourceNotAllowed);
-        }
-        let settings = self.instance_of(signer.principal.account(), instance).ok_or(AuthRefusal::NoInstance)?;
+        let Some(settings) = self.instance_of(signer.principal.account(), instance) else {
+            return Err(signer.void(AuthRefusal::NoInstance, peer));
+        };
         if let Credential::AccessKey(id) = &signer.credential {
             self.key_uses.note(id, signer.principal.account(), now);
         }
         Ok(MqttLogin { caller: signer.caller(peer), settings })
+    }
+
+    /// Why a signer may not act, whose signature was right.
+    fn void(&self, signer: &Signer, peer: Peer) -> Option<AuthError> {
+        if signer.void.is_some() {
+            return signer.void.clone();
+        }
+        if self.is_disabled(signer.principal.account()) {
+            return Some(AuthError::DisabledAccount);
+        }
+        (!self.is_allowed_from(signer, peer)).then_some(AuthError::SourceNotAllowed)
     }
 
     /// Whether a key may be used from where its user comes; asked again with every decision.

@@ -304,6 +304,19 @@ pub enum Code {
 }
 
 impl Code {
+    /// Whether somebody who may is refused all the same, by a limit or because the thing is its owner's: what ExplainDecision
+    /// answers for, without a policy. What an operation does not find, has twice or cannot read is no refusal.
+    pub(crate) fn is_refusal(self) -> bool {
+        let (code, ..) = self.row();
+        code.starts_with("LimitExceeded.")
+            || matches!(self, Self::TooManyMessages | Self::NoGroup | Self::IsServiceLinkedRole)
+    }
+
+    /// In words.
+    pub(crate) fn text(self) -> &'static str {
+        self.row().2
+    }
+
     /// Code, HTTP status, text.
     #[allow(clippy::too_many_lines, reason = "a table, one row a code")]
     fn row(self) -> (&'static str, u16, &'static str) {

@@ -51,6 +51,18 @@ impl Ask {
         }
     }
 
+    /// What is asked on; the first of several, `None` where the operation looks for itself.
+    fn resource(&self, account: AccountId) -> Option<Resource> {
+        match self {
+            Self::On(resource) | Self::Both(resource, _) | Self::OnInstance(_, resource) => Some(resource.clone()),
+            Self::Each(resources) => resources.first().cloned(),
+            Self::ToAssume(account, role) => Some(Resource::Ram(*account, RamEntity::Role(role.as_str().into()))),
+            Self::RowsOfInstance(instance) => Some(Resource::Instance(account, instance.clone())),
+            Self::With(_, ask) => ask.resource(account),
+            Self::Nothing | Self::Rows => None,
+        }
+    }
+
     /// The instance that must be there.
     pub(crate) fn instance(self) -> Option<InstanceId> {
         match self {
@@ -288,7 +300,7 @@ pub(crate) fn absent(
         context,
         Told {
             caller: &context.caller,
-            name: &context.access().name_of(principal).unwrap_or_default(),
+            name: context.access().name_of(principal).unwrap_or_default(),
             action: action.as_str(),
             resource: resource.clone(),
             reason: format!("{action} on `{resource}`: {reason}"),
@@ -314,6 +326,19 @@ pub(crate) fn absent(
         statement_to_ask_for: None,
     };
     ActionError::Denied(Box::new(denial), kind)
+}
+
+/// Logs and keeps that what a caller may do was refused all the same: a limit, or a thing that only its owner changes.
+pub(crate) fn tell_refused(context: &ActionContext, row: &Row, ask: &Ask, code: Code) {
+    let principal = context.caller.principal();
+    let account = principal.account();
+    let resource = ask.resource(account).unwrap_or_else(|| row.product.whole(account)).to_string();
+    let action = row.actions.first().map_or(row.name, Action::as_str);
+    let reason = code.text();
+    tracing::warn!(target: "sluice::denied", what = "API", operation = row.name, %account, %principal, action, resource, request_id = %context.request_id,
+        reason, "refused");
+    let who = (&context.caller, context.access().name_of(principal).unwrap_or_default());
+    tell(context, Told::without_policy(who, action, resource, reason.to_owned(), &context.conditions()));
 }
 
 fn absent_instance(context: &ActionContext, row: &Row, instance: &str) -> ActionError {

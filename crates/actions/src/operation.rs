@@ -8,7 +8,7 @@ use std::{fmt, pin::Pin};
 
 use serde::{Serialize, Serializer};
 use sluice_access::Peer;
-use sluice_model::Action;
+use sluice_model::{AccountId, Action, Resource, Service};
 
 use crate::{ActionContext, ActionError, AnonymousContext, Params, gate, gate::Ask, gate::Granted};
 
@@ -37,6 +37,18 @@ impl Product {
             Self::Sts => "2015-04-01",
             Self::OnsMqtt => "2020-04-20",
             Self::Ims => "2019-08-15",
+        }
+    }
+}
+
+impl Product {
+    /// All of it in an account, where an operation names nothing closer.
+    #[must_use]
+    pub fn whole(self, account: AccountId) -> Resource {
+        match self {
+            Self::OnsMqtt => Resource::Service(account, Service::Mq),
+            Self::Ram | Self::Ims => Resource::Service(account, Service::Ram),
+            Self::Sts => Resource::Service(account, Service::Sts),
         }
     }
 }
@@ -137,9 +149,10 @@ pub trait Anonymous: Sized + Send + Sync {
 /// # Errors
 /// [`ActionError::Denied`] before anything is read; then what the operation answers.
 pub async fn call<A: Act>(context: &ActionContext, input: A) -> Result<A::Output, ActionError> {
+    let ask = input.ask(context);
     let mut asked = 0;
     let outcome = loop {
-        let granted = gate::authorize(context, &A::ROW, &input.ask(context))?;
+        let granted = gate::authorize(context, &A::ROW, &ask)?;
         let outcome = input.clone().run(context, granted).await.map_err(|error| gate::hide(context, &A::ROW, error));
         asked += 1;
         // It waited, for a hash or for its turn in the account: it is asked as if it came now.
@@ -152,6 +165,7 @@ pub async fn call<A: Act>(context: &ActionContext, input: A) -> Result<A::Output
     match &outcome {
         Ok(_) => tracing::debug!(operation, %principal, %request_id, "done"),
         Err(ActionError::Internal) => tracing::error!(operation, %principal, %request_id, "an operation failed"),
+        Err(ActionError::Code(code)) if code.is_refusal() => gate::tell_refused(context, &A::ROW, &ask, *code),
         Err(error) => tracing::debug!(operation, %principal, %request_id, code = error.code(), "not done"),
     }
     outcome

@@ -35,7 +35,7 @@ pub use attachment::{
     DetachPolicyFromRole, DetachPolicyFromUser, ListEntitiesForPolicy, ListPoliciesFor, ListPoliciesForGroup,
     ListPoliciesForRole, ListPoliciesForUser, Pair,
 };
-pub use explain::{DecodeDiagnosticMessage, ExplainDecision, Explained};
+pub use explain::{DecodeDiagnosticMessage, ExplainDecision, Explained, REASON_KEY};
 pub use generate::GenerateLeastPrivilegePolicy;
 pub use holder_kind::{Kind, OfGroup, OfRole, OfUser};
 pub use login_profile::{ChangePassword, CreateLoginProfile, DeleteLoginProfile, GetLoginProfile, UpdateLoginProfile};

@@ -1,9 +1,12 @@
 //! CONNECT, in the order of DESIGN section 2: client ID, who, may they, the group, and only then sessions.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    fmt::Display,
+    sync::{Arc, atomic::Ordering},
+};
 
 use bytes::BytesMut;
-use sluice_access::{AuthRefusal, MqttLogin, random};
+use sluice_access::{AuthRefusal, MqttLogin, NotLetIn, random};
 use sluice_codec::{ConnAck, Connect, Packet, ReasonCode, Version, encode};
 use sluice_model::{ClientId, UnixMs};
 use sluice_policy::{Denied, Reason, Shown};
@@ -16,7 +19,8 @@ use crate::{
     held::reason_of,
     journal,
     link::Identity,
-    refusal::log_refused,
+    recheck::Ended,
+    refusal::{Asked, log_refused},
     takeover::Placed,
     will::{PendingWill, WillRefused},
 };
@@ -29,7 +33,8 @@ pub(crate) struct Refused {
     logged: bool,
 }
 
-pub(crate) fn refused<T>(reason: ReasonCode, why: impl Into<String>) -> Result<T, Refused> {
+/// Refuses whoever has not proved who it is.
+fn refused<T>(reason: ReasonCode, why: impl Into<String>) -> Result<T, Refused> {
     Err(Refused { reason, why: why.into(), logged: false })
 }
 
@@ -72,10 +77,12 @@ impl Broker {
     async fn admit(self: &Arc<Self>, connect: &Connect, arrival: &Arrival) -> Result<(Client, ConnAck), Refused> {
         let Identified { client, is_assigned, login } = self.identify(connect, arrival)?;
         let settings = login.settings;
-        if arrival.sni_instance.as_ref().is_some_and(|named| *named != settings.instance) {
-            return refused(ReasonCode::NotAuthorized, "TLS named another instance than CONNECT");
-        }
         let key = InstanceKey { account: settings.account, instance: settings.instance.clone() };
+        if arrival.sni_instance.as_ref().is_some_and(|named| *named != settings.instance) {
+            let (asked, why) = (Asked::instance(&key), "TLS named another instance than CONNECT");
+            let why = self.refuse_without_policy_at("CONNECT", &client, &login.caller, asked, why);
+            return Err(Refused { reason: ReasonCode::NotAuthorized, why, logged: true });
+        }
         let now = self.access.clock().now();
         let live = self.instances.of(&key);
         let permit = self.ask_instance(&login.caller, &live, now).map_err(|denied| {
@@ -91,14 +98,16 @@ impl Broker {
             connected: now,
         };
         if !self.group_stands(&identity) {
-            return refused(ReasonCode::ClientIdentifierNotValid, "the group does not exist");
+            let (asked, why) = (Asked::group(&identity), "the group does not exist");
+            let why = self.refuse_without_policy("CONNECT", &identity, asked, why);
+            return Err(Refused { reason: ReasonCode::ClientIdentifierNotValid, why, logged: true });
         }
         let limits = settings.limits;
-        check(connect, &limits).or_else(|not_served| refused(not_served.reason, not_served.why))?;
+        check(connect, &limits).map_err(|not| self.refuse_connect(&identity, not.reason, not.why))?;
         let will = self.check_will(connect, &identity, now)?;
         let replaces = live.sessions.get(&client).is_some_and(|held| held.is_here());
         self.has_room_for_connection(&live, &limits, replaces, now)
-            .or_else(|over| refused(over.reason(), over.to_string()))?;
+            .map_err(|over| self.refuse_connect(&identity, over.reason(), over))?;
         let Placed { link, present, replaced } = self.take_place(connect, &limits, identity).await?;
         live.connections.fetch_add(1, Ordering::Relaxed);
         self.meters.connections.increment(1.0);
@@ -109,9 +118,11 @@ impl Broker {
         // Whatever was taken away since it was asked and before a sweep could see this connection: the right, but also
         // the group or the instance, which no epoch tells. Filters of a session that is resumed are asked again too
         // (attack 13).
-        if let Err(reason) = client.decide_again(self.access.clock().now()) {
+        if let Err(Ended { reason, told }) = client.decide_again(self.access.clock().now()) {
             client.undo(is_new, reason);
-            return refused(reason, "the right vanished during CONNECT");
+            let logged = told.is_some();
+            let why = told.unwrap_or_else(|| AuthRefusal::Unavailable.to_string());
+            return Err(Refused { reason, why, logged });
         }
         // A will exists only now that nothing refuses any more. Attack 3.
         client.will = will;
@@ -175,11 +186,18 @@ impl Broker {
         let (Some(username), Some(password)) = (&connect.username, &connect.password) else {
             return refused(ReasonCode::BadUserNameOrPassword, "a username and a password are needed");
         };
-        let login = self
-            .access
-            .authenticate_mqtt(username, password, &client, arrival.peer, self.access.clock().now())
-            .map_err(not_proved)?;
-        Ok(Identified { client, is_assigned: false, login })
+        let now = self.access.clock().now();
+        let login = self.access.authenticate_mqtt(username, password, &client, arrival.peer, now);
+        match login {
+            Ok(login) => Ok(Identified { client, is_assigned: false, login }),
+            Err(NotLetIn { why, whose: None }) => Err(not_proved(why)),
+            Err(NotLetIn { why, whose: Some(caller) }) => {
+                // Kept for the account whose secret was proved, so that no stranger fills it.
+                let asked = Asked::named_instance(&caller, username.split('|').nth(2).unwrap_or_default());
+                let told = self.refuse_without_policy_at("CONNECT", &client, &caller, asked, &why);
+                Err(Refused { why: told, logged: true, ..not_proved(why) })
+            }
+        }
     }
 
     /// The open listener's clients are named by themselves, or by the server. DESIGN section 1.
@@ -200,6 +218,13 @@ impl Broker {
         Ok(Identified { client, is_assigned, login })
     }
 
+    /// Refuses what no policy decides, on the instance.
+    pub(crate) fn refuse_connect(&self, identity: &Identity, reason: ReasonCode, why: impl Display) -> Refused {
+        let asked = Asked::instance(&identity.instance.key);
+        let why = self.refuse_without_policy("CONNECT", identity, asked, why);
+        Refused { reason, why, logged: true }
+    }
+
     /// Attack 1: a will needs its right from the beginning.
     fn check_will(
         &self,
@@ -210,7 +235,11 @@ impl Broker {
         let Some(will) = PendingWill::of(connect) else { return Ok(None) };
         match self.may_publish_will(&identity.caller, &identity.instance, &will, now) {
             Ok(_may_be_said) => Ok(Some(will)),
-            Err(WillRefused::NoTopic) => refused(ReasonCode::NotAuthorized, WillRefused::NoTopic.to_string()),
+            Err(not @ WillRefused::NoTopic) => {
+                let asked = Asked::publish(&identity.instance.key, will.frame.topic().as_str());
+                let why = self.refuse_without_policy("CONNECT with a will", identity, asked, not);
+                Err(Refused { reason: ReasonCode::NotAuthorized, why, logged: true })
+            }
             Err(WillRefused::Denied(denied)) => {
                 let why = self.refuse("CONNECT with a will", identity, &denied);
                 Err(Refused { reason: not_permitted(&denied), why, logged: true })

@@ -169,10 +169,7 @@ impl Broker {
         let origin = Origin::new(caller.clone(), TopicAction::Send, None, Some(permit.remember()));
         let frame = PublishFrame::new(topic, payload, None);
         let message = Message::new(frame, Qos::AtLeastOnce, false, self.steady(now), origin);
-        self.within(&live, &settings.limits, &message, now).map_err(|over| {
-            tracing::warn!(target: "sluice::denied", what = "SendMessage", %account, %instance, principal = %permit.principal(), reason = %over, "refused");
-            SendFault::TooMany
-        })?;
+        self.within(&live, &settings.limits, &message, now).map_err(|_over| SendFault::TooMany)?;
         live.count_operation(permit.principal(), message.qos, message.bytes);
         self.meters.accepted.increment(1);
         let need = need_of(settings.durability);

@@ -7,7 +7,7 @@ use sluice_access::{DecisionCache, InstanceSettings};
 use sluice_codec::{Packet, ReasonCode, Version, encode};
 use sluice_model::{DenyAction, UnixMs};
 use sluice_policy::{Covering, Credential, Grant, Permit};
-use sluice_session::{Input, Session};
+use sluice_session::{Input, Session, Violation};
 use sluice_store::log::{LogFault, Need, QueueId, Record, Ticket};
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     leave::Ending,
     link::Link,
     message::{Origin, Waiting},
+    refusal::{Asked, ToldLimit},
     throttle::Throttle,
     wake::Wakes,
     will::PendingWill,
@@ -65,6 +66,8 @@ pub struct Client {
     pub(crate) ending: Ending,
     /// The topic whose delivery was refused last.
     pub(crate) last_held_back: Option<Arc<str>>,
+    /// The limit that was met last.
+    pub(crate) told_limit: Option<Box<ToldLimit>>,
     /// A parent topic that exists, until something changes: the one published to last.
     pub(crate) known_parent: Option<Box<str>>,
     /// The last question of a delivery has no answer at present.
@@ -120,6 +123,7 @@ impl Client {
             will: None,
             ending: Ending::Lost,
             last_held_back: None,
+            told_limit: None,
             known_parent: None,
             is_undecided: false,
             turn: Turn::default(),
@@ -222,8 +226,13 @@ impl Client {
                 Flow::Left
             }
             Err(violation) => {
-                tracing::info!(client = ?self, account = %self.settings.account, why = violation.why, "a connection is closed for a violation");
-                self.close(violation.reason, Some(violation.why), out)
+                let Violation { reason, why } = violation;
+                if violation.is_of_limit() {
+                    let told = self.refuse_over_limit(("PUBLISH", why), Asked::instance, why, now);
+                    return self.close(reason, Some(&told), out);
+                }
+                tracing::info!(client = ?self, account = %self.settings.account, why, "a connection is closed for a violation");
+                self.close(reason, Some(why), out)
             }
         }
     }

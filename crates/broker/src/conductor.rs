@@ -23,7 +23,7 @@ use crate::{
     message::{Message, Origin, Waiting},
     outbox::Pushed,
     quota::OverQuota,
-    refusal::log_refused,
+    refusal::{Asked, log_refused},
     storing::Wanted,
     wake::Wakes,
 };
@@ -56,8 +56,8 @@ impl Proof<'_> {
 enum NotTaken {
     /// No right, or no such parent topic.
     Denied(String),
-    /// A limit of the instance.
-    OverQuota(OverQuota),
+    /// A limit of the instance, met with a message to this topic.
+    OverQuota(OverQuota, Arc<str>),
     /// Nobody can say at present whether it may be.
     Unavailable(String),
     /// It has to be stored, and cannot be.
@@ -286,9 +286,9 @@ impl Client {
                 return self.write_when(None, reply, out);
             }
             Err(NotTaken::Unavailable(why)) => return self.close(ReasonCode::ServerBusy, Some(&why), out),
-            Err(NotTaken::OverQuota(over)) => {
-                log_refused("PUBLISH", &self.link.identity, over);
-                (over.reason(), over.to_string())
+            Err(NotTaken::OverQuota(over, topic)) => {
+                let met = ("PUBLISH", over.name());
+                (over.reason(), self.refuse_over_limit(met, |key| Asked::publish(key, &topic), over, now))
             }
             Err(NotTaken::Log(fault)) => {
                 self.broker.meters.not_stored.increment(1);
@@ -316,8 +316,8 @@ impl Client {
         } else {
             broker.meters.refused.increment(1);
             let why = format!("the parent topic of `{}` does not exist", Shown(topic.as_str()));
-            log_refused("PUBLISH", identity, &why);
-            return Err(NotTaken::Denied(why));
+            let asked = Asked::publish(&live.key, topic.as_str());
+            return Err(NotTaken::Denied(broker.refuse_without_policy("PUBLISH", identity, asked, why)));
         }
         let place = (live.key.account, &live.key.instance);
         let text = topic.shared();
@@ -333,7 +333,9 @@ impl Client {
         let origin = origin.get_or_insert_with(|| Origin::of_client(link, instance_grant));
         let frame = PublishFrame::new(topic, payload, properties);
         let message = Message::new(frame, qos, retain, broker.steady(now), Arc::clone(origin));
-        broker.within(live, &settings.limits, &message, now).map_err(NotTaken::OverQuota)?;
+        broker
+            .within(live, &settings.limits, &message, now)
+            .map_err(|over| NotTaken::OverQuota(over, Arc::clone(&text)))?;
         let exactly_once = packet_id.filter(|_| qos == Qos::ExactlyOnce);
         // With the message, the log remembers its identifier. DESIGN section 2, QoS 2.
         let cause =

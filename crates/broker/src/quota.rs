@@ -33,7 +33,8 @@ impl OverQuota {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// The label `limit` of the metric.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Connections => "connections",
             Self::Connects => "connects",

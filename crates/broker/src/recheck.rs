@@ -4,10 +4,24 @@ use sluice_codec::ReasonCode;
 use sluice_model::{Action, GroupId, Resource, TopicFilter, UnixMs};
 use sluice_policy::{Caller, Context, Denied, Grant, Permit, Reason};
 
-use crate::{Broker, Client, link::Identity, live_instance::LiveInstance, outbox::Bounds, refusal::log_refused};
+use crate::{Broker, Client, link::Identity, live_instance::LiveInstance, outbox::Bounds, refusal::Asked};
 
 /// Coverings of a client: they are looked through at each delivery.
 const COVERINGS_MAX: usize = 8;
+
+/// Why a connection may not go on.
+pub(crate) struct Ended {
+    pub(crate) reason: ReasonCode,
+    /// What was logged and kept; `None` when nobody can say at present.
+    pub(crate) told: Option<String>,
+}
+
+/// Nobody can say at present whether it may go on. Logged once, by whoever found out.
+const UNDECIDED: Ended = Ended { reason: ReasonCode::ServerBusy, told: None };
+
+fn ended(told: String) -> Ended {
+    Ended { reason: ReasonCode::NotAuthorized, told: Some(told) }
+}
 
 impl Client {
     /// Whether the connection may stay. Cost while nothing changed: three atomic loads.
@@ -19,13 +33,13 @@ impl Client {
             || !self.broker.authority.renew(&self.instance_grant, now)
             || now >= self.valid_until
         {
-            return self.decide_again(now);
+            return self.decide_again(now).map_err(|ended| ended.reason);
         }
         Ok(())
     }
 
     /// Asks for everything that this connection holds: the instance, the group, each subscription.
-    pub(crate) fn decide_again(&mut self, now: UnixMs) -> Result<(), ReasonCode> {
+    pub(crate) fn decide_again(&mut self, now: UnixMs) -> Result<(), Ended> {
         let identity = &self.link.identity;
         match self.broker.ask_instance(&identity.caller, &identity.instance, now) {
             Ok(permit) => {
@@ -33,24 +47,24 @@ impl Client {
                 self.origin = None;
                 self.known_parent = None;
             }
-            // Logged once, by whoever found out. What waits for the client goes on waiting.
-            Err(denied) if denied.reason == Reason::Unavailable => return Err(ReasonCode::ServerBusy),
+            // What waits for the client goes on waiting.
+            Err(denied) if denied.reason == Reason::Unavailable => return Err(UNDECIDED),
             Err(denied) => {
                 self.broker.meters.refused.increment(1);
-                let _closes_without_a_word = self.broker.refuse("connection", identity, &denied);
-                return Err(ReasonCode::NotAuthorized);
+                return Err(ended(self.broker.refuse("connection", identity, &denied)));
             }
         }
         let Some(settings) = self.broker.settings_of(&identity.instance) else {
-            log_refused("connection", identity, "the instance is gone");
-            return Err(ReasonCode::NotAuthorized);
+            let asked = Asked::instance(&identity.instance.key);
+            let why = "the instance is gone";
+            return Err(ended(self.broker.refuse_without_policy("connection", identity, asked, why)));
         };
         let bounds = Bounds::of(&settings.limits, identity.is_stored);
         self.link.with_outbox(|outbox| outbox.bound(bounds));
         self.settings = settings;
         if !self.broker.group_stands(identity) {
-            log_refused("connection", identity, "the group is gone");
-            return Err(ReasonCode::NotAuthorized);
+            let (asked, why) = (Asked::group(identity), "the group is gone");
+            return Err(ended(self.broker.refuse_without_policy("connection", identity, asked, why)));
         }
         self.group_grant = None;
         self.coverings = Vec::new();
@@ -61,10 +75,10 @@ impl Client {
                     self.valid_until = self.valid_until.min(until);
                     self.cover(&filter, now);
                 }
-                Err(refused) if refused.is_unavailable() => return Err(ReasonCode::ServerBusy),
+                Err(refused) if refused.is_unavailable() => return Err(UNDECIDED),
                 Err(refused) => {
                     self.broker.meters.refused.increment(1);
-                    let _nobody_is_told = refused.tell("subscription", &self.broker, &self.link.identity);
+                    let _nobody_is_told = refused.tell("subscription", &self.broker, &self.link.identity, &filter);
                     self.take_subscription(&filter);
                     self.broker.journal.unsubscribed(self.link.id, &filter);
                 }
@@ -166,12 +180,18 @@ impl NotSubscribed {
         matches!(self, Self::Denied(denied) if denied.reason == Reason::Unavailable)
     }
 
-    /// Logs it, and gives the sentence for the client.
-    pub(crate) fn tell(&self, what: &'static str, broker: &Broker, identity: &Identity) -> String {
+    /// Logs and keeps it, and gives the sentence for the client.
+    pub(crate) fn tell(
+        &self,
+        what: &'static str,
+        broker: &Broker,
+        identity: &Identity,
+        filter: &TopicFilter,
+    ) -> String {
         match self {
             Self::NoTopic => {
-                log_refused(what, identity, self);
-                self.to_string()
+                let asked = Asked::subscribe(&identity.instance.key, filter.plain());
+                broker.refuse_without_policy(what, identity, asked, self)
             }
             Self::Denied(denied) => broker.refuse(what, identity, denied),
         }

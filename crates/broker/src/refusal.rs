@@ -3,11 +3,66 @@
 use std::fmt::Display;
 
 use sluice_access::Told;
-use sluice_model::ClientId;
+use sluice_model::{Action, ClientId, Resource, UnixMs};
 use sluice_policy::{Caller, Context, Denied, Shown};
 use sluice_router::InstanceKey;
+use sluice_session::REASON_STRING_BYTES_MAX;
 
-use crate::{Broker, link::Identity};
+use crate::{Broker, Client, link::Identity};
+
+/// What a request ID adds to a sentence, bytes.
+const REQUEST_BYTES: usize = " (request 00000000-0000-0000-0000-000000000000)".len();
+
+/// What was asked where no policy decided, on what: as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    action: Action,
+    resource: String,
+}
+
+impl Asked {
+    /// The instance itself.
+    pub(crate) fn instance(key: &InstanceKey) -> Self {
+        Self::of(Action::INSTANCE_ACCESS, &Resource::Instance(key.account, key.instance.clone()))
+    }
+
+    /// The client's group; the instance for a client that has none.
+    pub(crate) fn group(identity: &Identity) -> Self {
+        let key = &identity.instance.key;
+        match identity.client.group() {
+            Some(group) => Self::of(Action::SUB, &Resource::Group(key.account, key.instance.clone(), group)),
+            None => Self::instance(key),
+        }
+    }
+
+    /// To publish to a topic.
+    pub(crate) fn publish(key: &InstanceKey, topic: &str) -> Self {
+        Self::of(Action::PUB, &Resource::Topic(key.account, key.instance.clone(), topic.into()))
+    }
+
+    /// To subscribe to a filter, without `$share/{name}/`.
+    pub(crate) fn subscribe(key: &InstanceKey, filter: &str) -> Self {
+        Self::of(Action::SUB, &Resource::Topic(key.account, key.instance.clone(), filter.into()))
+    }
+
+    /// An instance as a client wrote it, in the client's own account, whether it is there or another's.
+    pub(crate) fn named_instance(caller: &Caller, name: &str) -> Self {
+        let resource = format!("acs:mq:*:{}:instance/{}", caller.principal().account(), Shown(name));
+        Self { action: Action::INSTANCE_ACCESS, resource }
+    }
+
+    fn of(action: Action, resource: &Resource) -> Self {
+        Self { action, resource: resource.to_string() }
+    }
+}
+
+/// A limit that a client met and was told of: in the same second it is told the same again, under the same request ID.
+#[derive(Debug)]
+pub(crate) struct ToldLimit {
+    limit: &'static str,
+    second: i64,
+    sentence: String,
+}
 
 impl Broker {
     /// Logs who was refused what, on which resource, and what decided, and keeps it for the answer to "why?". Gives the
@@ -34,14 +89,78 @@ impl Broker {
             peer = caller.source_ip().map(tracing::field::display), request_id = request_id.as_deref(),
             reason = %Shown(denied), "refused"
         );
-        match request_id {
-            Some(request_id) => format!("{denied} (request {request_id})"),
-            None => denied.to_string(),
-        }
+        sentence(denied.to_string(), request_id)
+    }
+
+    /// As [`Broker::refuse`], for what no policy decided: something named is not there or not served, is another's, or is more
+    /// than the instance may have.
+    pub(crate) fn refuse_without_policy(
+        &self,
+        what: &'static str,
+        identity: &Identity,
+        asked: Asked,
+        reason: impl Display,
+    ) -> String {
+        self.refuse_without_policy_at(what, &identity.client, &identity.caller, asked, reason)
+    }
+
+    /// As [`Broker::refuse_without_policy`], before there is a session.
+    pub(crate) fn refuse_without_policy_at(
+        &self,
+        what: &'static str,
+        client: &ClientId,
+        caller: &Caller,
+        Asked { action, resource }: Asked,
+        reason: impl Display,
+    ) -> String {
+        let (principal, reason) = (caller.principal(), reason.to_string());
+        let context = Context::at(self.access.clock().now());
+        let who = (caller, self.access.name_of(principal).unwrap_or_default());
+        let shown = Shown(&resource).to_string();
+        let told = Told::without_policy(who, action.as_str(), resource, Shown(&reason).to_string(), &context);
+        let request_id = self.access.refusals().tell(told);
+        tracing::warn!(
+            target: "sluice::denied", what, account = %principal.account(), %principal, %action, resource = shown,
+            client = %Shown(client), peer = caller.source_ip().map(tracing::field::display),
+            request_id = request_id.as_deref(), reason = %Shown(&reason), "refused"
+        );
+        sentence(reason, request_id)
     }
 }
 
-/// Logs a refusal that no policy decided: something named is not there, not served, or more than the instance may have.
+impl Client {
+    /// As [`Broker::refuse_without_policy`], for a limit, which a client meets as often as it likes: told once a second. `limit`
+    /// names it.
+    pub(crate) fn refuse_over_limit(
+        &mut self,
+        (what, limit): (&'static str, &'static str),
+        asked: impl FnOnce(&InstanceKey) -> Asked,
+        reason: impl Display,
+        now: UnixMs,
+    ) -> String {
+        let second = now.0.div_euclid(1_000);
+        if let Some(told) = self.told_limit.as_deref().filter(|told| told.limit == limit && told.second == second) {
+            return told.sentence.clone();
+        }
+        let identity = &self.link.identity;
+        let sentence = self.broker.refuse_without_policy(what, identity, asked(&identity.instance.key), reason);
+        self.told_limit = Some(Box::new(ToldLimit { limit, second, sentence: sentence.clone() }));
+        sentence
+    }
+}
+
+/// What a client is told, so that a reason string has room for all of its request ID.
+fn sentence(mut reason: String, request_id: Option<String>) -> String {
+    let Some(request_id) = request_id else { return reason };
+    let most = REASON_STRING_BYTES_MAX - REQUEST_BYTES;
+    if reason.len() > most {
+        reason.truncate(reason.floor_char_boundary(most - '…'.len_utf8()));
+        reason.push('…');
+    }
+    format!("{reason} (request {request_id})")
+}
+
+/// Logs that the log of messages cannot take what was asked: a fault of ours, which says nothing of anybody's rights.
 pub(crate) fn log_refused(what: &'static str, identity: &Identity, reason: impl Display) {
     let Identity { instance, client, caller, .. } = identity;
     tracing::warn!(
@@ -49,4 +168,18 @@ pub(crate) fn log_refused(what: &'static str, identity: &Identity, reason: impl 
         instance = %instance.key.instance, client = %Shown(client), peer = caller.source_ip().map(tracing::field::display),
         reason = %Shown(reason), "refused"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_has_room_for_its_request_id_in_a_reason_string() {
+        let id = "6433284F-FBBD-505E-81E1-795938961B32";
+        let told = sentence("𝄞".repeat(257), Some(id.to_owned()));
+        assert!(told.len() <= REASON_STRING_BYTES_MAX && told.ends_with(&format!("… (request {id})")), "{told}");
+        assert_eq!(sentence("no".to_owned(), Some(id.to_owned())), format!("no (request {id})"));
+        assert_eq!(sentence("no".to_owned(), None), "no");
+    }
 }

@@ -9,8 +9,13 @@ use sluice_router::{Subscribed, SubscriptionOptions};
 use sluice_store::log::{LogFault, Record, Ticket};
 
 use crate::{
-    Client, Flow, delivery::Replay, held::reason_of, journal::queue, quota::OverQuota, recheck::NotSubscribed,
-    refusal::log_refused,
+    Client, Flow,
+    delivery::Replay,
+    held::reason_of,
+    journal::queue,
+    quota::OverQuota,
+    recheck::NotSubscribed,
+    refusal::{Asked, log_refused},
 };
 
 /// One filter's answer when it is not entered.
@@ -21,8 +26,8 @@ struct Refused {
     is_denied: bool,
 }
 
-fn refuse<T>(reason: ReasonCode, why: &str) -> Result<T, Refused> {
-    Err(Refused { reason, why: why.to_owned(), is_denied: false })
+fn refuse<T>(reason: ReasonCode, why: String) -> Result<T, Refused> {
+    Err(Refused { reason, why, is_denied: false })
 }
 
 impl Client {
@@ -34,7 +39,7 @@ impl Client {
         let mut answers = Vec::with_capacity(packet.filters.len().min(most));
         for (place, (filter, options)) in packet.filters.iter().enumerate() {
             // One packet has room for hundreds of thousands: what cannot be entered is not asked either.
-            let answer = if place < most { self.ask(filter, *options, now) } else { self.over_quota() };
+            let answer = if place < most { self.ask(filter, *options, now) } else { self.over_quota(filter, now) };
             if let Err(Refused { reason: ReasonCode::ServerBusy, why, .. }) = &answer {
                 return self.close(ReasonCode::ServerBusy, Some(why), out);
             }
@@ -71,28 +76,31 @@ impl Client {
     fn ask(&mut self, filter: &TopicFilter, options: FilterOptions, now: UnixMs) -> Result<UnixMs, Refused> {
         let limits = &self.settings.limits;
         if filter.share().is_some() && !limits.serves_shared {
-            return refuse(ReasonCode::SharedSubscriptionsNotSupported, "shared subscriptions are not served");
+            let why = "shared subscriptions are not served";
+            return self.not_served(filter, (ReasonCode::SharedSubscriptionsNotSupported, why), now);
         }
         if !limits.admits_filter(filter) {
-            return refuse(ReasonCode::TopicFilterInvalid, "the filter is too long or has too many levels");
+            let why = "the filter is too long or has too many levels";
+            return self.not_served(filter, (ReasonCode::TopicFilterInvalid, why), now);
         }
         if options.qos == Qos::ExactlyOnce && self.link.identity.is_stored && !limits.serves_stored_qos2 {
             let why = "QoS 2 is not served for a stored session";
-            return refuse(ReasonCode::ImplementationSpecificError, why);
+            return self.not_served(filter, (ReasonCode::ImplementationSpecificError, why), now);
         }
         let identity = &self.link.identity;
         if identity.client.has_group() && filter.names_another_p2p(&identity.client) {
             let why = "the filter names another client's point-to-point topic";
             self.broker.meters.refused.increment(1);
-            log_refused("SUBSCRIBE", identity, why);
-            return Err(Refused { reason: ReasonCode::NotAuthorized, why: why.to_owned(), is_denied: true });
+            let asked = Asked::subscribe(&identity.instance.key, filter.plain());
+            let why = self.broker.refuse_without_policy("SUBSCRIBE", identity, asked, why);
+            return Err(Refused { reason: ReasonCode::NotAuthorized, why, is_denied: true });
         }
         self.may_subscribe(filter, now).map_err(|not: NotSubscribed| {
             if not.is_unavailable() {
                 return Refused { reason: ReasonCode::ServerBusy, why: not.to_string(), is_denied: true };
             }
             self.broker.meters.refused.increment(1);
-            let why = not.tell("SUBSCRIBE", &self.broker, &self.link.identity);
+            let why = not.tell("SUBSCRIBE", &self.broker, &self.link.identity, filter);
             Refused { reason: ReasonCode::NotAuthorized, why, is_denied: true }
         })
     }
@@ -111,7 +119,7 @@ impl Client {
             || (limits.subscriptions_max < u32::MAX && index.subscription_count() >= most(limits.subscriptions_max));
         // A filter that is held already is replaced and takes no room. [MQTT-3.8.4-3]
         if is_full && !index.holds(self.link.id, filter) {
-            return self.over_quota();
+            return self.over_quota(filter, now);
         }
         let FilterOptions { qos, no_local, retain_as_published, retain_handling } = options;
         let options = SubscriptionOptions { qos, no_local, retain_as_published, id };
@@ -123,7 +131,7 @@ impl Client {
                     index.unsubscribe(self.link.id, filter);
                 }
                 log_refused("SUBSCRIBE", &self.link.identity, fault);
-                return refuse(reason_of(fault), &fault.to_string());
+                return refuse(reason_of(fault), fault.to_string());
             }
         };
         self.valid_until = self.valid_until.min(until);
@@ -167,10 +175,23 @@ impl Client {
         broker.journal.may(&record, self.need()).map(Some)
     }
 
-    fn over_quota<T>(&self) -> Result<T, Refused> {
+    fn over_quota<T>(&mut self, filter: &TopicFilter, now: UnixMs) -> Result<T, Refused> {
         let over = OverQuota::Subscriptions.counted();
-        log_refused("SUBSCRIBE", &self.link.identity, over);
-        refuse(over.reason(), &over.to_string())
+        let met = ("SUBSCRIBE", over.name());
+        let why = self.refuse_over_limit(met, |key| Asked::subscribe(key, filter.plain()), over, now);
+        refuse(over.reason(), why)
+    }
+
+    fn not_served<T>(
+        &mut self,
+        filter: &TopicFilter,
+        (reason, why): (ReasonCode, &'static str),
+        now: UnixMs,
+    ) -> Result<T, Refused> {
+        refuse(
+            reason,
+            self.refuse_over_limit(("SUBSCRIBE", why), |key| Asked::subscribe(key, filter.plain()), why, now),
+        )
     }
 
     /// Takes filters away; needs no right.

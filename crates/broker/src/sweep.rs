@@ -78,7 +78,7 @@ impl Broker {
                     return;
                 }
                 self.meters.refused.increment(1);
-                let _nobody_is_told = refused.tell("subscription", self, identity);
+                let _nobody_is_told = refused.tell("subscription", self, identity, &filter);
                 live.index.unsubscribe(link.id, &filter);
                 self.journal.unsubscribed(link.id, &filter);
                 self.forget_backlog(live, &filter);

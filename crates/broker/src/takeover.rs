@@ -16,7 +16,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     Broker,
-    admission::{Refused, refused},
+    admission::Refused,
     link::{Identity, Link},
     message::Waiting,
     outbox::{Handover, Outbox},
@@ -63,12 +63,14 @@ impl Broker {
                 Try::Wait(told) => {
                     // An heir before this one may have been told; it is looked at again in any case.
                     if timeout(LEAVE_WAIT, told).await.is_err() {
-                        return refused(ReasonCode::ServerBusy, "the earlier connection of this client does not leave");
+                        let why = "the earlier connection of this client does not leave";
+                        return Err(self.refuse_connect(&identity, ReasonCode::ServerBusy, why));
                     }
                 }
             }
         }
-        refused(ReasonCode::ServerBusy, "too many connections of this client at once")
+        let why = "too many connections of this client at once";
+        Err(self.refuse_connect(&identity, ReasonCode::ServerBusy, why))
     }
 
     fn try_place(&self, connect: &Connect, limits: &Limits, identity: &Identity) -> Result<Try, Refused> {
@@ -78,7 +80,8 @@ impl Broker {
         };
         let same_owner = held.identity.caller.principal() == identity.caller.principal();
         if !same_owner && !self.outranks(identity, &held.identity) {
-            return refused(ReasonCode::NotAuthorized, "the client ID is in use by another principal");
+            let why = "the client ID is in use by another principal";
+            return Err(self.refuse_connect(identity, ReasonCode::NotAuthorized, why));
         }
         // What another principal left behind is never handed on.
         if connect.clean || !same_owner || !held.identity.is_stored {

@@ -13,7 +13,7 @@ use crate::{
     link::Link,
     live_instance::LiveInstance,
     message::{Message, Origin},
-    refusal::log_refused,
+    refusal::{Asked, log_refused},
     wake::Wakes,
 };
 
@@ -86,15 +86,17 @@ impl Broker {
             Ok(permit) => permit,
             Err(refused) => {
                 self.meters.refused.increment(1);
-                refused.log(self, link);
+                refused.tell(self, link, &will);
                 return;
             }
         };
         let PendingWill { frame, qos, retain, .. } = will;
+        let topic = frame.topic().shared();
         let origin = Origin::new(caller.clone(), TopicAction::Publish, Some(link.id), Some(permit.remember()));
         let message = Message::new(frame, qos, retain, self.steady(now), origin);
         if let Err(over) = self.within_quota(live, &message, now) {
-            log_refused("will", &link.identity, over);
+            let asked = Asked::publish(&live.key, &topic);
+            let _nobody_is_told = self.refuse_without_policy("will", &link.identity, asked, over);
             return;
         }
         // With the message, the log knows that the will is done: a restart does not publish it again.
@@ -109,9 +111,13 @@ impl Broker {
 }
 
 impl WillRefused {
-    fn log(&self, broker: &Broker, link: &Link) {
+    /// Logs and keeps it; the client has left.
+    fn tell(&self, broker: &Broker, link: &Link, will: &PendingWill) {
         match self {
-            Self::NoTopic => log_refused("will", &link.identity, self),
+            Self::NoTopic => {
+                let asked = Asked::publish(&link.identity.instance.key, will.frame.topic().as_str());
+                drop(broker.refuse_without_policy("will", &link.identity, asked, self));
+            }
             Self::Denied(denied) => drop(broker.refuse("will", &link.identity, denied)),
         }
     }

@@ -11,10 +11,10 @@ use axum::{
     routing::any,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use sluice_access::{Access, Peer};
+use sluice_access::{Access, AuthError, NotLetIn, Peer, Told};
 use sluice_actions::{ActionError, AnonymousContext, Operation, RequestId, Services, find};
-use sluice_model::UnixMs;
-use sluice_policy::Caller;
+use sluice_model::{Action, UnixMs};
+use sluice_policy::{Caller, Context};
 
 use crate::{
     error::DoorError,
@@ -86,7 +86,7 @@ async fn answer(api: &OpenApi, parts: &Parts, call: Call, mut reply: ReplyTo, no
     if call.signed.is_none() && operation.is_anonymous() {
         return answer_anonymous(api, parts, operation, &call, &reply, now).await;
     }
-    let caller = match caller_of(api, parts, operation, &call, now) {
+    let caller = match caller_of(api, parts, operation, &call, &reply, now) {
         Ok(Some(caller)) => caller,
         Ok(None) => return reply.action_error(&ActionError::Internal, now),
         Err(error) => return log_refusal(&reply, &error, reply.door_error(&error)),
@@ -125,6 +125,7 @@ fn caller_of(
     parts: &Parts,
     operation: &Operation,
     call: &Call,
+    reply: &ReplyTo,
     now: UnixMs,
 ) -> Result<Option<Caller>, DoorError> {
     let Some(peer) = parts.extensions.get::<Peer>() else {
@@ -133,7 +134,23 @@ fn caller_of(
     };
     let signed = call.signed.as_ref().ok_or_else(|| wire::unsigned(&call.params))?;
     let verified = api.access.authenticate_signed(signed, *peer, now);
-    verified.map(Some).map_err(|cause| DoorError::Auth { cause, string_to_sign: signed.string_to_sign.clone() })
+    verified.map(Some).map_err(|NotLetIn { why, whose }| {
+        if let Some(caller) = whose {
+            keep(api, (&caller, operation), &why, &reply.request_id, now);
+        }
+        DoorError::Auth { cause: why, string_to_sign: signed.string_to_sign.clone() }
+    })
+}
+
+/// Keeps why a caller whose signature was right is not let in, for its account.
+fn keep(api: &OpenApi, asked: (&Caller, &Operation), why: &AuthError, request_id: &RequestId, now: UnixMs) {
+    let (caller, Operation { row, .. }) = asked;
+    let principal = caller.principal();
+    let action = row.actions.first().map_or(row.name, Action::as_str);
+    let resource = row.product.whole(principal.account()).to_string();
+    let (who, context) = ((caller, api.access.name_of(principal).unwrap_or_default()), Context::at(now));
+    let told = Told::without_policy(who, action, resource, why.to_string(), &context);
+    api.access.refusals().tell_of_request(told, request_id.as_str());
 }
 
 /// Logs that a request was refused before it became an operation; operations log their own refusals.

@@ -80,6 +80,13 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// Whether the peer kept to the protocol, and asked for more than the instance serves.
+    #[must_use]
+    pub fn is_of_limit(&self) -> bool {
+        use ReasonCode::{PacketTooLarge, RetainNotSupported, TopicNameInvalid};
+        matches!(self.reason, PacketTooLarge | RetainNotSupported | TopicNameInvalid)
+    }
+
     pub(crate) fn protocol(why: &'static str) -> Self {
         Self { reason: ReasonCode::ProtocolError, why }
     }

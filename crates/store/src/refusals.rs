@@ -63,7 +63,7 @@ pub struct Refusal {
     pub action: String,
     /// The resource's ARN.
     pub resource: String,
-    /// Where it was decided, as `PolicyType` of an `AccessDeniedDetail`.
+    /// Where it was decided, as `PolicyType` of an `AccessDeniedDetail`; empty where no policy decided.
     pub scope: String,
     /// The statement that forbade it; none where no statement allowed it.
     pub by: Option<RefusedBy>,
@@ -124,16 +124,16 @@ impl Store {
         row.as_ref().map(|row| read(&Columns { row, table: "refusals" })).transpose()
     }
 
-    /// Forgets all but the newest `most` of an account; gives the rows forgotten.
+    /// Forgets all but the newest `most` of an account, and all but the newest `most_plain` of those that no policy decided;
+    /// gives the rows forgotten.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn trim_refusals(&self, account: AccountId, most: u32) -> Result<u64, StoreError> {
+    pub async fn trim_refusals(&self, account: AccountId, (most, most_plain): (u32, u32)) -> Result<u64, StoreError> {
         let mut write = self.write_to_any().await?;
-        let sql = "DELETE FROM refusals WHERE account_id = $1 AND request_id IN (SELECT request_id FROM refusals \
-                   WHERE account_id = $1 ORDER BY refused DESC, request_id LIMIT $2 OFFSET $3)";
         // SQLite has no OFFSET without a LIMIT.
-        let rows = write.run(sql, &[account.into(), i64::from(u32::MAX).into(), i64::from(most).into()]).await?;
+        let binds = |most: u32| [account.into(), i64::from(u32::MAX).into(), i64::from(most).into()];
+        let rows = write.run(TRIM_PLAIN, &binds(most_plain)).await? + write.run(TRIM, &binds(most)).await?;
         write.commit_unseen().await?;
         Ok(rows)
     }
@@ -150,6 +150,11 @@ impl Store {
         Ok(rows)
     }
 }
+
+const TRIM: &str = "DELETE FROM refusals WHERE account_id = $1 AND request_id IN (SELECT request_id FROM refusals \
+     WHERE account_id = $1 ORDER BY refused DESC, request_id LIMIT $2 OFFSET $3)";
+const TRIM_PLAIN: &str = "DELETE FROM refusals WHERE account_id = $1 AND request_id IN (SELECT request_id FROM refusals \
+     WHERE account_id = $1 AND scope = '' ORDER BY refused DESC, request_id LIMIT $2 OFFSET $3)";
 
 const INSERT: &str = "INSERT INTO refusals (account_id, request_id, refused, user_id, principal_name, session_name, \
      action, resource, scope, policy_name, policy_type, policy_version, statement, held_by, missing_keys, conditions, \

@@ -47,6 +47,9 @@ fn conditions(refusal: &Refusal) -> Vec<(String, Vec<String>)> {
     all
 }
 
+/// The key of [`Explained::context`] that has the decision in a sentence.
+pub const REASON_KEY: &str = "sluice:Reason";
+
 /// Who was refused, by the name of then.
 fn arn(refusal: &Refusal) -> String {
     match refusal.principal {
@@ -56,9 +59,13 @@ fn arn(refusal: &Refusal) -> String {
     }
 }
 
-/// `ExplicitDeny` or `ImplicitDeny`.
+/// `ExplicitDeny`, `ImplicitDeny`; `NotByPolicy` where what was asked is not there, is another's or is over a limit.
 fn decision(refusal: &Refusal) -> &'static str {
-    if refusal.by.is_some() { "ExplicitDeny" } else { "ImplicitDeny" }
+    match refusal.by {
+        Some(_) => "ExplicitDeny",
+        None if refusal.scope.is_empty() => "NotByPolicy",
+        None => "ImplicitDeny",
+    }
 }
 
 /// Decodes the message of a refusal.
@@ -228,7 +235,7 @@ pub struct ExplainDecision {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Explained {
-    /// `ExplicitDeny` or `ImplicitDeny`.
+    /// `ExplicitDeny`, `ImplicitDeny` or `NotByPolicy`.
     pub decision: &'static str,
     /// The ARN of who asked.
     pub principal: String,
@@ -236,7 +243,7 @@ pub struct Explained {
     pub action: String,
     /// The ARN.
     pub resource: String,
-    /// Where it was decided.
+    /// Where it was decided; empty where no policy decided.
     pub policy_type: String,
     /// The policy that forbids it; empty when none does.
     pub policy_name: String,
@@ -244,7 +251,7 @@ pub struct Explained {
     pub policy_version: String,
     /// Its statement, `/Statement/0`.
     pub statement_pointer: String,
-    /// The condition keys that the request had: key to list of values.
+    /// The condition keys that the request had: key to list of values. Besides, [`REASON_KEY`] with one.
     pub context: Map<String, Value>,
     /// Condition keys that a fitting Allow asked for and the request did not have.
     pub missing_context_keys: Vec<String>,
@@ -289,13 +296,15 @@ impl Act for ExplainDecision {
         }
         let refusal = find(context, &request_id).await?;
         let by = refusal.by.as_ref();
+        let mut keys = conditions(&refusal);
+        keys.push((REASON_KEY.to_owned(), vec![refusal.reason.clone()]));
         Ok(Explained {
             decision: decision(&refusal),
             principal: arn(&refusal),
             policy_name: by.map(|by| by.policy.clone()).unwrap_or_default(),
             policy_version: by.map(|by| by.version.to_string()).unwrap_or_default(),
             statement_pointer: by.map(|by| format!("/Statement/{}", by.statement)).unwrap_or_default(),
-            context: conditions(&refusal).into_iter().map(|(key, values)| (key, Value::from(values))).collect(),
+            context: keys.into_iter().map(|(key, values)| (key, Value::from(values))).collect(),
             time: refusal.at.0,
             action: refusal.action,
             resource: refusal.resource,

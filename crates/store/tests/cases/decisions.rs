@@ -127,10 +127,14 @@ pub(crate) async fn a_refusal_is_read_by_its_account_alone_as_it_was(store: Stor
 pub(crate) async fn the_newest_refusals_of_an_account_stay(store: Store) {
     let store = with_accounts(store).await;
     let (alice, other) = (user(account(1), 1), user(account(2), 1));
-    let rows: Vec<_> = (0..10).map(|n| refusal(n, alice)).chain([refusal(0, other)]).collect();
+    let plain = (10..15).map(|n| Refusal { scope: String::new(), by: None, ..refusal(n, alice) });
+    let rows: Vec<_> = (0..10).map(|n| refusal(n, alice)).chain(plain).chain([refusal(0, other)]).collect();
     store.add_refusals(TASK, &rows).await.unwrap();
-    assert_eq!(store.trim_refusals(account(1), 4).await.unwrap(), 6);
-    assert_eq!(store.trim_refusals(account(1), 4).await.unwrap(), 0);
+    // Of the newest five no policy decided: two of them may stay.
+    assert_eq!(store.trim_refusals(account(1), (6, 2)).await.unwrap(), 3 + 6);
+    assert_eq!(store.trim_refusals(account(1), (6, 2)).await.unwrap(), 0);
+    assert!(store.refusal(account(1), &refusal(14, alice).request_id).await.unwrap().is_some());
+    assert!(store.refusal(account(1), &refusal(12, alice).request_id).await.unwrap().is_none());
     assert_eq!(store.forget_refusals(TASK, UnixMs(7)).await.unwrap(), 2);
     for n in 0..10 {
         let found = store.refusal(account(1), &refusal(n, alice).request_id).await.unwrap();

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use sluice_actions::{
     ActionError, call, permitted,
-    ram::{ExplainDecision, Explained},
+    ram::{ExplainDecision, Explained, REASON_KEY},
 };
 
 use super::in_query;
@@ -43,9 +43,13 @@ async fn sheet(who: &SignedIn, request_id: &str) -> Result<Sheet, ActionError> {
     }
 }
 
-fn facts(found: Explained) -> Facts {
+fn facts(mut found: Explained) -> Facts {
+    let reason = found.context.remove(REASON_KEY);
+    let reason = reason.as_ref().and_then(|values| values.get(0)?.as_str()).unwrap_or_default().to_owned();
     let at = jiff::Timestamp::from_millisecond(found.time).map(|at| at.to_string()).unwrap_or_default();
-    let (decided, buttons) = if found.policy_name.is_empty() {
+    let (decided, buttons) = if found.policy_type.is_empty() {
+        ("no policy: the reason says what".to_owned(), Vec::new())
+    } else if found.policy_name.is_empty() {
         ("no statement allows it".to_owned(), Vec::new())
     } else {
         let decided = format!("{} {}, {}", found.policy_name, found.policy_version, found.statement_pointer);
@@ -55,6 +59,7 @@ fn facts(found: Explained) -> Facts {
     let context = found.context.iter().map(|(key, values)| format!("{key} = {values}"));
     let rows = vec![
         ("Decision", found.decision.to_owned()),
+        ("Reason", reason),
         ("Decided by", decided),
         ("Among", found.policy_type),
         ("Principal", found.principal),
