@@ -26,6 +26,8 @@ pub enum Fault {
     ReusePrevention,
     /// `InvalidParameter.{Name}.Incorrect`.
     Incorrect,
+    /// A password that its age makes useless: `InvalidParameter.{Name}.Incorrect`, the nearest of the vendor's codes.
+    Expired,
 }
 
 impl Fault {
@@ -38,7 +40,7 @@ impl Fault {
             Self::Range => ".Range",
             Self::TooWeak => ".TooWeak",
             Self::ReusePrevention => ".ReusePrevention",
-            Self::Incorrect => ".Incorrect",
+            Self::Incorrect | Self::Expired => ".Incorrect",
         }
     }
 }
@@ -190,6 +192,7 @@ impl ActionError {
                     Fault::TooWeak => "does not comply with the password policy",
                     Fault::ReusePrevention => "was in use already",
                     Fault::Incorrect => "is not the password in use",
+                    Fault::Expired => "has expired; an administrator must set another password",
                 };
                 format!("The parameter \"{name}\" {what}.")
             }
