@@ -107,7 +107,14 @@ def test_the_last_passwords_are_not_used_again(server, ram, defaults):
     change(PASSWORD, "second-passw0rd")
     refused(lambda: change("second-passw0rd", PASSWORD), "InvalidParameter.NewPassword.ReusePrevention", 400)
     change("second-passw0rd", "third-passw0rd")
-    change("third-passw0rd", PASSWORD)
+    refused(lambda: change("third-passw0rd", PASSWORD), "InvalidParameter.NewPassword.ReusePrevention", 400)
+    change("third-passw0rd", "fourth-passw0rd")
+    # Nor does an administrator step around it, by taking the sign-in away and giving it again.
+    ram.delete_login_profile(m.DeleteLoginProfileRequest(user_name="reuser"))
+    again = lambda password: ram.create_login_profile(m.CreateLoginProfileRequest(user_name="reuser", password=password))
+    for old in ("fourth-passw0rd", "third-passw0rd", "second-passw0rd"):
+        refused(lambda: again(old), "InvalidParameter.Password.TooWeak", 400)
+    again(PASSWORD)
     refused(lambda: ram.change_password(m.ChangePasswordRequest(old_password=PASSWORD, new_password="x-passw0rd")),
             "NotSupport.Account", 400)  # fmt: skip
 

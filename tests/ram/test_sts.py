@@ -131,6 +131,19 @@ def test_a_wish_that_breaks_a_rule_is_refused(server, place, code, fields):
     assert refusal(server, place, **fields) == (code, 400)
 
 
+def test_a_faulty_session_policy_is_told_with_the_place_of_each_fault(server, place):
+    def message(policy):
+        wish = s.AssumeRoleRequest(role_arn=role_arn("device"), role_session_name="s1", policy=policy)
+        with pytest.raises(Exception) as refused:
+            sdk.sts(server, place).assume_role(wish)
+        return refused.value.message
+
+    faulty = '{"Version":"1","Statement":[{"Effect":"allow","Action":"mq:PUB","Resource":"*"}]}'
+    told = message(faulty)
+    assert 'The parameter "Policy" is invalid' in told and "/Statement/0/Effect (line 1, column 39)" in told, told
+    assert "1 to 2048 are allowed" in message(document(allow("*", "*")) + " " * 2048)
+
+
 def test_both_sides_have_to_say_yes(server, place):
     assert refusal(server, place, role_arn=role_arn("absent")) == ("EntityNotExist.Role", 404)
     no_right = server.new_user("no-right", allow("ram:*", "*"))

@@ -109,6 +109,12 @@ fn is_expired(settings: &SignInSettings, state: &LoginState, now: UnixMs) -> boo
     days > 0 && after(state.password_changed, i64::from(days) * DAY_MS) <= now
 }
 
+/// Whether a password is past its age where that lets nobody in until an administrator sets another.
+/// Source: facts/ram.md section 5.7.
+pub(crate) fn is_shut_out(settings: &SignInSettings, state: &LoginState, now: UnixMs) -> bool {
+    settings.password.hard_expiry && is_expired(settings, state, now)
+}
+
 fn attempts_max(settings: &SignInSettings) -> i64 {
     match settings.password.login_attempts_max {
         0 => SIGN_IN_FAILURES_MAX.into(),
@@ -149,7 +155,7 @@ impl Access {
         if self.is_disabled(principal.account()) {
             return Err(refused("AccountDisabled", Some(principal), visit));
         }
-        if settings.password.hard_expiry && is_expired(&settings, &state, visit.now) {
+        if is_shut_out(&settings, &state, visit.now) {
             return Err(refused("PasswordExpired", Some(principal), visit));
         }
         if let Principal::User(account, user) = principal
@@ -199,7 +205,7 @@ impl Access {
         if self.is_disabled(account) {
             return Err(refused("AccountDisabled", Some(principal), visit));
         }
-        if settings.password.hard_expiry && is_expired(&settings, &state, visit.now) {
+        if is_shut_out(&settings, &state, visit.now) {
             return Err(refused("PasswordExpired", Some(principal), visit));
         }
         // Counted before it is looked at: a thousand guesses at once are not more than there may be.

@@ -378,7 +378,7 @@ fn first(faults: &[sluice_policy::Fault]) -> String {
 
 /// Puts a role in the snapshot, with who may assume it.
 fn put_role(snapshot: &mut Snapshot, account: AccountId, role: &Role, policies: Policies) -> Result<(), StoreError> {
-    let trust = Document::parse_trust(&role.trust_document).map_err(|faults| StoreError::Damaged {
+    let trust = Document::load_trust(&role.trust_document).map_err(|faults| StoreError::Damaged {
         table: "roles",
         fault: format!("the trust policy of role `{}` of account {account}: {}", role.name, first(&faults)),
     })?;

@@ -7,7 +7,7 @@ use sluice_model::{AccountId, PasswordPolicy, Principal, UnixMs, UserId};
 use sluice_policy::{Credential, SystemTask};
 use sluice_store::{NewPassword, StoreError};
 
-use crate::{Access, Change, audit, random, token_digest};
+use crate::{Access, Change, audit, console_login::is_shut_out, random, token_digest};
 
 const TASK: SystemTask = SystemTask::ConsoleSessions;
 
@@ -23,6 +23,9 @@ pub enum ChangePasswordError {
     /// The password given as the present one is not; it counts as a wrong password, and a locked sign-in answers so too.
     #[error("the present password is wrong")]
     WrongPassword,
+    /// The present one is right and past its age, and the policy lets nobody in with such a one: an administrator sets another.
+    #[error("the present password has expired; an administrator must set another")]
+    Expired,
     /// Against the password policy.
     #[error("the new password must have {0}")]
     TooWeak(PasswordPolicy),
@@ -39,27 +42,30 @@ pub enum ChangePasswordError {
 pub enum PasswordFault {
     /// Against what the policy demands of every password.
     TooWeak(PasswordPolicy),
-    /// One of the last ones.
+    /// The present or last one, or one of as many before it as the policy says.
     Reused,
 }
 
 impl Access {
-    /// What is against a new password of a user; of a new login profile, there is no user yet.
+    /// What is against a new password of a user, who may have none at present.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn password_fault(
         &self,
         account: AccountId,
-        user: Option<UserId>,
+        user: UserId,
         new: &SecretString,
     ) -> Result<Option<PasswordFault>, StoreError> {
         let policy = self.store.sign_in_settings(account).await?.password;
         if !policy.allows(new.expose_secret()) {
             return Ok(Some(PasswordFault::TooWeak(policy)));
         }
-        let (Some(user), 1..) = (user, policy.reuse_prevention) else { return Ok(None) };
-        for hash in self.store.passwords(account, user, i64::from(policy.reuse_prevention)).await? {
+        if policy.reuse_prevention == 0 {
+            return Ok(None);
+        }
+        // The vendor counts previous passwords: the present one is refused besides.
+        for hash in self.store.passwords(account, user, i64::from(policy.reuse_prevention) + 1).await? {
             if self.passwords.verify(new.clone(), Some(hash)).await {
                 return Ok(Some(PasswordFault::Reused));
             }
@@ -126,11 +132,16 @@ impl Access {
     ) -> Result<(), ChangePasswordError> {
         let principal = Principal::User(user.0, user.1);
         let state = self.store.user_login(user.0, user.1).await?.ok_or(ChangePasswordError::NoSession)?;
-        let verified = state.password_hash.clone();
+        let settings = self.store.sign_in_settings(user.0).await?;
+        let (verified, is_shut_out) = (state.password_hash.clone(), is_shut_out(&settings, &state, now));
         if !self.verify(principal, Some(state), present.clone(), now).await? {
             return Err(ChangePasswordError::WrongPassword);
         }
-        match self.password_fault(user.0, Some(user.1), &new).await? {
+        // Said to whoever knows the password alone, as at the sign-in.
+        if is_shut_out {
+            return Err(ChangePasswordError::Expired);
+        }
+        match self.password_fault(user.0, user.1, &new).await? {
             Some(PasswordFault::TooWeak(policy)) => return Err(ChangePasswordError::TooWeak(policy)),
             Some(PasswordFault::Reused) => return Err(ChangePasswordError::Reused),
             None => {}

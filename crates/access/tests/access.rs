@@ -16,7 +16,7 @@ use sluice_model::{
     AccessKeyId, AccountId, InstanceId, PolicyName, PolicyType, Principal, SignInSettings, UnixMs, UserId,
 };
 use sluice_policy::{Credential, Standing, SystemTask};
-use sluice_store::{AccessKey, By, Holder, LoginProfile, NewUser, Store, UserChange};
+use sluice_store::{AccessKey, By, Holder, LoginProfile, NewUser, Role, Store, UserChange};
 
 const BY: By<'static> = By::Task(SystemTask::FirstStart);
 const START: UnixMs = UnixMs(1_700_000_000_000);
@@ -349,4 +349,27 @@ async fn the_open_listener_never_acts_as_an_account_or_as_a_user_of_another_acco
     for account in [world.account, other] {
         assert!(source.in_force(Principal::Account(account), &Credential::Listener).is_none());
     }
+}
+
+#[tokio::test]
+async fn a_role_whose_saved_trust_policy_names_what_cannot_exist_is_loaded_and_trusts_nobody_by_it() {
+    let world = World::new().await;
+    let trust = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",
+        "Principal":{"RAM":["acs:ram::123:root","acs:ram::{A}:user/alice"],"Service":"x","Federated":"corp"}}]}"#;
+    let role = Role {
+        id: random::role_id(),
+        name: "old".parse().unwrap(),
+        description: String::new(),
+        trust_document: trust.replace("{A}", &world.account.to_string()),
+        session_s_max: 3_600,
+        allow_console_login: true,
+        service_name: String::new(),
+        created: START,
+        updated: START,
+    };
+    world.store.create_role(BY, world.account, &role, 10).await.unwrap();
+    world.access.refresh(Change::Principal(Principal::Role(world.account, role.id))).await;
+    let loaded = world.access.policy_source().role(world.account, "old").unwrap();
+    let trusted: Vec<_> = loaded.trust.document.trusted_arns().collect();
+    assert_eq!(trusted, [format!("acs:ram::{}:user/alice", world.account)]);
 }

@@ -15,7 +15,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use sluice_access::{
     Access, AccountDraft, BindError, Change, ChangePasswordError, Clock, HALF_SIGN_IN_MS, MFA_TICKET_MS, MasterKey,
-    Peer, SignInError, SignedIn, Visit, own_device_name, random,
+    PasswordFault, Peer, SignInError, SignedIn, Visit, own_device_name, random,
 };
 use sluice_model::{AccountId, Principal, SignInSettings, UnixMs, UserId};
 use sluice_policy::{Credential, SystemTask};
@@ -132,13 +132,63 @@ async fn an_expired_password_must_be_changed_and_with_hard_expiry_opens_nothing(
     assert!(world.caller(&token).await.unwrap().must_change_password);
     world.set(|all| all.password.hard_expiry = true).await;
     assert!(matches!(world.sign_in(None).await, Err(SignInError::Refused)));
-    // In the session that began before, it can still be changed; then its age begins anew.
+    // Nor does its user get around it: neither in the session that began before nor by an AccessKey.
     let (now, next) = (world.visit().now, "another-password");
-    let token = token.expose_secret();
-    let changed = world.access.change_password_as_demanded(token, PASSWORD.into(), next.into(), now).await.unwrap();
+    let as_demanded = async |present: &str| {
+        world.access.change_password_as_demanded(token.expose_secret(), present.into(), next.into(), now).await
+    };
+    assert!(matches!(as_demanded(PASSWORD).await, Err(ChangePasswordError::Expired)));
+    assert!(matches!(as_demanded("not-the-password").await, Err(ChangePasswordError::WrongPassword)));
+    let (of, key) = ((world.account, world.user), Credential::AccessKey(random::access_key_id()));
+    let by_key = world.access.change_password_of(of, &key, (PASSWORD.into(), next.into()), now).await;
+    assert!(matches!(by_key, Err(ChangePasswordError::Expired)));
+    // Where it does not shut out, it can be changed; then its age begins anew.
+    world.set(|all| all.password.hard_expiry = false).await;
+    let changed = as_demanded(PASSWORD).await.unwrap();
     assert!(!world.caller(&changed).await.unwrap().must_change_password);
+    world.set(|all| all.password.hard_expiry = true).await;
     let signed_in = world.access.sign_in("alice@acme", next.into(), None, &world.visit()).await;
     assert!(matches!(signed_in, Ok(SignedIn::Session(_))));
+}
+
+#[tokio::test]
+async fn an_administrator_lets_somebody_in_again_whose_password_has_expired() {
+    let world = World::new(PLAIN).await;
+    world.set(|all| (all.password.age_days_max, all.password.hard_expiry) = (10, true)).await;
+    world.pass(10 * DAY_MS);
+    assert!(matches!(world.sign_in(None).await, Err(SignInError::Refused)));
+    let hash = world.access.passwords().hash(PASSWORD.into()).await;
+    let password = NewPassword { hash: &hash, now: world.visit().now, keep: None };
+    let of = (world.account, world.user, "alice");
+    world.store.update_login_profile(BY, of, (None, None), Some(password)).await.unwrap();
+    assert!(!world.caller(&world.session().await).await.unwrap().must_change_password);
+}
+
+#[tokio::test]
+async fn the_present_password_and_as_many_of_before_as_the_policy_says_are_not_used_again() {
+    let world = World::new(PLAIN).await;
+    world.set(|all| all.password.reuse_prevention = 1).await;
+    let (of, named) = ((world.account, world.user), (world.account, world.user, "alice"));
+    let is_reused = async |password: &str| {
+        let fault = world.access.password_fault(world.account, world.user, &password.into()).await.unwrap();
+        assert!(matches!(fault, None | Some(PasswordFault::Reused)));
+        fault.is_some()
+    };
+    let api = Credential::Console("no session".into());
+    let mut present = PASSWORD;
+    for next in ["second-password", "third-password"] {
+        let passwords = (present.into(), next.into());
+        world.access.change_password_of(of, &api, passwords, world.visit().now).await.unwrap();
+        present = next;
+    }
+    let all_as_counted = async || {
+        assert!(is_reused("third-password").await && is_reused("second-password").await);
+        assert!(!is_reused(PASSWORD).await && !is_reused("never-used").await);
+    };
+    all_as_counted().await;
+    // Taking the sign-in away and giving it again is no way around.
+    world.store.delete_login_profile(BY, named).await.unwrap();
+    all_as_counted().await;
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
         .chain(of("ram", RAM_API))
         .chain(of("ram", IMS_API))
         .chain(of("ram", RAM_OTHER))
+        .chain(of("ram", RESOURCE_GROUPS))
         .chain(of("sts", STS_API));
     let all: Vec<String> = served.chain(vendor).collect();
     Catalogue::new(all.iter().map(String::as_str))
@@ -88,7 +89,14 @@ const IMS_API: &str = "AddClientIdToOIDCProvider AddFingerprintToOIDCProvider Cr
     UpdateServiceCredential";
 
 /// Asked by other operations than those of the same name.
-const RAM_OTHER: &str = "PassRole UpdateAssumeRolePolicy";
+const RAM_OTHER: &str =
+    "PassRole UpdateAssumeRolePolicy CheckServiceLinkedRoleExistence GetServiceLinkedRoleDeletionStatus";
+
+/// Resource groups, which another product of the vendor manages under RAM's code.
+const RESOURCE_GROUPS: &str =
+    "CreateResourceGroup DeleteResourceGroup UpdateResourceGroup GetResourceGroup ListResourceGroups
+    LookupResourceGroupEvents EnableAssociatedTransfer DisableAssociatedTransfer UpdateAssociatedTransferSetting
+    ListAssociatedTransferSetting";
 
 const STS_API: &str = "AssumeRole AssumeRoleWithOIDC AssumeRoleWithSAML GetCallerIdentity";
 

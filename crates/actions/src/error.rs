@@ -26,6 +26,8 @@ pub enum Fault {
     ReusePrevention,
     /// `InvalidParameter.{Name}.Incorrect`.
     Incorrect,
+    /// A password that its age makes useless: `InvalidParameter.{Name}.Incorrect`, the nearest of the vendor's codes.
+    Expired,
 }
 
 impl Fault {
@@ -38,7 +40,7 @@ impl Fault {
             Self::Range => ".Range",
             Self::TooWeak => ".TooWeak",
             Self::ReusePrevention => ".ReusePrevention",
-            Self::Incorrect => ".Incorrect",
+            Self::Incorrect | Self::Expired => ".Incorrect",
         }
     }
 }
@@ -80,6 +82,14 @@ pub enum ActionError {
     /// The right is missing, or the thing is hidden: the two are one.
     #[error("{}", .0.reason)]
     Denied(Box<Denial>, DeniedAs),
+    /// A session policy that is none.
+    #[error("{faults}")]
+    FaultySessionPolicy {
+        /// The code, which names no parameter.
+        code: &'static str,
+        /// The faults in words.
+        faults: String,
+    },
     /// A policy document that is none; the fault in words.
     #[error("the policy document is invalid: {0}")]
     MalformedPolicyDocument(String),
@@ -153,6 +163,7 @@ impl ActionError {
             Self::Denied(_, DeniedAs::Permission) => "PermissionCheckFailed".to_owned(),
             Self::Denied(_, DeniedAs::NoPermission) => "NoPermission".to_owned(),
             Self::MalformedPolicyDocument(_) => "MalformedPolicyDocument".to_owned(),
+            Self::FaultySessionPolicy { code, .. } => (*code).to_owned(),
             Self::Code(code) => code.row().0.to_owned(),
             Self::PermitOutdated => Code::ServiceUnavailable.row().0.to_owned(),
             Self::Internal => "InternalError".to_owned(),
@@ -186,9 +197,11 @@ impl ActionError {
                     Fault::TooWeak => "does not comply with the password policy",
                     Fault::ReusePrevention => "was in use already",
                     Fault::Incorrect => "is not the password in use",
+                    Fault::Expired => "has expired; an administrator must set another password",
                 };
                 format!("The parameter \"{name}\" {what}.")
             }
+            Self::FaultySessionPolicy { faults, .. } => format!("The parameter \"Policy\" is invalid: {faults}"),
             Self::Field(name) => format!("The parameter \"{name}\" is missing or incorrect."),
             Self::NotServed(name) => format!("The parameter \"{name}\" is not served."),
             Self::Denied(denial, _) => format!("You are not authorized to do this action: {}.", denial.reason),

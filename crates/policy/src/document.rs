@@ -1,7 +1,8 @@
 //! One policy document: text in, compiled statements out.
 
 use crate::{
-    Fault, FaultKind, fault, is_too_long, json, parse,
+    Fault, FaultKind, fault, is_too_long, json,
+    parse::{self, Names},
     sieve::{self, Sieve},
     statement::{Statement, TrustStatement, TrustedPrincipal},
 };
@@ -61,12 +62,21 @@ impl Document {
         Self::parse_kind(DocumentKind::Permission, text)
     }
 
-    /// Parses a role's trust policy.
+    /// Parses a role's trust policy that is to be saved.
     ///
     /// # Errors
     /// As [`Document::parse`].
     pub fn parse_trust(text: &str) -> Result<Self, Vec<Fault>> {
         Self::parse_kind(DocumentKind::Trust, text)
+    }
+
+    /// Parses a role's trust policy that was saved, by an older program maybe: a name that nobody can have is no fault, and
+    /// trusts nobody.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn load_trust(text: &str) -> Result<Self, Vec<Fault>> {
+        Self::read(DocumentKind::Trust, Names::AsSaved, text)
     }
 
     /// Parses the policy of a role session.
@@ -82,6 +92,10 @@ impl Document {
     /// # Errors
     /// As [`Document::parse`].
     pub fn parse_kind(kind: DocumentKind, text: &str) -> Result<Self, Vec<Fault>> {
+        Self::read(kind, Names::Possible, text)
+    }
+
+    fn read(kind: DocumentKind, names: Names, text: &str) -> Result<Self, Vec<Fault>> {
         let (have, most) = (text.chars().count(), kind.characters_max());
         if have == 0 || have > most {
             return Err(vec![Fault::new("", FaultKind::Length { have, most })]);
@@ -89,7 +103,7 @@ impl Document {
         let root = json::parse(text).map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
         json::find_duplicates(&root, "", &mut faults);
-        let (statements, trust) = parse::document(kind, &root, &mut faults);
+        let (statements, trust) = parse::document(kind, names, &root, &mut faults);
         if faults.is_empty() {
             Ok(Self { text: text.into(), sieves: sieve::sieves(&statements), statements, trust })
         } else {

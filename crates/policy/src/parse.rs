@@ -3,6 +3,8 @@
 //! What the language does not have is refused, never skipped: an element that is read over could be a limit that its
 //! author counts on.
 
+use sluice_model::{AccountId, ProviderName, RoleName, UserName};
+
 use crate::{
     DocumentKind, Fault, FaultKind,
     condition::{Condition, Operator},
@@ -11,13 +13,23 @@ use crate::{
     statement::{Actions, Statement, TrustStatement, TrustedPrincipal},
 };
 
+/// What a trust policy may call those whom it trusts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// What can exist: a document that is to be saved.
+    Possible,
+    /// What was once saved, though nobody can have the name: it trusts nobody, and a role is not lost for it.
+    AsSaved,
+}
+
 /// Reads a document; what is returned is whole only when no fault was added.
 pub(crate) fn document(
     kind: DocumentKind,
+    names: Names,
     root: &Node,
     faults: &mut Vec<Fault>,
 ) -> (Vec<Statement>, Vec<TrustStatement>) {
-    let mut reader = Reader { faults };
+    let mut reader = Reader { faults, names };
     let (mut statements, mut trust) = (Vec::new(), Vec::new());
     let Some(members) = reader.object(root, "") else { return (statements, trust) };
     reader.refuse_others(members, "", &["Version", "Statement"]);
@@ -53,6 +65,7 @@ type Members = [(String, Node)];
 
 struct Reader<'f> {
     faults: &'f mut Vec<Fault>,
+    names: Names,
 }
 
 impl Reader<'_> {
@@ -144,13 +157,15 @@ impl Reader<'_> {
                 continue;
             }
             for (pointer, name) in self.strings(names, &pointer)? {
-                match (kind.as_str(), trusted(name)) {
-                    ("RAM", Some(principal)) => principals.push(principal),
-                    ("RAM", None) => {
-                        self.fault(&pointer, FaultKind::Value("an ARN such as `acs:ram::{AccountId}:root`"))
-                    }
-                    ("Federated", _) => principals.push(provider(name).unwrap_or(TrustedPrincipal::Foreign)),
-                    _ => principals.push(TrustedPrincipal::Foreign),
+                let (principal, expected) = match kind.as_str() {
+                    "RAM" => (trusted(name), "an ARN such as `acs:ram::{AccountId}:root`; an AccountId has 16 digits"),
+                    "Federated" => (provider(name), "an ARN such as `acs:ram::{AccountId}:saml-provider/{name}`"),
+                    _ => (service(name), "the name of a service such as `ecs.aliyuncs.com`"),
+                };
+                match principal {
+                    Some(principal) => principals.push(principal),
+                    None if self.names == Names::AsSaved => principals.push(TrustedPrincipal::Foreign),
+                    None => self.fault(&pointer, FaultKind::Value(expected)),
                 }
             }
         }
@@ -254,26 +269,43 @@ fn legal_action(text: &str) -> bool {
     (text == "*" || named) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+/// The account and the rest of `acs:ram::{AccountId}:{rest}`; the region may be `*` too.
+fn in_account(arn: &str) -> Option<(AccountId, &str)> {
+    let (account, rest) = arn.strip_prefix("acs:ram::").or_else(|| arn.strip_prefix("acs:ram:*:"))?.split_once(':')?;
+    Some((account.parse().ok()?, rest))
+}
+
 /// `acs:ram::{AccountId}:root`, `:user/{name}` or `:role/{name}`.
 fn trusted(arn: &str) -> Option<TrustedPrincipal> {
-    let (account, name) = arn.strip_prefix("acs:ram::").or_else(|| arn.strip_prefix("acs:ram:*:"))?.split_once(':')?;
-    if account.is_empty() || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    let (account, rest) = in_account(arn)?;
+    if rest == "root" {
+        return Some(TrustedPrincipal::Account(account.to_string().into()));
     }
-    let named = name.strip_prefix("user/").or_else(|| name.strip_prefix("role/"));
-    match (name, named) {
-        ("root", _) => Some(TrustedPrincipal::Account(account.into())),
-        (_, Some(named)) if !named.is_empty() => {
-            Some(TrustedPrincipal::Arn(format!("acs:ram::{account}:{name}").into()))
-        }
-        _ => None,
-    }
+    let is_name = match rest.split_once('/')? {
+        ("user", name) => name.parse::<UserName>().is_ok(),
+        ("role", name) => name.parse::<RoleName>().is_ok(),
+        _ => false,
+    };
+    is_name.then(|| TrustedPrincipal::Arn(format!("acs:ram::{account}:{rest}").into()))
 }
 
 /// `acs:ram::{AccountId}:saml-provider/{name}` or `:oidc-provider/{name}`. No user or role has such an ARN.
 fn provider(arn: &str) -> Option<TrustedPrincipal> {
-    let (account, name) = arn.strip_prefix("acs:ram::").or_else(|| arn.strip_prefix("acs:ram:*:"))?.split_once(':')?;
-    let named = name.strip_prefix("saml-provider/").or_else(|| name.strip_prefix("oidc-provider/"))?;
-    let legal = !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit()) && !named.is_empty();
-    legal.then(|| TrustedPrincipal::Provider(format!("acs:ram::{account}:{name}").into()))
+    let (account, rest) = in_account(arn)?;
+    let name = rest.strip_prefix("saml-provider/").or_else(|| rest.strip_prefix("oidc-provider/"))?;
+    name.parse::<ProviderName>().ok()?;
+    Some(TrustedPrincipal::Provider(format!("acs:ram::{account}:{rest}").into()))
+}
+
+/// `ecs.aliyuncs.com`, or `{AccountId}@dts.aliyuncs.com`: the service as it acts for another account, which the vendor's pages
+/// on ActionTrail and DTS have. Never one of our callers.
+fn service(name: &str) -> Option<TrustedPrincipal> {
+    let host = match name.split_once('@') {
+        Some((account, host)) => account.parse::<AccountId>().ok().map(|_| host)?,
+        None => name,
+    };
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    (host.contains('.') && host.split('.').all(is_label)).then_some(TrustedPrincipal::Foreign)
 }

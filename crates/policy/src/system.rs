@@ -2,7 +2,9 @@
 //! is added so that a user of `AliyunMQPubOnlyAccess`, `…SubOnlyAccess` or `…ReadOnlyAccess` can connect and look).
 //!
 //! Where the vendor's document is not public (`AdministratorAccess`, `ReadOnlyAccess`, `AliyunRAMFullAccess`,
-//! `AliyunMQSubOnlyAccess`) it is ours, written from the policy's description.
+//! `AliyunMQSubOnlyAccess`) it is ours, written from the policy's description. Of `PowerUserAccess` the public copy (the vendor's
+//! page `help/en/ram/developer-reference/poweruseraccess`) breaks off in the third statement, after
+//! `resourcemanager:ListAutoGroupingRules`, before further actions of `resourcemanager`, which is not served here.
 
 /// A policy that comes with the service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,9 +97,9 @@ const SYSTEM_POLICIES: [SystemPolicy; 10] = [
     SystemPolicy {
         name: "PowerUserAccess",
         description: "Full access to all services but those of identities and accounts.",
-        document_text: r#"{"Version":"1","Statement":[{"Effect":"Allow","NotAction":["ram:*","ims:*","resourcemanager:*","resourcesharing:*","cloudsso:*","bss:ModifyAccount","bss:ModifyBillingAccount","bss:ModifyPaymentRelationship","bssapi:ModifyAccountRelation"],"Resource":"*"},{"Effect":"Allow","Action":["ram:ListUserBasicInfos","ram:ListRoles"],"Resource":"*"}]}"#,
+        document_text: r#"{"Version":"1","Statement":[{"Effect":"Allow","NotAction":["ram:*","ims:*","resourcemanager:*","resourcesharing:*","cloudsso:*","bss:ModifyAccount","bss:ModifyBillingAccount","bss:ModifyPaymentRelationship","bssapi:ModifyAccountRelation"],"Resource":"*"},{"Effect":"Allow","Action":["ram:ListUserBasicInfos","ram:ListRoles","ram:CreateServiceLinkedRole","ram:DeleteServiceLinkedRole","ram:GetServiceLinkedRoleDeletionStatus","ram:CheckServiceLinkedRoleExistence","resourcemanager:GetAccount","resourcemanager:GetFolder","resourcemanager:GetResourceDirectory","resourcemanager:ListAccounts","resourcemanager:ListFoldersForParent","resourcemanager:ListAccountsForParent"],"Resource":"*"},{"Effect":"Allow","Action":["ram:CreateResourceGroup","ram:DeleteResourceGroup","ram:UpdateResourceGroup","ram:LookupResourceGroupEvents","ram:EnableAssociatedTransfer","ram:DisableAssociatedTransfer","ram:UpdateAssociatedTransferSetting","ram:ListAssociatedTransferSetting","resourcemanager:EnableAutoGrouping","resourcemanager:DisableAutoGrouping","resourcemanager:UpdateAutoGroupingConfig","resourcemanager:GetAutoGroupingStatus","resourcemanager:CreateAutoGroupingRule","resourcemanager:DeleteAutoGroupingRule","resourcemanager:UpdateAutoGroupingRule","resourcemanager:ListAutoGroupingRules"],"Resource":"*"}]}"#,
         version: 2,
-        create_date: "2021-01-01T00:00:00Z",
+        create_date: "2025-06-27T00:00:00Z",
         update_date: "2025-09-17T00:00:00Z",
     },
     SystemPolicy {

@@ -144,10 +144,46 @@ fn a_trust_policy_names_principals_that_can_exist() {
         Document::parse_trust(&with_statement(&text)).is_ok()
     };
     assert!(trust(r#"{"RAM":["acs:ram::1234567890123456:root","acs:ram::1234567890123456:user/a"]}"#));
-    assert!(trust(r#"{"Service":"ecs.aliyuncs.com"}"#));
+    assert!(trust(r#"{"Service":["ecs.aliyuncs.com","1234567890123456@dts.aliyuncs.com"]}"#));
+    assert!(trust(r#"{"Federated":"acs:ram::1234567890123456:saml-provider/corp"}"#));
     for bad in [r#""*""#, r#"{"RAM":"*"}"#, r#"{"RAM":"acs:ram::*:root"}"#, r#"{"AWS":"x"}"#, "{}", r#"{"RAM":[]}"#] {
         assert!(!trust(bad), "{bad}");
     }
+}
+
+#[test]
+fn a_name_that_nobody_can_have_is_refused_at_save_and_trusts_nobody_where_it_was_saved() {
+    let trusting = |kind: &str, name: &str| {
+        let principal = format!(r#"{{"{kind}":["{name}"]}}"#);
+        with_statement(&format!(r#"{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{principal}}}"#))
+    };
+    for (kind, name) in [
+        ("RAM", "acs:ram::123:root"),
+        ("RAM", "acs:ram::0123456789012345:root"),
+        ("RAM", "acs:ram::12345678901234567:user/a"),
+        ("RAM", "acs:ram::1234567890123456:user/a b"),
+        ("RAM", "acs:ram::1234567890123456:role/a_b"),
+        ("RAM", "acs:ram::1234567890123456:group/a"),
+        ("Federated", "corp"),
+        ("Federated", "acs:ram::123:saml-provider/corp"),
+        ("Federated", "acs:ram::1234567890123456:saml-provider/-"),
+        ("Service", "x"),
+        ("Service", "a b.aliyuncs.com"),
+        ("Service", "ecs..com"),
+        ("Service", "x@ecs.aliyuncs.com"),
+        ("Service", "@ecs.aliyuncs.com"),
+        ("Service", "1234567890123456@ecs"),
+    ] {
+        let text = trusting(kind, name);
+        let faults = Document::parse_trust(&text).unwrap_err();
+        let found: Vec<_> = faults.iter().map(|fault| (fault.pointer.as_str(), fault.line, fault.column)).collect();
+        let column = text.find(name).unwrap();
+        assert_eq!(found, [(format!("/Statement/0/Principal/{kind}/0").as_str(), 1, column)], "{text}");
+        assert_eq!(DocumentKind::Trust.error_code(&faults), "MalformedPolicyDocument");
+        let saved = Document::load_trust(&text).unwrap();
+        assert_eq!((saved.trusted_arns().count(), saved.text()), (0, text.as_str()));
+    }
+    assert!(Document::load_trust("{}").is_err());
 }
 
 proptest! {

@@ -57,8 +57,9 @@ impl LoginState {
     }
 }
 
-/// Passwords of a user that are kept as hashes: the present one and 23 of before.
-pub const PASSWORDS_KEPT_MAX: i64 = 24;
+/// Passwords of a user that are kept as hashes: the present or last one, and 24 of before, the most that a policy forbids to
+/// use again. They are kept as long as the user is. Source: facts/ram.md section 2.
+pub const PASSWORDS_KEPT_MAX: i64 = 25;
 
 /// A password in the place of the one of before.
 #[derive(Clone, Copy)]
@@ -78,6 +79,18 @@ impl Write {
         (account, number): (AccountId, i64),
         new: NewPassword<'_>,
     ) -> Result<(), StoreError> {
+        self.retire_password(account, number).await?;
+        let sql = "UPDATE login_profiles SET password_hash = $1, password_changed = $2, failures = 0, locked_until = 0 \
+                   WHERE account_id = $3 AND user_id = $4";
+        self.run(sql, &[new.hash.into(), new.now.into(), account.into(), number.into()]).await?;
+        let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2 AND digest <> $3";
+        self.run(sql, &[account.into(), number.into(), new.keep.unwrap_or_default().into()]).await?;
+        self.forget_second_factors(account, number).await?;
+        self.forget_pending_device(account, number).await
+    }
+
+    /// Puts the present password among those of before.
+    async fn retire_password(&mut self, account: AccountId, number: i64) -> Result<(), StoreError> {
         let of = [account.into(), number.into()];
         let sql = "INSERT INTO old_passwords (account_id, user_id, number, password_hash) \
                    SELECT account_id, user_id, (SELECT COALESCE(MAX(number), 0) + 1 FROM old_passwords \
@@ -86,14 +99,8 @@ impl Write {
         self.run(sql, &of).await?;
         let sql = "DELETE FROM old_passwords WHERE account_id = $1 AND user_id = $2 AND number <= \
                    (SELECT MAX(number) FROM old_passwords WHERE account_id = $1 AND user_id = $2) - $3";
-        self.run(sql, &[account.into(), number.into(), (PASSWORDS_KEPT_MAX - 1).into()]).await?;
-        let sql = "UPDATE login_profiles SET password_hash = $1, password_changed = $2, failures = 0, locked_until = 0 \
-                   WHERE account_id = $3 AND user_id = $4";
-        self.run(sql, &[new.hash.into(), new.now.into(), account.into(), number.into()]).await?;
-        let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2 AND digest <> $3";
-        self.run(sql, &[account.into(), number.into(), new.keep.unwrap_or_default().into()]).await?;
-        self.forget_second_factors(account, number).await?;
-        self.forget_pending_device(account, number).await
+        self.run(sql, &[account.into(), number.into(), PASSWORDS_KEPT_MAX.into()]).await?;
+        Ok(())
     }
 
     /// Whether the hash that a password was verified against is the principal's still; it stays so until the commit.
@@ -168,18 +175,19 @@ impl Store {
         row.as_ref().map(|row| LoginState::of(&Columns { row, table: "login_profiles" })).transpose()
     }
 
-    /// Hashes of a user's passwords, the present one first; `most` of them, [`PASSWORDS_KEPT_MAX`] at most.
+    /// Hashes of a user's passwords, the present one first, where there is one; `most` of them, [`PASSWORDS_KEPT_MAX`] at most.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn passwords(&self, account: AccountId, user: UserId, most: i64) -> Result<Vec<String>, StoreError> {
-        let Some(present) = self.user_login(account, user).await? else { return Ok(Vec::new()) };
+        let present = self.user_login(account, user).await?.map(|present| Ok(present.password_hash));
+        let most = usize::try_from(most.clamp(0, PASSWORDS_KEPT_MAX)).unwrap_or_default();
         let sql = "SELECT password_hash FROM old_passwords WHERE account_id = $1 AND user_id = $2 \
                    ORDER BY number DESC LIMIT $3";
         let number = user_number(Principal::User(account, user));
-        let rows = self.all(sql, &[account.into(), number.into(), (most - 1).max(0).into()]).await?;
+        let rows = self.all(sql, &[account.into(), number.into(), PASSWORDS_KEPT_MAX.into()]).await?;
         let old = rows.iter().map(|row| Columns { row, table: "old_passwords" }.text("password_hash"));
-        std::iter::once(Ok(present.password_hash)).chain(old).collect()
+        present.into_iter().chain(old).take(most).collect()
     }
 
     /// Changes flags and, when given, the password; a new password ends the lock and the user's console sessions.
@@ -239,7 +247,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes the console sign-in away, with its sessions.
+    /// Takes the console sign-in away, with its sessions; its password stays among those of before.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -248,13 +256,11 @@ impl Store {
         let number = user_number(Principal::User(account, id));
         let binds = [account.into(), number.into()];
         let mut write = self.write_user(by, (account, number, name)).await?;
+        write.retire_password(account, number).await?;
         if write.run("DELETE FROM login_profiles WHERE account_id = $1 AND user_id = $2", &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::LoginProfile));
         }
-        for table in ["console_sessions", "old_passwords"] {
-            let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND user_id = $2");
-            write.run(&sql, &binds).await?;
-        }
+        write.run("DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2", &binds).await?;
         write.forget_second_factors(account, number).await?;
         write.forget_pending_device(account, number).await?;
         write.commit(Change::Principal(Principal::User(account, id))).await

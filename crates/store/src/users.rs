@@ -228,7 +228,7 @@ impl Store {
         if write.attachments_of(account, &Holder::User(id)).await? > 0 {
             return Err(StoreError::Conflict(Entity::Attachment));
         }
-        for table in ["console_sessions", "users"] {
+        for table in ["console_sessions", "old_passwords", "users"] {
             let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND user_id = $2");
             write.run(&sql, &[account.into(), number.into()]).await?;
         }

@@ -50,7 +50,7 @@ impl OneLoginProfile {
 
 /// Hashes a password that complies with the account's policy; an administrator who sets one of the last ones hears the same
 /// as of a weak one.
-async fn hashed(context: &ActionContext, user: Option<UserId>, password: SecretString) -> Result<String, ActionError> {
+async fn hashed(context: &ActionContext, user: UserId, password: SecretString) -> Result<String, ActionError> {
     match context.access().password_fault(context.account(), user, &password).await? {
         Some(_) => Err(ActionError::Invalid { name: "Password", fault: Fault::TooWeak }),
         None => Ok(context.access().passwords().hash(password).await),
@@ -101,7 +101,7 @@ impl Act for CreateLoginProfile {
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneLoginProfile, ActionError> {
         let permit = granted.permit()?;
         let user = user::find(context, permit, &self.name).await?;
-        let password_hash = hashed(context, None, self.password).await?;
+        let password_hash = hashed(context, user.id, self.password).await?;
         let profile = LoginProfile {
             password_reset_required: self.reset_required,
             mfa_bind_required: self.mfa_bind_required,
@@ -196,7 +196,7 @@ impl Act for UpdateLoginProfile {
         let permit = granted.permit()?;
         let user = user::find(context, permit, &self.name).await?;
         let password_hash = match self.password {
-            Some(password) => Some(hashed(context, Some(user.id), password).await?),
+            Some(password) => Some(hashed(context, user.id, password).await?),
             None => None,
         };
         let password = password_hash.as_deref().map(|hash| NewPassword { hash, now: context.now, keep: None });
@@ -280,6 +280,7 @@ impl Act for ChangePassword {
         let changed = context.access().change_password_of((account, user), credential, passwords, context.now).await;
         changed.map_err(|error| match error {
             ChangePasswordError::WrongPassword => ActionError::Invalid { name: "OldPassword", fault: Fault::Incorrect },
+            ChangePasswordError::Expired => ActionError::Invalid { name: "OldPassword", fault: Fault::Expired },
             ChangePasswordError::Reused => ActionError::Invalid { name: "NewPassword", fault: Fault::ReusePrevention },
             ChangePasswordError::TooWeak(_) => ActionError::Invalid { name: "NewPassword", fault: Fault::TooWeak },
             ChangePasswordError::Account => Code::AccountHasNoPassword.into(),

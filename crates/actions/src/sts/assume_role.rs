@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sluice_access::{SessionDraft, TemporaryCredentials};
 use sluice_model::{AccountId, Action, ProviderName, RoleName, RoleSessionName};
-use sluice_policy::{Assumption, Document, DocumentKind, is_too_long};
+use sluice_policy::{Assumption, Document, DocumentKind, describe_faults};
 
 use crate::{
     Act, ActionContext, ActionError, Ask, Code, Granted, Params, Product, Row, Services, limits,
@@ -76,10 +76,12 @@ pub(super) fn expect_in_force(
 /// A session policy; its codes name the fault, not the parameter. Source: facts/ram.md section 3.4, STS.
 fn session_policy(params: &Params) -> Result<Option<String>, ActionError> {
     let Some(text) = params.given("Policy") else { return Ok(None) };
-    match Document::parse_kind(DocumentKind::Session, text) {
+    match Document::parse_session(text) {
         Ok(_) => Ok(Some(text.to_owned())),
-        Err(faults) if is_too_long(&faults) => Err(ActionError::invalid("PolicySize")),
-        Err(_) => Err(ActionError::invalid("PolicyGrammar")),
+        Err(faults) => {
+            let code = DocumentKind::Session.error_code(&faults);
+            Err(ActionError::FaultySessionPolicy { code, faults: describe_faults(&faults) })
+        }
     }
 }
 

@@ -70,6 +70,9 @@ async fn change_as_demanded(
     let changed = services.access.change_password_as_demanded(&session.token, old, new, now).await;
     changed.map_err(|error| match error {
         ChangePasswordError::WrongPassword => NotChanged::Told("The present password is wrong.".to_owned()),
+        ChangePasswordError::Expired => {
+            NotChanged::Told("The present password has expired: an administrator must set another.".to_owned())
+        }
         ChangePasswordError::TooWeak(policy) => NotChanged::Told(format!("The new password must have {policy}.")),
         ChangePasswordError::Reused => NotChanged::Told("The new password was in use already.".to_owned()),
         ChangePasswordError::Account | ChangePasswordError::NoSession => {

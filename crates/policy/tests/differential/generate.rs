@@ -233,12 +233,19 @@ pub(crate) fn statement(dice: &mut Dice, at: At, focus: &Focus) -> Value {
     statement[name] = one_or_more(dice, &mut action);
     if trust {
         let mut principal = |dice: &mut Dice| {
-            let names =
-                ["1234567890123456:root", "1234567890123456:user/alice", "999:root", "1234567890123456:role/alice"];
+            let names = [
+                "1234567890123456:root",
+                "1234567890123456:user/alice",
+                "9999999999999999:root",
+                "1234567890123456:role/alice",
+            ];
             format!("acs:ram:{}:{}", dice.of(&["", "*"]), dice.of(&names))
         };
-        let kind = if dice.percent(90) { "RAM" } else { "Service" };
-        statement["Principal"] = json!({ kind: one_or_more(dice, &mut principal) });
+        statement["Principal"] = if dice.percent(90) {
+            json!({ "RAM": one_or_more(dice, &mut principal) })
+        } else {
+            json!({ "Service": "ecs.aliyuncs.com" })
+        };
     } else {
         statement["Resource"] = one_or_more(dice, &mut |dice| resource_pattern(dice, focus));
     }

@@ -87,13 +87,20 @@ pub(crate) async fn the_passwords_of_before_are_kept_up_to_their_limit(store: St
         assert!(store.change_own_password(ConsoleSessions, (account, user_id(1)), &verified, password).await.unwrap());
     }
     let kept = store.passwords(account, user_id(1), PASSWORDS_KEPT_MAX).await.unwrap();
-    let expected: Vec<String> = (7..=30).rev().map(|n| n.to_string()).collect();
+    let expected: Vec<String> = (6..=30).rev().map(|n| n.to_string()).collect();
     assert_eq!(kept, expected);
     assert_eq!(store.passwords(account, user_id(1), 2).await.unwrap(), ["30", "29"]);
     assert_eq!(store.user_login(account, user_id(1)).await.unwrap().unwrap().password_changed, UnixMs(30));
+    // As long as the user lives, with and without a sign-in.
     store.delete_login_profile(BY, of).await.unwrap();
-    store.create_login_profile(BY, of, &PROFILE, "0").await.unwrap();
-    assert_eq!(store.passwords(account, user_id(1), PASSWORDS_KEPT_MAX).await.unwrap(), ["0"]);
+    assert_eq!(store.passwords(account, user_id(1), PASSWORDS_KEPT_MAX).await.unwrap(), expected);
+    store.create_login_profile(BY, of, &PROFILE, "31").await.unwrap();
+    assert_eq!(store.passwords(account, user_id(1), 3).await.unwrap(), ["31", "30", "29"]);
+    assert_eq!(store.passwords(account, user_id(1), 100).await.unwrap().len(), 25);
+    store.delete_login_profile(BY, of).await.unwrap();
+    store.delete_user(BY, account, &"u".parse().unwrap()).await.unwrap();
+    new_user(&store, account, 1, "u").await;
+    assert!(store.passwords(account, user_id(1), PASSWORDS_KEPT_MAX).await.unwrap().is_empty());
 }
 
 pub(crate) async fn no_more_attempts_are_let_through_than_there_may_be(store: Store) {
