@@ -66,6 +66,8 @@ def test_a_provider_is_made_shown_listed_and_deleted(ims):
     assert page.is_truncated and [one.samlprovider_name for one in page.samlproviders.samlprovider] == ["corp"]
     page = ims.list_samlproviders(i.ListSAMLProvidersRequest(max_items=1, marker=page.marker)).body
     assert not page.is_truncated and [one.samlprovider_name for one in page.samlproviders.samlprovider] == ["idp"]
+    assert sdk.code_of(lambda: ims.list_samlproviders(i.ListSAMLProvidersRequest(max_items=101))) == ("InvalidParameter.MaxItems", 400)
+    assert ims.list_samlproviders(i.ListSAMLProvidersRequest(max_items=100)).body.is_truncated is False
     assert sdk.code_of(lambda: ims.create_samlprovider(provider("idp", metadata(RSA)))) == ("EntityAlreadyExists.SAMLProvider", 409)
     ims.delete_samlprovider(i.DeleteSAMLProviderRequest(samlprovider_name="idp"))
     for call in (
