@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 
 from support import codes
 from support.browser import PASSWORD, at, csrf, picture, press, send, session, sign_in, text
-from support.server import ALIAS, REPOSITORY, ROOT_PASSWORD, allow, deny, document, until
+from support.server import ACCOUNT, ALIAS, REPOSITORY, ROOT_PASSWORD, allow, deny, document, until
 
 # What stands in an address for a thing that is there.
 NAMES = {"user": "target", "group": "team", "role": "worker", "policy": "plain", "type": "Custom"}
@@ -35,7 +35,7 @@ def address(server, path):
 @pytest.fixture(scope="module", autouse=True)
 def things(server):
     """One thing of each kind, and somebody who may do nothing."""
-    server.api("ram", "CreateUser", UserName="target", Comments=MARKUP, DisplayName="</td><b>bold")
+    server.api("ram", "CreateUser", UserName="target", Comments=f"{MARKUP}</td><b>bold")
     server.api("ram", "CreateGroup", GroupName="team", Comments=MARKUP)
     server.api("ram", "CreatePolicy", PolicyName="plain", Description=MARKUP, PolicyDocument=document(allow("mq:PUB", "acs:mq:*:*:topic/x/</pre><script>alert(1)</script>")))
     server.api("ram", "CreateRole", RoleName="worker", Description=MARKUP, AssumeRolePolicyDocument=TRUST)
@@ -153,6 +153,17 @@ def test_a_hundred_and_fifty_users_are_searched_and_paged(server, browser):
     field.clear()
     field.send_keys("nothing like this")
     until(lambda: "No user fits the search." in text(browser, "#users"), "the empty list")
+
+
+def test_a_role_of_a_service_with_a_suffix_has_its_page(server, browser):
+    name = "AliyunServiceRoleForRMQDisasterRecovery_east.1"
+    server.api("ram", "CreateServiceLinkedRole", ServiceName="disaster-recovery.rmq.aliyuncs.com", CustomSuffix="east.1")
+    sign_in(browser, server, ALIAS, ROOT_PASSWORD)
+    at(browser, server, "ram/roles")
+    browser.find_element(By.LINK_TEXT, name).click()
+    until(lambda: browser.current_url.endswith(f"/ram/roles/{name}"), "the role's page")
+    assert f"acs:ram::{ACCOUNT}:role/{name}" in browser.page_source
+    server.api("ram", "DeleteServiceLinkedRole", RoleName=name)
 
 
 def test_long_names_and_documents_stay_within_the_page(server, browser):

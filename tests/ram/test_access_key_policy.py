@@ -113,6 +113,36 @@ def test_a_policy_has_its_limits(server, user):
     set_policy(server, *user, policy([f"127.0.0.{n}" for n in range(50)]))
 
 
+@pytest.mark.parametrize("domain", [ALIAS, ACCOUNT, f"{ALIAS}.onaliyun.com", f"{ACCOUNT}.onaliyun.com"])
+def test_a_user_is_named_in_every_form_of_a_logon_name(server, user, domain):
+    (name, key), ims = user, Ims(sdk.config(server))
+    of = {"user_access_key_id": key[0], "user_principal_name": f"{name}@{domain}"}
+    ims.set_access_key_policy(i.SetAccessKeyPolicyRequest(access_key_policy=policy(HERE), **of))
+    assert json.loads(ims.get_access_key_policy(i.GetAccessKeyPolicyRequest(**of)).body.access_key_policy) == json.loads(policy(HERE))
+
+
+@pytest.mark.parametrize(
+    ("logon_name", "code"),
+    [
+        ("@another", ("EntityNotExist.User", 404)),
+        ("@another.onaliyun.com", ("EntityNotExist.User", 404)),
+        ("@1000000000000009", ("EntityNotExist.User", 404)),
+        ("", ("InvalidParameter.UserPrincipalName.Format", 400)),
+        ("@", ("InvalidParameter.UserPrincipalName.Format", 400)),
+        ("@.onaliyun.com", ("InvalidParameter.UserPrincipalName.Format", 400)),
+        (f"@{ALIAS.upper()}", ("InvalidParameter.UserPrincipalName.Format", 400)),
+        ("@idp.example.com", ("InvalidParameter.UserPrincipalName.Format", 400)),
+        (f" b@{ALIAS}", ("InvalidParameter.UserPrincipalName.InvalidChars", 400)),
+    ],
+)
+def test_a_logon_name_of_nobody_here_is_refused(server, user, logon_name, code):
+    (name, key), ims = user, Ims(sdk.config(server))
+    of = {"user_access_key_id": key[0], "user_principal_name": f"{name}{logon_name}"}
+    assert sdk.code_of(lambda: ims.get_access_key_policy(i.GetAccessKeyPolicyRequest(**of))) == code
+    assert sdk.code_of(lambda: ims.set_access_key_policy(i.SetAccessKeyPolicyRequest(access_key_policy=policy(HERE), **of))) == code
+    assert get_policy(server, *user) == NONE
+
+
 def test_who_may_not_is_refused_and_foreign_names_are_nobodys(server, user):
     name, key = user
     nobody = server.new_user(f"{name}-nobody")

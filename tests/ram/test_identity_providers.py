@@ -136,6 +136,8 @@ def test_a_provider_is_made_shown_listed_and_deleted(ims):
     assert page.is_truncated and [one.oidcprovider_name for one in page.oidcproviders.oidcprovider] == ["ci"]
     page = ims.list_oidcproviders(i.ListOIDCProvidersRequest(max_items=1, marker=page.marker)).body
     assert [one.oidcprovider_name for one in page.oidcproviders.oidcprovider] == ["idp"]
+    assert sdk.code_of(lambda: ims.list_oidcproviders(i.ListOIDCProvidersRequest(max_items=101))) == ("InvalidParameter.MaxItems", 400)
+    assert ims.list_oidcproviders(i.ListOIDCProvidersRequest(max_items=100)).body.is_truncated is False
     same = provider("other", "https://idp.example.com", fingerprints="AB" * 20)
     assert sdk.code_of(lambda: ims.create_oidcprovider(same)) == ("EntityAlreadyExists.OIDCProvider", 409)
     same = provider("idp", "https://other.example.com", fingerprints="AB" * 20)
@@ -158,8 +160,11 @@ def test_a_provider_is_made_shown_listed_and_deleted(ims):
         ("InvalidParameter.IssuerUrl.Format", {"issuer_url": "https://u@idp.example.com"}),
         ("InvalidParameter.IssuerUrl.Length", {"issuer_url": "https://" + "a" * 250}),
         ("MissingClientIds", {"client_ids": None}),
+        ("MissingClientIds", {"client_ids": ","}),
+        ("MissingClientIds", {"client_ids": " , ,"}),
         ("InvalidParameter.ClientIds.InvalidChars", {"client_ids": ".a"}),
         ("MissingFingerprints", {}),
+        ("MissingFingerprints", {"fingerprints": ","}),
         ("InvalidParameter.Fingerprints.Format", {"fingerprints": "abc"}),
         ("InvalidParameter.IssuanceLimitTime", {"issuance_limit_time": 169, "fingerprints": "ab" * 20}),
     ],

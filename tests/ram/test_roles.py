@@ -4,6 +4,7 @@ import json
 
 import pytest
 from alibabacloud_ram20150501 import models as m
+from alibabacloud_sts20150401 import models as s
 
 from support import sdk
 from support.server import ACCOUNT, ALIAS, allow, document
@@ -185,9 +186,14 @@ def test_a_service_linked_role_is_its_services(ram):
 
 def test_services_and_suffixes_have_rules(ram):
     make_linked = lambda **fields: ram.create_service_linked_role(m.CreateServiceLinkedRoleRequest(**fields)).body.role
-    several = "disaster-recovery.rmq.aliyuncs.com"
-    assert make_linked(service_name=several, custom_suffix="east", description="d").role_name.endswith(".east")
+    several, prefix = "disaster-recovery.rmq.aliyuncs.com", "AliyunServiceRoleForRMQDisasterRecovery"
+    name = f"{prefix}_east.1-a"
+    role = make_linked(service_name=several, custom_suffix="east.1-a", description="d")
+    assert (role.role_name, role.arn) == (name, f"acs:ram::{ACCOUNT}:role/{name}")
+    assert ram.get_role(m.GetRoleRequest(role_name=name)).body.role.role_id == role.role_id
+    assert name in [one.role_name for one in ram.list_roles(m.ListRolesRequest(max_items=1000)).body.roles.role]
     wrong = [
+        ("InvalidParameter.CustomSuffix.Length", {"service_name": several, "custom_suffix": "s" * (64 - len(prefix))}),
         ("InvalidParameter.ServiceName", {"service_name": "nowhere.example.com"}),
         ("MissingServiceName", {}),
         ("InvalidParameter.CustomSuffix.NotAllowed", {"service_name": SERVICE, "custom_suffix": "x"}),
@@ -195,6 +201,10 @@ def test_services_and_suffixes_have_rules(ram):
     ]
     for code, fields in wrong:
         assert sdk.code_of(lambda fields=fields: make_linked(**fields)) == (code, 400)
+    update = lambda: ram.update_role(m.UpdateRoleRequest(role_name=name, new_description="mine"))
+    assert sdk.code_of(update) == ("NotSupport.ServiceLinkedRole", 400)
+    task = ram.delete_service_linked_role(m.DeleteServiceLinkedRoleRequest(role_name=name)).body.deletion_task_id
+    assert task.startswith(f"task/acs-service-role/{several}/{name}/")
     unknown = m.GetServiceLinkedRoleTemplateRequest(service_name="nowhere.example.com")
     assert sdk.code_of(lambda: ram.get_service_linked_role_template(unknown)) == ("InvalidParameter.ServiceName", 400)
 
@@ -208,6 +218,32 @@ def test_a_condition_names_the_service_whose_role_may_be_made(server):
     other = m.DeleteServiceLinkedRoleRequest(role_name="AliyunServiceRoleForOns")
     assert sdk.code_of(lambda: ram.delete_service_linked_role(other)) == ("NoPermission", 403)
     ram.delete_service_linked_role(m.DeleteServiceLinkedRoleRequest(role_name=LINKED))
+
+
+def test_policies_and_trust_policies_name_a_role_with_a_suffix(server, ram):
+    name, other = (f"AliyunServiceRoleForRMQDisasterRecovery_{suffix}" for suffix in ("named", "other"))
+    for suffix in ("named", "other"):
+        service = "disaster-recovery.rmq.aliyuncs.com"
+        ram.create_service_linked_role(m.CreateServiceLinkedRoleRequest(service_name=service, custom_suffix=suffix))
+    arn = f"acs:ram::{ACCOUNT}:role/{name}"
+    key = server.new_user("suffixed", allow("ram:GetRole", f"acs:ram:*:{ACCOUNT}:role/{name}"), allow("sts:AssumeRole", "*"))
+    only = sdk.ram(server, key)
+    assert only.get_role(m.GetRoleRequest(role_name=name)).body.role.arn == arn
+    assert sdk.code_of(lambda: only.get_role(m.GetRoleRequest(role_name=other))) == ("NoPermission", 403)
+    # Its service alone may assume it.
+    wish = s.AssumeRoleRequest(role_arn=arn, role_session_name="s1")
+    assert sdk.code_of(lambda: sdk.sts(server, key).assume_role(wish)) == ("NoPermission", 403)
+    make(ram, "trusts-a-service", trust({"RAM": arn}))
+    ram.delete_role(m.DeleteRoleRequest(role_name="trusts-a-service"))
+    for one in (name, other):
+        ram.delete_service_linked_role(m.DeleteServiceLinkedRoleRequest(role_name=one))
+
+
+def test_names_that_differ_in_case_are_two_roles(ram):
+    assert len({make(ram, name).role_id for name in ("cased", "Cased")}) == 2
+    for name in ("cased", "Cased"):
+        assert ram.get_role(m.GetRoleRequest(role_name=name)).body.role.role_name == name
+        ram.delete_role(m.DeleteRoleRequest(role_name=name))
 
 
 def test_an_account_has_1000_roles_and_no_more(ram):

@@ -66,6 +66,8 @@ def test_a_provider_is_made_shown_listed_and_deleted(ims):
     assert page.is_truncated and [one.samlprovider_name for one in page.samlproviders.samlprovider] == ["corp"]
     page = ims.list_samlproviders(i.ListSAMLProvidersRequest(max_items=1, marker=page.marker)).body
     assert not page.is_truncated and [one.samlprovider_name for one in page.samlproviders.samlprovider] == ["idp"]
+    assert sdk.code_of(lambda: ims.list_samlproviders(i.ListSAMLProvidersRequest(max_items=101))) == ("InvalidParameter.MaxItems", 400)
+    assert ims.list_samlproviders(i.ListSAMLProvidersRequest(max_items=100)).body.is_truncated is False
     assert sdk.code_of(lambda: ims.create_samlprovider(provider("idp", metadata(RSA)))) == ("EntityAlreadyExists.SAMLProvider", 409)
     ims.delete_samlprovider(i.DeleteSAMLProviderRequest(samlprovider_name="idp"))
     for call in (
@@ -424,6 +426,32 @@ def test_a_session_is_no_longer_than_the_assertion_says(server, role):
     assert 1100 < lifetime(assume(server, signed(assertion(duration="1200")), duration_seconds=1800)) <= 1200
     assert 800 < lifetime(assume(server, signed(assertion(duration="1200")), duration_seconds=900)) <= 900
     assert 500 < lifetime(assume(server, signed(assertion(session_until=600)))) <= 600
+
+
+def test_what_the_assertion_says_is_cut_to_what_the_role_allows(server, ims):
+    server.api("ram", "CreateRole", RoleName="longer", MaxSessionDuration=7200, AssumeRolePolicyDocument=trusting(saml.PROVIDER_ARN, "Federated"))
+    usual, longer = role_arn(), role_arn("longer")
+    said = signed(assertion([usual, longer], duration="43200"))
+    assert 3500 < lifetime(assume(server, said)) <= 3600
+    assert 7100 < lifetime(assume(server, said, longer)) <= 7200
+    assert 3500 < lifetime(assume(server, signed(assertion([longer])), longer)) <= 3600
+    assert 5000 < lifetime(assume(server, signed(assertion([longer], duration="43200", session_until=5100)), longer)) <= 5100
+    # What was sent is refused, though the assertion would cut it.
+    assert refusal(server, signed(assertion(duration="900")), duration_seconds=3601) == ("InvalidParameter.DurationSeconds", 400)
+
+
+@pytest.mark.parametrize(
+    ("name_format", "shown"),
+    [
+        ("urn:oasis:names:tc:SAML:2.0:nameid-format:transient", "transient"),
+        ("urn:oasis:names:tc:SAML:2.0:nameid-format:persistent/transient", "persistent/transient"),
+        ("urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress", "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"),
+        ("https://idp.example.com:8443/name", "https://idp.example.com:8443/name"),
+        (None, "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"),
+    ],
+)
+def test_a_subjects_type_is_its_format_without_the_prefix_of_saml_2(server, role, name_format, shown):
+    assert assume(server, signed(assertion(name_format=name_format))).samlassertion_info.subject_type == shown
 
 
 def test_a_session_acts_by_its_role_and_dies_with_it(server, ims):

@@ -23,7 +23,7 @@ def keys(ram, name=None):
     return ram.list_access_keys(m.ListAccessKeysRequest(user_name=name)).body.access_keys.access_key
 
 
-FIELDS = {"display_name": "Näme", "mobile_phone": "86-18600008888", "email": "a@example.com", "comments": "c"}
+FIELDS = {"display_name": "Näme 王 O-1_@.", "mobile_phone": "86-18600008888", "email": "a@example.com", "comments": "c"}
 
 
 def test_a_user_has_the_fields_that_it_was_given(ram):
@@ -46,6 +46,24 @@ def test_a_name_is_taken_once(ram):
     rename = lambda: ram.update_user(m.UpdateUserRequest(user_name="once", new_user_name="alice"))
     assert refused(rename) == ("EntityAlreadyExists.User", 409)
     ram.delete_user(m.DeleteUserRequest(user_name="once"))
+
+
+def test_names_that_differ_in_case_are_two_users(server, ram):
+    one, two = (ram.create_user(m.CreateUserRequest(user_name=name)).body.user for name in ("cased", "Cased"))
+    assert one.user_id != two.user_id and get(ram, "cased").user_id == one.user_id and get(ram, "Cased").user_id == two.user_id
+    only = deny_all_but(server, "case-reader", ["ram:GetUser"], ["user/cased"])
+    assert get(only, "cased").user_id == one.user_id
+    assert refused(lambda: get(only, "Cased")) == ("NoPermission", 403)
+    for name in ("cased", "Cased"):
+        ram.delete_user(m.DeleteUserRequest(user_name=name))
+    assert refused(lambda: get(ram, "CASED")) == ("EntityNotExist.User", 404)
+
+
+def test_an_address_and_comments_may_be_as_long_as_they_are_said_to_be(ram):
+    fields = {"email": "e" * 242 + "@example.com", "mobile_phone": "86-" + "1" * 29, "comments": "a\nb\t" + "c" * 124, "display_name": "d" * 128}
+    made = ram.create_user(m.CreateUserRequest(user_name="long", **fields)).body.user
+    assert {name: getattr(made, name) for name in fields} == fields
+    ram.delete_user(m.DeleteUserRequest(user_name="long"))
 
 
 def test_what_hangs_on_a_user_keeps_it(ram):
@@ -150,8 +168,11 @@ def test_each_operation_of_keys_needs_its_right(server, ram, call):
 @pytest.mark.parametrize("field, value, code", [
     ("user_name", "a b", "UserName.InvalidChars"), ("user_name", "u" * 65, "UserName.Length"),
     ("display_name", "d" * 129, "DisplayName.Length"), ("display_name", "a\x07", "DisplayName.InvalidChars"),
-    ("comments", "c" * 129, "Comments.Length"), ("email", "nobody", "Email.Format"),
-    ("mobile_phone", "18600008888", "MobilePhone.Format"),
+    ("display_name", "a\nb\tc", "DisplayName.InvalidChars"), ("display_name", '<b>"', "DisplayName.InvalidChars"),
+    ("display_name", "a\u00a0b", "DisplayName.InvalidChars"), ("comments", "c" * 129, "Comments.Length"),
+    ("comments", "a\x01", "Comments.InvalidChars"), ("email", "nobody", "Email.Format"), ("email", "a\x01@example.com", "Email.Format"),
+    ("email", "e" * 243 + "@example.com", "Email.Format"), ("mobile_phone", "18600008888", "MobilePhone.Format"),
+    ("mobile_phone", "86-" + "1" * 30, "MobilePhone.Format"),
 ])  # fmt: skip
 def test_fields_have_their_rule(ram, field, value, code):
     create = lambda: ram.create_user(m.CreateUserRequest(**{"user_name": "ruled", field: value}))

@@ -68,6 +68,7 @@ def encoded(document):
 def assertion(
     roles=None, provider=PROVIDER_ARN, issuer=ENTITY, name_id="alice", audience="urn:alibaba:cloudcomputing", recipient=RECIPIENT,
     since=-5, until=300, confirmed_until=300, issued=-5, session="alice", duration=None, session_until=None, id="_a1", extra="",
+    name_format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
 ):  # fmt: skip
     """An Assertion that is not signed yet."""
     pairs = "".join(f"<saml:AttributeValue>{role},{provider}</saml:AttributeValue>" for role in roles or [role_arn()])
@@ -79,12 +80,13 @@ def assertion(
         return f'<saml:AttributeValue xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xs="http://www.w3.org/2001/XMLSchema" xsi:type="xs:string">{text}</saml:AttributeValue>'
 
     ends = f' SessionNotOnOrAfter="{instant(session_until)}"' if session_until else ""
+    form = f' Format="{name_format}"' if name_format else ""
     to = f' Recipient="{recipient}"' if recipient else ""
     audiences = f"<saml:AudienceRestriction><saml:Audience>{audience}</saml:Audience></saml:AudienceRestriction>" if audience else ""
     return etree.fromstring(
         f'<saml:Assertion xmlns:saml="{A}" ID="{id}" Version="2.0" IssueInstant="{instant(issued)}">'
         f"<saml:Issuer>{issuer}</saml:Issuer>"
-        f'<saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">{name_id}</saml:NameID>'
+        f'<saml:Subject><saml:NameID{form}>{name_id}</saml:NameID>'
         f'<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">'
         f'<saml:SubjectConfirmationData NotOnOrAfter="{instant(confirmed_until)}"{to}/></saml:SubjectConfirmation></saml:Subject>'
         f'<saml:Conditions NotBefore="{instant(since)}" NotOnOrAfter="{instant(until)}">{audiences}{extra}</saml:Conditions>'

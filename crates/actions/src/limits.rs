@@ -37,6 +37,8 @@ pub(crate) const USER_GROUPS_MAX: i64 = 300;
 pub(crate) const GROUPS_OF_USER_MAX: i64 = 10;
 /// Items of a page of ListGroups, where other lists have 1,000. facts/ram.md section 8, 10.
 pub(crate) const LIST_GROUPS_ITEMS_MAX: u32 = 100;
+/// Items of a page of ListOIDCProviders and ListSAMLProviders. Source: the vendor's SDK of IMS 2019-08-15.
+pub(crate) const LIST_PROVIDERS_ITEMS_MAX: u32 = 100;
 /// System policies attached to a user, group or role.
 pub(crate) const SYSTEM_ATTACHMENTS_MAX: i64 = 20;
 /// Custom policies attached to a user, group or role.

@@ -43,13 +43,30 @@ impl UserGroupId {
 }
 text_name!(UserGroupId);
 
-/// A role's name: 1 to 64 of `[A-Za-z0-9.-]`. Source: facts/ram.md section 2.
+/// A role's name: 1 to 64 of `[A-Za-z0-9.-]`. One that is linked to a cloud service may have a suffix of these after one `_`.
+/// Sources: facts/ram.md section 2; the vendor's SDK, CreateServiceLinkedRole.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct RoleName(Arc<str>);
 
 impl RoleName {
+    /// How names of roles that are linked to cloud services begin.
+    const LINKED_PREFIX: &str = "AliyunServiceRoleFor";
+
+    /// Whether it is of the form of roles that are linked to cloud services.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.0.starts_with(Self::LINKED_PREFIX)
+    }
+
     fn check(text: &str) -> Result<(), NameError> {
-        ascii_name("RoleName", text, 1, 64, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+        let (what, legal) = ("RoleName", |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+        match text.split_once('_').filter(|_| text.len() <= 64 && text.starts_with(Self::LINKED_PREFIX)) {
+            None => ascii_name(what, text, 1, 64, legal),
+            Some((service, suffix)) => {
+                ascii_name(what, service, 1, 64, legal)?;
+                ascii_name(what, suffix, 1, 64, legal)
+            }
+        }
     }
 }
 text_name!(RoleName);
@@ -206,5 +223,32 @@ impl FromStr for PolicyVersion {
             return Err(wrong);
         }
         digits.parse().map(Self).map_err(|_| wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suffix_after_an_underscore_is_for_roles_of_services_alone() {
+        let code = |text: &str| text.parse::<RoleName>().map(|name| name.is_linked());
+        let (what, length) =
+            ("RoleName", |least| NameError::Length { what: "RoleName", least, most: 64, unit: "characters" });
+        assert_eq!(code("a.b-1"), Ok(false));
+        assert_eq!(code("AliyunServiceRoleForX"), Ok(true));
+        assert_eq!(code("AliyunServiceRoleForX_a.b-1"), Ok(true));
+        for bad in [
+            "a_b",
+            "aliyunServiceRoleForX_a",
+            "AliyunServiceRoleForX_a_b",
+            "AliyunServiceRoleForX__a",
+            "AliyunServiceRoleFor X_a",
+        ] {
+            assert_eq!(code(bad), Err(NameError::InvalidChars { what }), "{bad}");
+        }
+        assert_eq!(code("AliyunServiceRoleForX_"), Err(length(1)));
+        assert_eq!(code(&format!("AliyunServiceRoleForX_{}", "a".repeat(42))), Ok(true));
+        assert_eq!(code(&format!("AliyunServiceRoleForX_{}", "a".repeat(43))), Err(length(1)));
     }
 }

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use sluice_access::Change;
-use sluice_model::{AccessKeyId, Action, RamEntity, Resource, UserName};
+use sluice_model::{AccessKeyId, AccountAlias, AccountId, Action, RamEntity, Resource, UserName};
 use sluice_policy::{AccessKeyPolicy, KeyPolicyFault};
 use sluice_store::By;
 
@@ -20,7 +20,8 @@ const LOGON_NAME: &str = "UserPrincipalName";
 /// What follows the alias in the long form of a logon name.
 const DOMAIN_SUFFIX: &str = ".onaliyun.com";
 
-/// Whose key: `{user}@{account ID or alias}.onaliyun.com`, or the caller's own.
+/// Whose key: `{user}@{account ID or alias}`, with or without `.onaliyun.com` as at the sign-in, or the caller's own.
+/// Source: facts/ram.md section 2, logon names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogonName {
     owner: KeyOwner,
@@ -35,7 +36,10 @@ impl LogonName {
         };
         let format = ActionError::Invalid { name: LOGON_NAME, fault: Fault::Format };
         let (user, domain) = text.rsplit_once('@').ok_or_else(|| format.clone())?;
-        let place = domain.strip_suffix(DOMAIN_SUFFIX).ok_or(format)?;
+        let place = domain.strip_suffix(DOMAIN_SUFFIX).unwrap_or(domain);
+        if place.parse::<AccountId>().is_err() && place.parse::<AccountAlias>().is_err() {
+            return Err(format);
+        }
         let user: UserName = parsed(LOGON_NAME, user)?;
         Ok(Self { owner: KeyOwner::Named(user), place: place.to_owned() })
     }

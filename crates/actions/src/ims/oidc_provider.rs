@@ -16,7 +16,7 @@ fn resource(account: AccountId, name: &str) -> Resource {
     Resource::Ram(account, RamEntity::OidcProvider(name.into()))
 }
 
-/// Values with commas between them, each once.
+/// Values with commas between them, each once; commas alone are none.
 fn values(params: &Params, name: &'static str, most: usize) -> Result<Vec<String>, ActionError> {
     let mut values: Vec<String> = Vec::new();
     for value in params.given(name).unwrap_or_default().split(',').map(str::trim).filter(|value| !value.is_empty()) {
@@ -142,7 +142,10 @@ impl Act for CreateOIDCProvider {
         if !is_issuer_url(issuer_url) {
             return Err(ActionError::Invalid { name: URL, fault: Fault::Format });
         }
-        params.text("ClientIds")?;
+        let client_ids = values(params, "ClientIds", limits::CLIENT_IDS_MAX)?;
+        if client_ids.is_empty() {
+            return Err(ActionError::Missing("ClientIds"));
+        }
         let prints = values(params, "Fingerprints", limits::FINGERPRINTS_MAX)?;
         let fingerprints: Option<Vec<String>> = prints.iter().map(|text| fingerprint(text)).collect();
         let hours = params.integer("IssuanceLimitTime", limits::ISSUANCE_H_MAX, limits::ISSUANCE_H_DEFAULT)?;
@@ -150,7 +153,7 @@ impl Act for CreateOIDCProvider {
             name: params.name("OIDCProviderName")?,
             description: params.limited("Description", 256)?.unwrap_or_default(),
             issuer_url: issuer_url.to_owned(),
-            client_ids: values(params, "ClientIds", limits::CLIENT_IDS_MAX)?,
+            client_ids,
             fingerprints: fingerprints.ok_or(ActionError::Invalid { name: "Fingerprints", fault: Fault::Format })?,
             issuance_limit_h: hours,
         })
@@ -256,7 +259,7 @@ impl Act for ListOIDCProviders {
     type Output = ProviderPage;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        Ok(Self { page: Page::read(params)? })
+        Ok(Self { page: Page::read_of(params, limits::LIST_PROVIDERS_ITEMS_MAX)? })
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {

@@ -210,7 +210,7 @@ impl Act for ListSAMLProviders {
     type Output = ProviderPage;
 
     fn read(params: &Params) -> Result<Self, ActionError> {
-        Ok(Self { page: Page::read(params)? })
+        Ok(Self { page: Page::read_of(params, limits::LIST_PROVIDERS_ITEMS_MAX)? })
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {

@@ -16,9 +16,6 @@ use crate::{
     time::date,
 };
 
-/// Roles whose names begin so are linked to cloud services.
-pub(super) const LINKED_PREFIX: &str = "AliyunServiceRoleFor";
-
 /// What is asked on one role, by its name.
 pub(super) fn resource(account: AccountId, name: &RoleName) -> Resource {
     Resource::Ram(account, RamEntity::Role(name.as_str().into()))
@@ -176,7 +173,7 @@ impl Act for CreateRole {
     fn read(params: &Params) -> Result<Self, ActionError> {
         const DOCUMENT: &str = "AssumeRolePolicyDocument";
         let name: RoleName = params.name("RoleName")?;
-        if name.as_str().starts_with(LINKED_PREFIX) {
+        if name.is_linked() {
             return Err(ActionError::Invalid { name: "RoleName", fault: Fault::Format });
         }
         Ok(Self {

@@ -83,7 +83,7 @@ fn template(params: &Params) -> Result<&'static Template, ActionError> {
 fn service_of(name: &RoleName) -> &'static str {
     let is_its = |template: &&Template| {
         let suffix = name.as_str().strip_prefix(template.role_name);
-        suffix.is_some_and(|suffix| suffix.is_empty() || (template.several && suffix.starts_with('.')))
+        suffix.is_some_and(|suffix| suffix.is_empty() || (template.several && suffix.starts_with('_')))
     };
     TEMPLATES.iter().find(is_its).map_or("", |template| template.service_name)
 }
@@ -114,7 +114,7 @@ impl Act for CreateServiceLinkedRole {
         let name = match params.given("CustomSuffix") {
             None => template.role_name.to_owned(),
             Some(_) if !template.several => return Err(Code::SuffixNotAllowed.into()),
-            Some(suffix) => format!("{}.{suffix}", template.role_name),
+            Some(suffix) => format!("{}_{suffix}", template.role_name),
         };
         let name = parsed("CustomSuffix", &name)?;
         let description = params.limited("Description", limits::DESCRIPTION_CHARACTERS_MAX)?;
@@ -291,14 +291,15 @@ impl Act for GetServiceLinkedRoleTemplate {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::role::LINKED_PREFIX, *};
+    use super::*;
 
     #[test]
     fn every_template_names_a_role_that_no_account_can_make_and_that_finds_its_service() {
         for template in TEMPLATES {
-            assert!(template.role_name.starts_with(LINKED_PREFIX));
-            assert_eq!(service_of(&template.role_name.parse().unwrap()), template.service_name);
-            let suffixed = service_of(&format!("{}.a", template.role_name).parse().unwrap());
+            let name: RoleName = template.role_name.parse().unwrap();
+            assert!(name.is_linked());
+            assert_eq!(service_of(&name), template.service_name);
+            let suffixed = service_of(&format!("{}_a", template.role_name).parse().unwrap());
             assert_eq!(suffixed, if template.several { template.service_name } else { "" });
         }
     }

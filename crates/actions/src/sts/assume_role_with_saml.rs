@@ -46,7 +46,7 @@ pub struct AssertionInfo {
     pub recipient: String,
     /// The `NameID`.
     pub subject: String,
-    /// The last part of its format.
+    /// Its format, without the prefix of the formats of SAML 2.0.
     pub subject_type: String,
 }
 
@@ -71,18 +71,23 @@ impl AssumeRoleWithSAML {
         })
     }
 
-    /// How long the session is: what was wished, or else what the assertion says, and in no case beyond the assertion.
-    fn seconds(&self, claims: &SamlClaims, now: UnixMs) -> Result<u32, ActionError> {
+    /// How long the session is: what was wished, or else what the assertion says, and in no case beyond the assertion or the
+    /// role's `of_role_max`. Only what was sent is refused for being beyond the role's.
+    fn seconds(&self, claims: &SamlClaims, of_role_max: u32, now: UnixMs) -> Result<u32, ActionError> {
         let of_assertion = claims.session_s.unwrap_or(u32::MAX);
         if of_assertion < limits::SESSION_S_MIN {
             return Err(Code::SamlAssertionInvalid.into());
         }
         let wished = match claims.session_s {
             Some(seconds) if !self.is_duration_said => seconds,
-            _ => self.wish.seconds.min(of_assertion),
+            _ => self.wish.seconds,
         };
+        if self.is_duration_said && wished > of_role_max {
+            return Err(ActionError::invalid("DurationSeconds"));
+        }
         let left = claims.session_until.map_or(i64::MAX, |until| until.0.saturating_sub(now.0) / 1_000);
-        let seconds = wished.min(u32::try_from(left).unwrap_or(u32::MAX));
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        let seconds = wished.min(of_role_max).min(of_assertion).min(left);
         if seconds == 0 { Err(Code::SamlAssertionExpired.into()) } else { Ok(seconds) }
     }
 }
@@ -149,7 +154,8 @@ impl Anonymous for AssumeRoleWithSAML {
         let assumption = services.authority.assume_federated(&who, role, &conditions);
         let assumption = assumption
             .map_err(|reason| gate::refuse_federated(context, &Self::ROW, &who, role, &reason, &conditions))?;
-        let wish = SessionWish { seconds: self.seconds(&claims, now)?, ..self.wish };
+        let seconds = self.seconds(&claims, assumption.role().session_s_max, now)?;
+        let wish = SessionWish { seconds, ..self.wish };
         let assumed = open(services, assumption, name, wish, None, now)?;
         let SamlClaims { issuer, subject, subject_type, recipient, .. } = claims;
         Ok(AssumedWithSaml { assumed, assertion_info: AssertionInfo { issuer, recipient, subject, subject_type } })

@@ -12,6 +12,10 @@ const SKEW_MS: i64 = 60 * 1000;
 /// For whom an assertion may be: the entity IDs of the vendor's two sites, which identity providers are set up with.
 const AUDIENCES: [&str; 2] = ["urn:alibaba:cloudcomputing", "urn:alibaba:cloudcomputing:international"];
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
+/// What is left out of the `NameID`'s format. Source: the vendor's SDK of STS 2015-04-01.
+const SAML2_FORMAT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:";
+/// The format of a `NameID` that has none. SAML 2.0 core, section 2.2.2.
+const UNSPECIFIED: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified";
 const ROLE: &str = "https://www.aliyun.com/SAML-Role/Attributes/Role";
 const SESSION_NAME: &str = "https://www.aliyun.com/SAML-Role/Attributes/RoleSessionName";
 const SESSION_DURATION: &str = "https://www.aliyun.com/SAML-Role/Attributes/SessionDuration";
@@ -23,7 +27,7 @@ pub struct SamlClaims {
     pub issuer: String,
     /// The `NameID`.
     pub subject: String,
-    /// The last part of its format: `persistent`, `transient`, `emailAddress`, `unspecified`…
+    /// Its format, without [`SAML2_FORMAT`]: `persistent`, `transient`, `urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress`…
     pub subject_type: String,
     /// To where it was sent, the value of `saml:recipient`.
     pub recipient: String,
@@ -123,7 +127,8 @@ fn is_for_us(conditions: Node<'_, '_>, now: UnixMs) -> Result<(), SamlFault> {
 /// The subject, its type, and the recipient of what confirms it.
 fn subject(subject: Node<'_, '_>, now: UnixMs) -> Result<(String, String, String), SamlFault> {
     let name = only(subject, "NameID")?;
-    let format = name.attribute("Format").and_then(|format| format.rsplit(':').next()).unwrap_or("unspecified");
+    let format = name.attribute("Format").unwrap_or(UNSPECIFIED);
+    let format = format.strip_prefix(SAML2_FORMAT).unwrap_or(format);
     let confirmation = only(subject, "SubjectConfirmation")?;
     if confirmation.attribute("Method") != Some(BEARER) {
         return Err(SamlFault::Invalid("its subject is confirmed in another way"));

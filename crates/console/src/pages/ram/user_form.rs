@@ -25,7 +25,11 @@ async fn form(who: &SignedIn, user: &str) -> Result<Form, ActionError> {
                 "Letters, digits, dots, underscores, hyphens; at most 64. Keys and policies stay when it changes.",
             ),
         )
-        .field(Field::text("NewDisplayName", "Display name").value(now.display_name))
+        .field(
+            Field::text("NewDisplayName", "Display name")
+                .value(now.display_name)
+                .hint("Letters, digits, blanks, and @ . _ -; at most 128."),
+        )
         .field(Field::text("NewEmail", "Email").value(now.email))
         .field(Field::text("NewMobilePhone", "Mobile phone").value(now.mobile_phone).hint("As in 86-18600008888."))
         .field(Field::new("NewComments", "Comments", Kind::Area).value(now.comments)))
