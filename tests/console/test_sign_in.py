@@ -1,80 +1,23 @@
 """Sign-in to the console in real Chromium: second factor, forced steps, lock-out, masks; and attacks on it without a browser."""
 
-import os
 import re
 import threading
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from support import codes
-from support.server import ALIAS, ROOT_PASSWORD, allow, until
+from support.browser import PASSWORD, at, fill, follow, picture, text
+from support.server import ALIAS, ROOT_PASSWORD, allow
 
-PASSWORD = "a-good-password"
 WRONG = "The logon name or the password is wrong."
 WRONG_CODE = "The code is wrong or was used already."
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1000", "--force-prefers-reduced-motion"):
-        options.add_argument(argument)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture(autouse=True)
-def signed_out(request):
-    yield
-    if "browser" in request.fixturenames:
-        request.getfixturevalue("browser").delete_all_cookies()
-
-
-def picture(browser, name):
-    folder = os.environ.get("SLUICE_PICTURES")
-    if folder:
-        browser.save_screenshot(os.path.join(folder, f"{name}.png"))
-
-
-def leave(browser, click):
-    """Does what leads to another page, and waits for it."""
-    page = browser.find_element(By.TAG_NAME, "html")
-    click()
-
-    def is_gone():
-        try:
-            page.is_enabled()
-            return False
-        except Exception:  # Any error of the old page means that there is a new one.
-            return True
-
-    until(is_gone, "the next page")
-
-
-def fill(browser, values, form="form.fields"):
-    for name, value in values.items():
-        field = browser.find_element(By.NAME, name)
-        field.clear()
-        field.send_keys(value)
-    leave(browser, browser.find_element(By.CSS_SELECTOR, f"{form} button[type=submit]").click)
-
-
 def sign_in(browser, server, name, password=PASSWORD):
-    browser.get(f"{server.http}/console/")
+    """With the cookies that are there: a machine may be remembered."""
+    at(browser, server)
     fill(browser, {"logon_name": name if name == ALIAS else f"{name}@{ALIAS}", "password": password})
-
-
-def at(browser, server, path=""):
-    browser.get(f"{server.http}/console/{path}")
-
-
-def text(browser):
-    return browser.find_element(By.TAG_NAME, "body").text
 
 
 def user_of(browser):
@@ -174,12 +117,12 @@ def test_a_machine_is_remembered_until_the_password_changes_or_the_preference_is
     fill(browser, {"code": codes.code(seed)})
     ticket = browser.get_cookie("sluice-mfa")
     assert ticket["httpOnly"] and ticket["sameSite"] == "Strict" and ticket["expiry"]
-    leave(browser, browser.find_element(By.ID, "sign-out").click)
+    follow(browser, browser.find_element(By.ID, "sign-out").click)
     sign_in(browser, server, "remembered")
     assert user_of(browser) == "remembered"
     # It is nobody else's.
     with_device(server, "another")
-    leave(browser, browser.find_element(By.ID, "sign-out").click)
+    follow(browser, browser.find_element(By.ID, "sign-out").click)
     sign_in(browser, server, "another")
     assert "Enter the code" in text(browser)
     server.api("ram", "UpdateLoginProfile", UserName="remembered", Password=PASSWORD)
@@ -190,7 +133,7 @@ def test_a_machine_is_remembered_until_the_password_changes_or_the_preference_is
     assert user_of(browser) == "remembered"
     preference(EnableSaveMFATicket="false")
     preference(EnableSaveMFATicket="true")
-    leave(browser, browser.find_element(By.ID, "sign-out").click)
+    follow(browser, browser.find_element(By.ID, "sign-out").click)
     sign_in(browser, server, "remembered")
     assert "Enter the code" in text(browser)
 
@@ -303,12 +246,12 @@ def test_one_looks_after_ones_own_password_device_and_keys(server, browser, pref
     sign_in(browser, server, "self")
     browser.find_element(By.ID, "security-link").click()
     picture(browser, "security")
-    leave(browser, browser.find_element(By.ID, "change-password").click)
+    follow(browser, browser.find_element(By.ID, "change-password").click)
     fill(browser, {"old_password": PASSWORD, "new_password": "short", "new_password_again": "short"})
     assert browser.find_element(By.ID, "wrong").is_displayed()
     fill(browser, {"old_password": PASSWORD, "new_password": "other-password", "new_password_again": "other-password"})
     assert "password is changed" in browser.find_element(By.ID, "done").text
-    leave(browser, browser.find_element(By.ID, "create-key").click)
+    follow(browser, browser.find_element(By.ID, "create-key").click)
     key = browser.find_element(By.ID, "new-key-id").text, browser.find_element(By.ID, "new-key-secret").text
     assert server.api("sts", "GetCallerIdentity", key=key)["IdentityType"] == "RAMUser"
     picture(browser, "security-key")
@@ -316,12 +259,12 @@ def test_one_looks_after_ones_own_password_device_and_keys(server, browser, pref
     assert key[1] not in browser.page_source
     for word in ("Disable", "Delete"):
         button = browser.find_element(By.XPATH, f"//table[@id='keys']//button[text()='{word}']")
-        leave(browser, button.click)
+        follow(browser, button.click)
     assert not browser.find_elements(By.ID, "keys")
-    leave(browser, browser.find_element(By.ID, "bind").click)
+    follow(browser, browser.find_element(By.ID, "bind").click)
     first, second = codes.earlier_pair(browser.find_element(By.ID, "seed").text)
     fill(browser, {"code1": first, "code2": second})
-    leave(browser, browser.find_element(By.ID, "unbind").click)
+    follow(browser, browser.find_element(By.ID, "unbind").click)
     assert "unbound" in browser.find_element(By.ID, "done").text
     preference(AllowUserToManageAccessKeys="false", AllowUserToManageMFADevices="false", AllowUserToChangePassword="false")
     at(browser, server, "security")

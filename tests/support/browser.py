@@ -42,11 +42,13 @@ def follow(browser, act):
     until(is_gone, "the next page")
 
 
-def fill(browser, values):
-    """Fills the fields of the page's form by their names and sends it; waits for the next page."""
+def fill(browser, values, form="form.fields"):
+    """Sets the page's fields by their names and sends the form; waits for the next page."""
     for name, value in values.items():
-        browser.find_element(By.NAME, name).send_keys(value)
-    follow(browser, browser.find_element(By.CSS_SELECTOR, "form.fields button[type=submit]").click)
+        field = browser.find_element(By.NAME, name)
+        field.clear()
+        field.send_keys(value)
+    follow(browser, browser.find_element(By.CSS_SELECTOR, f"{form} button[type=submit]").click)
 
 
 def send(browser, form, **values):

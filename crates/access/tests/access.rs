@@ -12,11 +12,10 @@ use sluice_access::{
     Access, AccountDraft, AuthRefusal, CONSOLE_SESSION_MS, Change, Clock, MasterKey, OpenError, Peer, SignInError,
     SignedIn, Visit, random,
 };
-use sluice_model::{
-    AccessKeyId, AccountId, InstanceId, PolicyName, PolicyType, Principal, SignInSettings, UnixMs, UserId,
-};
+use sluice_model::{AccessKeyId, AccountId, InstanceId, PolicyName, PolicyType, Principal, SignInSettings, UnixMs};
 use sluice_policy::{Credential, Standing, SystemTask};
-use sluice_store::{AccessKey, By, Holder, LoginProfile, NewUser, Role, Store, UserChange};
+use sluice_store::{AccessKey, By, Holder, LoginProfile, Role, Store, UserChange};
+use sluice_testkit::new_user;
 
 const BY: By<'static> = By::Task(SystemTask::FirstStart);
 const START: UnixMs = UnixMs(1_700_000_000_000);
@@ -41,19 +40,6 @@ fn peer() -> Peer {
     Peer { addr: [127, 0, 0, 1].into(), secure: false }
 }
 
-fn new_user(id: UserId, name: &str) -> NewUser {
-    let text = String::new;
-    NewUser {
-        id,
-        name: name.parse().unwrap(),
-        display_name: text(),
-        mobile_phone: text(),
-        email: text(),
-        comments: text(),
-        created: START,
-    }
-}
-
 impl World {
     /// An account `acme` with an instance and a user `alice`, who has a key and a sign-in.
     async fn new() -> Self {
@@ -72,7 +58,7 @@ impl World {
         };
         let account = access.create_account(SystemTask::FirstStart, draft).await.unwrap().account;
         let id = random::user_id();
-        store.create_user(BY, account, &new_user(id, "alice"), 10).await.unwrap();
+        store.create_user(BY, account, &new_user(id, "alice", START), 10).await.unwrap();
         let (user, key) = (Principal::User(account, id), random::access_key_id());
         let sealed_secret = access.seal(&key, &random::access_key_secret());
         let row = AccessKey { id: key.clone(), owner: user, sealed_secret, active: true, created: START };
@@ -87,7 +73,7 @@ impl World {
     /// A user of the account, with nothing.
     async fn user_named(&self, name: &str) -> Principal {
         let id = random::user_id();
-        self.store.create_user(BY, self.account, &new_user(id, name), 10).await.unwrap();
+        self.store.create_user(BY, self.account, &new_user(id, name, START), 10).await.unwrap();
         let principal = Principal::User(self.account, id);
         self.access.refresh(Change::Principal(principal)).await;
         principal

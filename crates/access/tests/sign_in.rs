@@ -19,7 +19,8 @@ use sluice_access::{
 };
 use sluice_model::{AccountId, Principal, SignInSettings, UnixMs, UserId};
 use sluice_policy::{Credential, SystemTask};
-use sluice_store::{By, LoginProfile, NewPassword, NewUser, Store};
+use sluice_store::{By, LoginProfile, NewPassword, Store};
+use sluice_testkit::new_user;
 
 const BY: By<'static> = By::Task(SystemTask::FirstStart);
 const START: UnixMs = UnixMs(1_700_000_000_000);
@@ -48,16 +49,8 @@ impl World {
         let access = Arc::new(Access::open(store.clone(), master_key, clock).await.unwrap());
         let draft = AccountDraft { alias: Some("acme".parse().unwrap()), ..AccountDraft::default() };
         let account = access.create_account(SystemTask::FirstStart, draft).await.unwrap().account;
-        let (user, text) = (random::user_id(), String::new);
-        let new = NewUser {
-            id: user,
-            name: "alice".parse().unwrap(),
-            display_name: text(),
-            mobile_phone: text(),
-            email: text(),
-            comments: text(),
-            created: START,
-        };
+        let user = random::user_id();
+        let new = new_user(user, "alice", START);
         store.create_user(BY, account, &new, 10).await.unwrap();
         let hash = access.passwords().hash(PASSWORD.into()).await;
         store.create_login_profile(BY, (account, user, "alice"), &profile, &hash).await.unwrap();

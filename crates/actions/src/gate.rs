@@ -42,6 +42,11 @@ impl Ask {
         if keys.is_empty() { self } else { Self::With(keys, Box::new(self)) }
     }
 
+    /// On an instance itself.
+    pub(crate) fn whole_instance(account: AccountId, instance: &InstanceId) -> Self {
+        Self::OnInstance(instance.clone(), Resource::Instance(account, instance.clone()))
+    }
+
     /// A change that may rename, on both names: else a right on `user/a*` would be a way to take the name `b`, and with it
     /// what policies say of `b`.
     pub(crate) fn renaming(now: Resource, new: Option<Resource>) -> Self {

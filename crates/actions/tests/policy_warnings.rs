@@ -1,62 +1,35 @@
 //! Warnings about a policy with the account's real names, told to whoever may look at them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+mod support;
 
-use sluice_access::{Access, AccountDraft, Change, Clock, MasterKey};
-use sluice_actions::{RequestId, Services, Usage, policy_warnings};
-use sluice_broker::Broker;
-use sluice_model::{Principal, UnixMs};
+use sluice_access::Change;
+use sluice_actions::{RequestId, policy_warnings};
 use sluice_policy::SystemTask;
-use sluice_store::{
-    By, Group, Store, Topic,
-    log::{MemoryLog, Recovered},
-};
-use sluice_testkit::{PolicyTable, account, caller, user};
+use sluice_store::{By, Group};
+use sluice_testkit::caller;
+use support::{ALLOW_ALL, INSTANCE, NOW};
 
-const NOW: UnixMs = UnixMs(1_700_000_000_000);
-const INSTANCE: &str = "mqtt-cn-here";
-
-/// An account with one instance, one topic and one group in it, and a user with these rights.
-struct World {
-    services: Services,
-    table: PolicyTable,
-    user: Principal,
-    _folder: tempfile::TempDir,
-}
+/// An account whose first instance has one topic and one group, and a user with these rights.
+struct World(support::World);
 
 impl World {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite://{}", folder.path().join("db").display())).await.unwrap();
-        let master_key = MasterKey::from_hex(&MasterKey::generate_hex()).unwrap();
-        let access = Arc::new(Access::open(store.clone(), master_key, Clock::new(|| NOW)).await.unwrap());
-        let (account, instance) = (account(1), INSTANCE.parse().unwrap());
-        let draft = AccountDraft {
-            account: Some(account),
-            instance: Some(INSTANCE.parse().unwrap()),
-            ..AccountDraft::default()
-        };
-        access.create_account(SystemTask::FirstStart, draft).await.unwrap();
-        let by = || By::Task(SystemTask::FirstStart);
-        let topic = Topic { name: "plant".parse().unwrap(), remark: String::new(), created: NOW };
-        store.create_topic(by(), (account, &instance), &topic, 10).await.unwrap();
+        let world = support::World::new().await;
+        world.with_topic(INSTANCE, "plant").await;
         let group = Group { id: "GID_here".parse().unwrap(), created: NOW };
-        store.create_group(by(), (account, &instance), &group, 10).await.unwrap();
-        access.refresh(Change::Instance(account, instance)).await;
-        let table = PolicyTable::default();
-        let authority = table.authority();
-        let broker =
-            Broker::new(Arc::clone(&access), authority.clone(), Arc::new(MemoryLog::default()), Recovered::default());
-        let usage = Usage::new(store.clone(), Arc::clone(&broker), NOW);
-        let services = Services { store, access, authority, broker, usage, endpoints: Arc::default() };
-        Self { services, table, user: user(account, 1), _folder: folder }
+        let (account, instance) = (world.user.account(), INSTANCE.parse().unwrap());
+        let (store, by) = (&world.services.store, By::Task(SystemTask::FirstStart));
+        store.create_group(by, (account, &instance), &group, 10).await.unwrap();
+        world.services.access.refresh(Change::Group(account, instance, group.id)).await;
+        Self(world)
     }
 
     /// The warnings about an Allow on a resource, to a user with this policy.
     async fn told(&self, rights: &str, resource: &str) -> Vec<String> {
-        self.table.set(self.user, &[rights]);
-        let context = self.services.context(caller(self.user), RequestId::random(), NOW);
+        let Self(world) = self;
+        world.table.set(world.user, &[rights]);
+        let context = world.services.context(caller(world.user), RequestId::random(), NOW);
         let text = format!(
             r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":["mq:SUB","ram:GetUser"],"Resource":"{resource}"}}]}}"#
         );
@@ -64,8 +37,6 @@ impl World {
         warnings.iter().map(|warning| warning.to_string().split(": ").last().unwrap().to_owned()).collect()
     }
 }
-
-const ALL: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 #[tokio::test]
 async fn a_name_that_is_not_there_is_told() {
@@ -86,7 +57,7 @@ async fn a_name_that_is_not_there_is_told() {
         ("acs:ram:*:*:role/nobody", Some("there is no such role")),
         ("acs:ram:*:*:group/nobody", Some("there is no such user group")),
     ] {
-        assert_eq!(world.told(ALL, resource).await, expected.into_iter().collect::<Vec<_>>(), "{resource}");
+        assert_eq!(world.told(ALLOW_ALL, resource).await, expected.into_iter().collect::<Vec<_>>(), "{resource}");
     }
 }
 
@@ -106,7 +77,7 @@ async fn nobody_learns_of_a_name_that_they_may_not_look_at() {
         ("ram:GetGroup", "acs:ram:*:*:group/nobody"),
         ("ram:GetRole", "acs:ram:*:*:role/nobody"),
     ] {
-        assert_eq!(world.told(ALL, resource).await.len(), 1, "{resource}");
+        assert_eq!(world.told(ALLOW_ALL, resource).await.len(), 1, "{resource}");
         assert_eq!(world.told(&but(action), resource).await, Vec::<String>::new(), "{resource} without {action}");
     }
 }

@@ -14,7 +14,7 @@ use sluice_broker::Broker;
 use sluice_model::{InstanceId, PolicyType, Principal, UnixMs};
 use sluice_policy::SystemTask;
 use sluice_store::{
-    AccessKey, By, Group, Holder, NewUser, Store, Topic,
+    AccessKey, By, Group, Holder, Store, Topic,
     log::{MemoryLog, Recovered},
 };
 use tokio::net::TcpListener;
@@ -43,16 +43,7 @@ async fn seed(store: &Store, access: &Arc<Access>, instance: &InstanceId) -> (St
     let topic = Topic { name: "bench".parse().unwrap(), remark: String::new(), created: now };
     store.create_topic(by, place, &topic, MANY).await.unwrap();
     store.create_group(by, place, &Group { id: "GID_bench".parse().unwrap(), created: now }, MANY).await.unwrap();
-    let text = String::new;
-    let user = NewUser {
-        id: random::user_id(),
-        name: "fleet".parse().unwrap(),
-        display_name: text(),
-        mobile_phone: text(),
-        email: text(),
-        comments: text(),
-        created: now,
-    };
+    let user = sluice_testkit::new_user(random::user_id(), "fleet", now);
     store.create_user(by, account, &user, MANY).await.unwrap();
     let owner = Principal::User(account, user.id);
     let (id, secret) = (random::access_key_id(), random::access_key_secret());

@@ -22,6 +22,7 @@ use sluice_policy::{
     AccessKeyPolicy, Authority, Caller, Credential, DecisionObserver, Document, Epoch, InForce, Policy, PolicySet,
     PolicySource, Standing,
 };
+use sluice_store::NewUser;
 
 /// An Authority that answers yes to every question inside the caller's account, to measure what asking costs.
 #[must_use]
@@ -54,6 +55,24 @@ pub fn account(n: u64) -> AccountId {
 #[must_use]
 pub fn user(account: AccountId, n: u64) -> Principal {
     Principal::User(account, UserId::new(UserId::MIN + n).expect("18 digits"))
+}
+
+/// A user to make, with nothing but a name.
+///
+/// # Panics
+/// When the name is not a user's.
+#[must_use]
+pub fn new_user(id: UserId, name: &str, created: UnixMs) -> NewUser {
+    let text = String::new;
+    NewUser {
+        id,
+        name: name.parse().expect("a user's name"),
+        display_name: text(),
+        mobile_phone: text(),
+        email: text(),
+        comments: text(),
+        created,
+    }
 }
 
 /// A caller with an AccessKey named after its principal.

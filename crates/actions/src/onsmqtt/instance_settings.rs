@@ -5,7 +5,6 @@ use sluice_access::Change;
 use sluice_broker::StockFigures;
 use sluice_model::{
     Action, Compatibility, DenyAction, Durability, Edition, InstanceId, InstanceName, Limits, OfflineRetention,
-    Resource,
 };
 use sluice_store::{By, Instance, InstanceChange, StoreError};
 
@@ -15,10 +14,6 @@ use crate::{
     operation::{optional, required},
     ram::Done,
 };
-
-fn ask(context: &ActionContext, instance: &InstanceId) -> Ask {
-    Ask::OnInstance(instance.clone(), Resource::Instance(context.account(), instance.clone()))
-}
 
 /// Shows an instance with its endpoints and limits.
 #[derive(Clone, Debug)]
@@ -90,7 +85,7 @@ impl Act for GetMqttInstance {
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, &self.instance)
+        Ask::whole_instance(context.account(), &self.instance)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<InstanceReply, ActionError> {
@@ -146,7 +141,7 @@ impl Act for UpdateMqttInstance {
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, &self.instance)
+        Ask::whole_instance(context.account(), &self.instance)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {
@@ -183,7 +178,7 @@ impl Act for DeleteMqttInstance {
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, &self.instance)
+        Ask::whole_instance(context.account(), &self.instance)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {

@@ -1,16 +1,12 @@
 //! One client's connection: QuerySessionByClientId, CloseConnection.
 
 use serde::Serialize;
-use sluice_model::{Action, ClientId, InstanceId, Resource};
+use sluice_model::{Action, ClientId, InstanceId};
 
 use crate::{Act, ActionContext, ActionError, Ask, Granted, Params, Product, Row, operation::required};
 
 fn read(params: &Params) -> Result<(InstanceId, ClientId), ActionError> {
     Ok((params.instance("InstanceId")?, params.name("ClientId").map_err(ActionError::without_rule)?))
-}
-
-fn ask(context: &ActionContext, instance: &InstanceId) -> Ask {
-    Ask::OnInstance(instance.clone(), Resource::Instance(context.account(), instance.clone()))
 }
 
 /// Whether a client is connected.
@@ -46,7 +42,7 @@ impl Act for QuerySessionByClientId {
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, &self.instance)
+        Ask::whole_instance(context.account(), &self.instance)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OnlineStatus, ActionError> {
@@ -93,7 +89,7 @@ impl Act for CloseConnection {
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, &self.instance)
+        Ask::whole_instance(context.account(), &self.instance)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Closed, ActionError> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 use sluice_broker::{SessionView, SubscriptionView};
-use sluice_model::{Action, ClientId, GroupId, InstanceId, Resource, TopicFilter, TopicName};
+use sluice_model::{Action, ClientId, GroupId, InstanceId, TopicFilter, TopicName};
 
 use crate::{
     Act, ActionContext, ActionError, Ask, Code, Granted, NumberedPage, Params, Product, Row,
@@ -12,10 +12,6 @@ use crate::{
     principal,
     ram::Done,
 };
-
-fn ask(context: &ActionContext, instance: &InstanceId) -> Ask {
-    Ask::OnInstance(instance.clone(), Resource::Instance(context.account(), instance.clone()))
-}
 
 /// A client as a parameter names it; the open listener's clients, which have no group, too.
 fn client(name: &'static str, text: &str) -> Result<ClientId, ActionError> {
@@ -124,7 +120,7 @@ impl Act for ListMqttSession {
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, &self.instance)
+        Ask::whole_instance(context.account(), &self.instance)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<SessionPage, ActionError> {
@@ -231,7 +227,7 @@ impl Act for ListMqttSubscription {
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, &self.instance)
+        Ask::whole_instance(context.account(), &self.instance)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<SubscriptionPage, ActionError> {
@@ -279,7 +275,7 @@ impl Act for DeleteMqttSession {
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        ask(context, &self.instance)
+        Ask::whole_instance(context.account(), &self.instance)
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<Done, ActionError> {

@@ -194,7 +194,7 @@ impl Act for ListMqttTopic {
     }
 
     fn ask(&self, context: &ActionContext) -> Ask {
-        Ask::OnInstance(self.instance.clone(), Resource::Instance(context.account(), self.instance.clone()))
+        Ask::whole_instance(context.account(), &self.instance)
     }
 
     async fn run(self, context: &ActionContext, _granted: Granted) -> Result<TopicPage, ActionError> {

@@ -100,7 +100,7 @@ impl Act for QueryMqttUsage {
     fn ask(&self, context: &ActionContext) -> Ask {
         let account = context.account();
         match &self.instance {
-            Some(instance) => Ask::OnInstance(instance.clone(), Resource::Instance(account, instance.clone())),
+            Some(instance) => Ask::whole_instance(account, instance),
             None => Ask::On(Resource::Service(account, Service::Mq)),
         }
     }

@@ -20,7 +20,7 @@ use sluice_model::{
 };
 use sluice_policy::{Context, Credential, SystemTask};
 use sluice_store::{
-    AccessKey, By, Group, Holder, Instance, NewUser, Role, Store, Topic,
+    AccessKey, By, Group, Holder, Instance, Role, Store, Topic,
     log::{Log, MemoryLog, Recovered},
 };
 use tokio::net::TcpListener;
@@ -158,16 +158,7 @@ impl World {
     /// A user with one policy, named as the user, of these statements.
     pub async fn user(&self, name: &str, statements: &[String]) -> Key {
         let id = random::user_id();
-        let text = String::new;
-        let new = NewUser {
-            id,
-            name: name.parse().unwrap(),
-            display_name: text(),
-            mobile_phone: text(),
-            email: text(),
-            comments: text(),
-            created: START,
-        };
+        let new = sluice_testkit::new_user(id, name, START);
         self.store.create_user(BY, self.account, &new, MANY).await.unwrap();
         let owner = Principal::User(self.account, id);
         let (id, secret) = (random::access_key_id(), random::access_key_secret());

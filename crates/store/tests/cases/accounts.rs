@@ -1,11 +1,10 @@
 use sluice_model::{Principal, UnixMs};
 use sluice_policy::SystemTask::{ConsoleSessions, OperatorCommand, Usage};
 use sluice_store::{
-    AccessKey, ConsoleSession, Entity, Group, Holder, LoginProfile, NewRoot, Store, StoreError, Topic, UsageCounts,
-    UsageKey,
+    AccessKey, Entity, Group, Holder, LoginProfile, NewRoot, Store, StoreError, Topic, UsageCounts, UsageKey,
 };
 
-use super::{BY, MANY, NOW, instances::instance, new_account, new_user, user, user_id};
+use super::{BY, MANY, NOW, console_session, instances::instance, new_account, new_user, user, user_id};
 
 pub(crate) async fn an_account_is_put_out_of_force_and_in_force_again(store: Store) {
     let (account, other) = (new_account(&store, 1).await, new_account(&store, 2).await);
@@ -24,16 +23,7 @@ async fn key(store: &Store, owner: Principal, name: Option<&str>, id: &str) {
 }
 
 async fn sign_in(store: &Store, principal: Principal, digest: &str) {
-    let session = ConsoleSession {
-        digest: digest.into(),
-        principal,
-        csrf: "csrf".into(),
-        must_change_password: false,
-        must_bind_mfa: false,
-        mfa_present: false,
-        created: NOW,
-        expires: UnixMs(NOW.0 + 1_000),
-    };
+    let session = console_session(digest, principal, UnixMs(NOW.0 + 1_000));
     assert!(store.create_console_session(ConsoleSessions, &session, "hash").await.unwrap());
 }
 

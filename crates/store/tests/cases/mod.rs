@@ -19,7 +19,7 @@ pub(crate) mod wall;
 
 use sluice_model::{AccountId, Principal, UnixMs, UserId};
 use sluice_policy::SystemTask;
-use sluice_store::{By, NewAccount, NewUser, Store};
+use sluice_store::{By, ConsoleSession, NewAccount, NewUser, Store};
 
 pub(crate) const BY: By<'static> = By::Task(SystemTask::FirstStart);
 pub(crate) const NOW: UnixMs = UnixMs(1_000);
@@ -49,14 +49,20 @@ pub(crate) fn user(account: AccountId, n: u64) -> Principal {
 }
 
 pub(crate) fn draft(n: u64, name: &str) -> NewUser {
-    NewUser {
-        id: user_id(n),
-        name: name.parse().unwrap(),
-        display_name: String::new(),
-        mobile_phone: String::new(),
-        email: String::new(),
-        comments: String::new(),
+    sluice_testkit::new_user(user_id(n), name, NOW)
+}
+
+/// A console session that is nothing special, until `expires`.
+pub(crate) fn console_session(digest: &str, principal: Principal, expires: UnixMs) -> ConsoleSession {
+    ConsoleSession {
+        digest: digest.into(),
+        principal,
+        csrf: "csrf".into(),
+        must_change_password: false,
+        must_bind_mfa: false,
+        mfa_present: false,
         created: NOW,
+        expires,
     }
 }
 

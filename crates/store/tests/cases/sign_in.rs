@@ -1,11 +1,10 @@
 use sluice_model::{Principal, UnixMs};
 use sluice_policy::SystemTask::ConsoleSessions;
 use sluice_store::{
-    ConsoleSession, Entity, HALF_SIGN_INS_MAX, LoginProfile, MfaDevice, MfaTicket, NewPassword, PASSWORDS_KEPT_MAX,
-    Store, StoreError,
+    Entity, HALF_SIGN_INS_MAX, LoginProfile, MfaDevice, MfaTicket, NewPassword, PASSWORDS_KEPT_MAX, Store, StoreError,
 };
 
-use super::{BY, NOW, new_account, new_user, user, user_id};
+use super::{BY, NOW, console_session, new_account, new_user, user, user_id};
 
 const PROFILE: LoginProfile = LoginProfile { password_reset_required: true, mfa_bind_required: false, created: NOW };
 const NEW: NewPassword<'static> = NewPassword { hash: "new", now: NOW, keep: None };
@@ -36,16 +35,7 @@ pub(crate) async fn wrong_passwords_lock_and_a_new_password_unlocks(store: Store
 }
 
 async fn begin(store: &Store, who: Principal, digest: &str) {
-    let session = ConsoleSession {
-        digest: digest.into(),
-        principal: who,
-        csrf: "csrf".into(),
-        must_change_password: false,
-        must_bind_mfa: false,
-        mfa_present: false,
-        created: NOW,
-        expires: UnixMs(NOW.0 + 100),
-    };
+    let session = console_session(digest, who, UnixMs(NOW.0 + 100));
     let verified = match who {
         Principal::User(account, user) => store.user_login(account, user).await.unwrap().unwrap().password_hash,
         _ => "hash".to_owned(),
@@ -197,16 +187,7 @@ pub(crate) async fn what_a_password_proved_is_void_once_it_is_another(store: Sto
     let reset = NewPassword { hash: "reset", now: NOW, keep: None };
     store.update_login_profile(BY, of, (Some(true), None), Some(reset)).await.unwrap();
     let times = (NOW, UnixMs(NOW.0 + 100));
-    let session = |digest: &str, principal| ConsoleSession {
-        digest: digest.into(),
-        principal,
-        csrf: "csrf".into(),
-        must_change_password: false,
-        must_bind_mfa: false,
-        mfa_present: false,
-        created: NOW,
-        expires: times.1,
-    };
+    let session = |digest: &str, principal| console_session(digest, principal, times.1);
     let void = async |store: &Store| {
         assert!(!store.change_own_password(ConsoleSessions, id, "verified", NEW).await.unwrap());
         assert!(!store.create_half_sign_in(ConsoleSessions, "half", id, "verified", times).await.unwrap());

@@ -49,13 +49,7 @@ impl Form for Own {
 
     fn message(&self, id: u64, queue: u64, payload: &Bytes) -> u64 {
         let topic = "bench/sensors/0123".parse().expect("a topic");
-        let receiver = Receiver {
-            queue: QueueId(queue),
-            qos: Qos::AtLeastOnce,
-            retain: false,
-            way: Way::Subscribed,
-            identifiers: Vec::new(),
-        };
+        let receiver = receiver(queue);
         let message = StoredMessage {
             id: MessageId(id),
             account: self.account,
@@ -74,13 +68,7 @@ impl Form for Own {
     }
 
     fn in_flight(&self, queue: u64, packet: u16, id: u64) -> u64 {
-        let receiver = Receiver {
-            queue: QueueId(queue),
-            qos: Qos::AtLeastOnce,
-            retain: false,
-            way: Way::Subscribed,
-            identifiers: Vec::new(),
-        };
+        let receiver = receiver(queue);
         let record = Record::InFlight {
             session: QueueId(queue),
             id: packet,
@@ -152,5 +140,15 @@ struct Unparks(thread::Thread);
 impl Waiter for Unparks {
     fn settled(&self) {
         self.0.unpark();
+    }
+}
+
+fn receiver(queue: u64) -> Receiver {
+    Receiver {
+        queue: QueueId(queue),
+        qos: Qos::AtLeastOnce,
+        retain: false,
+        way: Way::Subscribed,
+        identifiers: Vec::new(),
     }
 }
