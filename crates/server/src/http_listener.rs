@@ -1,12 +1,19 @@
 //! HTTP/1.1 on the connections that an [`Intake`] takes in: bounded in number, in the time of a request's head and of the
 //! request.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
     body::Body,
-    http::{Request, StatusCode},
+    http::{HeaderValue, Request, StatusCode, header::CONNECTION},
     response::{IntoResponse, Response},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -21,7 +28,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::refused_head::RefusedHead;
+use crate::{refused_head::RefusedHead, watched_body::WatchedBody};
 
 /// A request's head must be there within this time, also that of the next one on the same connection.
 const HEAD_WAIT: Duration = Duration::from_secs(30);
@@ -77,9 +84,10 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, ro
         request.extensions_mut().insert(arrival.peer);
         request.extensions_mut().insert(arrival.clone());
         let asked = Asked::of(&request);
-        // A task of its own: what was written is put in force, though the client has gone away.
-        let answering = tokio::spawn(in_time(router.clone().oneshot(request.map(Body::new))));
-        async move { Ok::<Response, Infallible>(asked.told(answering.await.unwrap_or_else(failed))) }
+        let (parts, body) = request.into_parts();
+        let (body, is_read) = WatchedBody::of(body);
+        let answering = router.clone().oneshot(Request::from_parts(parts, Body::new(body)));
+        async move { Ok::<Response, Infallible>(asked.told(in_time(answering, &is_read).await)) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -99,11 +107,26 @@ fn failed(error: tokio::task::JoinError) -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-async fn in_time(answering: impl Future<Output = Result<Response, Infallible>>) -> Response {
-    match tokio::time::timeout(REQUEST_WAIT, answering).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(never)) => match never {},
-        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+/// The answer, or that it takes too long. An operation that is under way then, or whose client has gone away, ends by itself: what
+/// it wrote is put in force. A request that is not all there is given up.
+async fn in_time(
+    answering: impl Future<Output = Result<Response, Infallible>> + Send + 'static,
+    is_read: &AtomicBool,
+) -> Response {
+    let mut answering = tokio::spawn(answering);
+    match tokio::time::timeout(REQUEST_WAIT, &mut answering).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(never))) => match never {},
+        Ok(Err(error)) => failed(error),
+        Err(_) => {
+            if !is_read.load(Ordering::Acquire) {
+                answering.abort();
+            }
+            let mut late = StatusCode::REQUEST_TIMEOUT.into_response();
+            // No next request joins the one that goes on.
+            late.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            late
+        }
     }
 }
 
@@ -160,6 +183,34 @@ mod tests {
         let (answer, after) = answer_to(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
         assert_eq!(error_of(&answer), ("408".to_owned(), "RequestTimeout".to_owned()));
         assert!(after >= REQUEST_WAIT);
+    }
+
+    /// What `/writes` does ends after its answer is late, if the request was all there; one that is not is given up.
+    #[tokio::test(start_paused = true)]
+    async fn an_operation_that_takes_too_long_goes_on_and_half_a_request_does_not() {
+        for (request, goes_on) in [
+            ("POST /writes HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody", true),
+            ("POST /writes HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo", false),
+        ] {
+            let (done, is_done) = tokio::sync::oneshot::channel();
+            let done = Arc::new(std::sync::Mutex::new(Some(done)));
+            let writes = move |body: Body| async move {
+                let begin = Instant::now();
+                let read = axum::body::to_bytes(body, 16).await;
+                tokio::time::sleep_until(begin + 2 * REQUEST_WAIT).await;
+                if read.is_ok() {
+                    done.lock().unwrap().take().unwrap().send(()).unwrap();
+                }
+            };
+            let (ours, mut client) = tokio::io::duplex(1024);
+            let arrival = Arrival::signed(Peer { addr: [127, 0, 0, 1].into(), secure: false });
+            tokio::spawn(speak(ours, Router::new().route("/writes", axum::routing::post(writes)), arrival));
+            client.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(error_of(&answer).0, "408");
+            assert_eq!(is_done.await.is_ok(), goes_on, "{request}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,6 +29,7 @@ mod refused_head;
 mod restore;
 mod serve;
 mod usage;
+mod watched_body;
 mod wiring;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
