@@ -1,4 +1,4 @@
-"""`sluice --version` and `sluice completions`."""
+"""`sluice --version`, `sluice completions`, and commands that have nothing to work on."""
 
 import re
 import shutil
@@ -40,3 +40,19 @@ def test_bash_completes_a_command():
 
 def test_another_shell_is_refused():
     assert sluice("completions", "dos", check=False).returncode == 2
+
+
+@pytest.mark.parametrize("command", [("list",), ("disable", "--alias", "acme"), ("reset-root", "--alias", "acme"), ("delete", "--alias", "acme")])
+def test_an_account_command_on_a_mistyped_folder_makes_nothing(tmp_path, command):
+    refused = sluice("account", *command, "--data-dir", str(tmp_path / "typo"), check=False)
+    assert refused.returncode == 1 and "typo" in refused.stderr and not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "test"])
+def test_a_policy_file_that_is_not_there_is_named(command):
+    refused = sluice("policy", command, "/no/such/file", check=False)
+    assert refused.returncode == 1 and "/no/such/file" in refused.stderr
+
+
+def test_the_providers_are_reached_by_sluice_api(server):
+    assert server.api("ims", "ListSAMLProviders")["SAMLProviders"] == {"SAMLProvider": []}

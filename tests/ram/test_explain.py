@@ -5,13 +5,14 @@ import contextlib
 import json
 import re
 import signal
+import urllib.request
 
 import pytest
 from alibabacloud_ram20150501 import models as m
-from support import devices, packets, postgres, sdk
+from support import codes, devices, packets, postgres, sdk
 from support.packets import Kind
 from support.raw import Closed, fresh
-from support.server import ACCOUNT, INSTANCE, ROOT_KEY, ROOT_SECRET, access, allow, arn, deny, document, group, topic, until
+from support.server import ACCOUNT, ALIAS, INSTANCE, ROOT_KEY, ROOT_PASSWORD, ROOT_SECRET, access, allow, arn, deny, document, group, topic, until
 
 GROUP = "GID_explain"
 PARENT = "explained"
@@ -295,6 +296,25 @@ def test_a_quota_of_the_api_is_explained(server):
     # What is not found or wrong is no refusal.
     _, reply = server.api("ram", "GetUser", check=False, UserName="nobody-here")
     assert sdk.code_of(lambda: explain(server, reply["RequestId"])) == ("EntityNotExist", 404)
+
+
+def test_what_a_page_may_offer_is_asked_and_is_no_refusal(server):
+    key = server.new_user("looks", allow(["ram:Get*", "ram:List*"], "*"))
+    server.api("ram", "CreateLoginProfile", UserName="looks", Password=ROOT_PASSWORD)
+    browser = codes.Browser(server)
+    assert browser.sign_in(f"looks@{ALIAS}", ROOT_PASSWORD).status_code == 303
+    before, counted = server.log(), refusals_counted(server)
+    assert browser.page("/ram/users/looks").status_code == 200
+    assert "refused" not in server.log()[len(before) :] and refusals_counted(server) == counted
+    # In earnest it is one.
+    code, reply = server.api("ram", "DeleteUser", key, check=False, UserName="looks")
+    assert code == "NoPermission" and reply["RequestId"] in server.log()[len(before) :]
+    assert refusals_counted(server) == counted + 1
+
+
+def refusals_counted(server):
+    text = urllib.request.urlopen(f"{server.http}/metrics").read().decode()
+    return float(re.search(r"^sluice_refusals_total (\S+)$", text, re.M)[1])
 
 
 def test_what_was_refused_is_explained_after_a_restart(server):

@@ -71,7 +71,9 @@ pub use mfa::{BindError, Enrolment, MFA_DEVICES_MAX, is_code, own_device_name, p
 pub use own_password::{ChangePasswordError, PasswordFault};
 pub use password::Passwords;
 pub use provision::{AccountDraft, ProvisionError, Provisioned};
-pub use refusals::{PLAIN_REFUSALS_KEPT_MAX, REFUSALS_KEPT_MAX, REFUSALS_KEPT_MS, Refusals, Told};
+pub use refusals::{
+    PLAIN_REFUSALS_KEPT_MAX, PRINCIPAL_REFUSALS_KEPT_MAX, REFUSALS_KEPT_MAX, REFUSALS_KEPT_MS, Refusals, Told,
+};
 pub use role_session::{SessionDraft, TemporaryCredentials};
 pub use rotation::{RotationError, SEALINGS_MAX};
 pub use seen::{SEEN_KEPT_MS, SeenDecisions};

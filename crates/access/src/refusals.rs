@@ -23,6 +23,8 @@ use crate::seen::{Marks, is_secret};
 pub const REFUSALS_KEPT_MAX: u32 = 10_000;
 /// Of these, what no policy decided.
 pub const PLAIN_REFUSALS_KEPT_MAX: u32 = REFUSALS_KEPT_MAX / 4;
+/// Of these, one principal's: whoever is refused without end does not make the account forget the others.
+pub const PRINCIPAL_REFUSALS_KEPT_MAX: u32 = REFUSALS_KEPT_MAX / 4;
 /// For how long they are kept.
 pub const REFUSALS_KEPT_MS: i64 = 7 * 24 * 3_600_000;
 
@@ -160,7 +162,10 @@ fn refused_by(principal: Principal, by: &StatementRef) -> RefusedBy {
     }
 }
 
-fn cut(mut text: String) -> String {
+/// A text that a caller had a hand in, as it is kept: PostgreSQL takes no NUL, and one row that it does not take would hold
+/// up all others.
+fn cut(text: String) -> String {
+    let mut text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
     if text.len() > TEXT_BYTES_MAX {
         text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
         text.push('…');
@@ -180,6 +185,21 @@ struct Places {
     all: usize,
     /// Of these, of what no policy decided.
     plain: usize,
+    /// Of these, of each principal.
+    of_principal: AHashMap<Principal, usize>,
+}
+
+impl Places {
+    /// Takes one, if there is one: of an account's places one principal gets no more than are left for the others.
+    fn take(&mut self, principal: Principal, is_plain: bool) -> bool {
+        let of_principal = self.of_principal.entry(principal).or_default();
+        let is_free =
+            *of_principal < ACCOUNT_WAITING_MAX - self.all && !(is_plain && self.plain >= ACCOUNT_PLAIN_WAITING_MAX);
+        *of_principal += usize::from(is_free);
+        self.all += usize::from(is_free);
+        self.plain += usize::from(is_free && is_plain);
+        is_free
+    }
 }
 
 /// What was refused lately. One for all of the process.
@@ -188,8 +208,10 @@ pub struct Refusals {
     waiting: Mutex<Waiting>,
     /// What the store could not take yet. Held while it is written.
     unwritten: tokio::sync::Mutex<Vec<Refusal>>,
-    /// Accounts that got rows since they were trimmed.
-    grown: Mutex<AHashSet<AccountId>>,
+    /// Who got rows since they were trimmed.
+    grown: Mutex<AHashSet<Principal>>,
+    /// Those of requests; the broker counts its own.
+    refused: Counter,
     not_kept: Counter,
 }
 
@@ -208,13 +230,15 @@ impl Refusals {
             waiting: Mutex::default(),
             unwritten: tokio::sync::Mutex::default(),
             grown: Mutex::default(),
+            refused: counter!("sluice_refusals_total"),
             not_kept: counter!("sluice_refusals_not_kept_total"),
         })
     }
 
     /// Keeps a refusal of a request that has an ID.
     pub fn tell_of_request(&self, told: Told<'_>, request_id: &str) {
-        if self.has_room(told.caller.principal().account(), told.is_plain()) {
+        self.refused.increment(1);
+        if self.has_room(told.caller.principal(), told.is_plain()) {
             let row = told.into_row(request_id.to_owned());
             self.waiting.lock().rows.push(row);
         }
@@ -230,7 +254,8 @@ impl Refusals {
         context: &Context,
         request_id: &str,
     ) {
-        if !self.has_room(who.account(), false) {
+        self.refused.increment(1);
+        if !self.has_room(Principal::Account(who.account()), false) {
             return;
         }
         let (principal, (by, missing_keys)) = (Principal::Account(who.account()), decided_by(why));
@@ -261,7 +286,7 @@ impl Refusals {
     /// Keeps a refusal of something that has no ID, under a new one: a UUID in capitals. `None` when it is not kept.
     #[must_use]
     pub fn tell(&self, told: Told<'_>) -> Option<String> {
-        if !self.has_room(told.caller.principal().account(), told.is_plain()) {
+        if !self.has_room(told.caller.principal(), told.is_plain()) {
             return None;
         }
         let request_id = uuid::Uuid::new_v4().hyphenated().to_string().to_ascii_uppercase();
@@ -271,15 +296,10 @@ impl Refusals {
     }
 
     /// Takes a place for one more of an account, if there is one.
-    fn has_room(&self, account: AccountId, is_plain: bool) -> bool {
+    fn has_room(&self, principal: Principal, is_plain: bool) -> bool {
         let mut waiting = self.waiting.lock();
-        let has_room = waiting.rows.len() < WAITING_MAX && {
-            let taken = waiting.of_account.entry(account).or_default();
-            let is_free = taken.all < ACCOUNT_WAITING_MAX && !(is_plain && taken.plain >= ACCOUNT_PLAIN_WAITING_MAX);
-            taken.all += usize::from(is_free);
-            taken.plain += usize::from(is_free && is_plain);
-            is_free
-        };
+        let has_room = waiting.rows.len() < WAITING_MAX
+            && waiting.of_account.entry(principal.account()).or_default().take(principal, is_plain);
         drop(waiting);
         if !has_room {
             self.not_kept.increment(1);
@@ -310,7 +330,7 @@ impl Refusals {
         }
         self.look_up_holders(&mut unwritten).await?;
         self.store.add_refusals(SystemTask::Decisions, &unwritten).await?;
-        self.grown.lock().extend(unwritten.drain(..).map(|row| row.principal.account()));
+        self.grown.lock().extend(unwritten.drain(..).map(|row| row.principal));
         Ok(())
     }
 
@@ -334,17 +354,27 @@ impl Refusals {
         Ok(())
     }
 
-    /// Forgets what is beyond [`REFUSALS_KEPT_MAX`] and [`PLAIN_REFUSALS_KEPT_MAX`] of an account that got more since the last time.
+    /// Forgets what is beyond [`PRINCIPAL_REFUSALS_KEPT_MAX`] of a principal, and beyond [`REFUSALS_KEPT_MAX`] and
+    /// [`PLAIN_REFUSALS_KEPT_MAX`] of an account, that got more since the last time.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]; the rest is trimmed the next time.
     pub async fn trim(&self) -> Result<(), StoreError> {
-        let grown = std::mem::take(&mut *self.grown.lock());
-        for account in grown {
-            let most = (REFUSALS_KEPT_MAX, PLAIN_REFUSALS_KEPT_MAX);
-            self.store.trim_refusals(account, most).await.inspect_err(|_| {
-                self.grown.lock().insert(account);
-            })?;
+        let mut grown = std::mem::take(&mut *self.grown.lock());
+        let trimmed = self.trim_each(&mut grown).await;
+        self.grown.lock().extend(grown);
+        trimmed
+    }
+
+    async fn trim_each(&self, grown: &mut AHashSet<Principal>) -> Result<(), StoreError> {
+        let principals: Vec<Principal> = grown.iter().copied().collect();
+        for principal in &principals {
+            self.store.trim_refusals_of(*principal, PRINCIPAL_REFUSALS_KEPT_MAX).await?;
+        }
+        let accounts: AHashSet<AccountId> = principals.iter().map(|principal| principal.account()).collect();
+        for account in accounts {
+            self.store.trim_refusals(account, (REFUSALS_KEPT_MAX, PLAIN_REFUSALS_KEPT_MAX)).await?;
+            grown.retain(|principal| principal.account() != account);
         }
         Ok(())
     }
@@ -379,10 +409,14 @@ mod tests {
     }
 
     fn refused(n: u64, path: &str, context: &Context) -> (Caller, Denied) {
+        refused_of(user(account(n), 1), path, context)
+    }
+
+    fn refused_of(principal: Principal, path: &str, context: &Context) -> (Caller, Denied) {
         let table = PolicyTable::default();
-        table.set(user(account(n), 1), &[]);
-        let caller = caller(user(account(n), 1));
-        let resource = Resource::Topic(account(n), "mqtt-cn-a".parse::<InstanceId>().unwrap(), path.into());
+        table.set(principal, &[]);
+        let caller = caller(principal);
+        let resource = Resource::Topic(principal.account(), "mqtt-cn-a".parse::<InstanceId>().unwrap(), path.into());
         let denied = table.authority().authorize(&caller, &Action::PUB, &resource, context).unwrap_err();
         (caller, denied)
     }
@@ -408,7 +442,10 @@ mod tests {
         let (other, other_denied) = refused(2, "a", &context);
         let tell = |caller, denied| refusals.tell(Told::of(caller, denied, &context).unwrap());
         let kept = (0..3 * ACCOUNT_WAITING_MAX).filter_map(|_| tell(&caller, &denied)).count();
-        assert_eq!(kept, ACCOUNT_WAITING_MAX);
+        // One principal has half of its account's places, so that the next one finds some.
+        assert_eq!(kept, ACCOUNT_WAITING_MAX / 2);
+        let (colleague, colleague_denied) = refused_of(user(account(1), 2), "a", &context);
+        assert!(tell(&colleague, &colleague_denied).is_some());
         assert!(tell(&other, &other_denied).is_some());
         refusals.write().await.unwrap();
         assert!(tell(&caller, &denied).is_some());
@@ -431,7 +468,7 @@ mod tests {
         assert_eq!(kept, ACCOUNT_PLAIN_WAITING_MAX);
         let tell = || refusals.tell(Told::of(&caller, &denied, &context).unwrap());
         let decided = (0..ACCOUNT_WAITING_MAX).filter_map(|_| tell()).count();
-        assert_eq!(decided, ACCOUNT_WAITING_MAX - ACCOUNT_PLAIN_WAITING_MAX);
+        assert_eq!(decided, ACCOUNT_WAITING_MAX / 2 - ACCOUNT_PLAIN_WAITING_MAX);
         refusals.write().await.unwrap();
         let row = refusals.store.refusal(account(1), &id).await.unwrap().unwrap();
         assert_eq!((row.scope.as_str(), row.by, row.reason.as_str()), ("", None, "too fast"));

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use sluice_access::Told;
 use sluice_model::{AccountId, Action, InstanceId, Principal, RamEntity, Resource, RoleName};
-use sluice_policy::{Assumption, Context, Credential, Denied, Federated, NotAssumed, Permit, Reason, Scope};
+use sluice_policy::{Assumption, Context, Credential, Denied, Federated, NotAssumed, Permit, Reason, Scope, Shown};
 
 use crate::{Act, ActionContext, ActionError, AnonymousContext, Code, DeniedAs, Product, Row};
 
@@ -270,22 +270,24 @@ fn refuse(context: &ActionContext, row: &Row, denied: &Denied, kind: DeniedAs) -
     if denied.reason == Reason::Unavailable {
         return ActionError::Code(Code::ServiceUnavailable);
     }
-    tracing::warn!(
-        target: "sluice::denied", what = "API", operation = row.name, account = %denied.account, principal = %denied.principal, action = %denied.action,
-        resource = %denied.resource, request_id = %context.request_id, reason = %denied, "refused"
-    );
     let conditions = context.conditions();
     if let Some(told) = Told::of(&context.caller, denied, &conditions) {
-        tell(context, told);
+        tell(context, row, told);
     }
     ActionError::Denied(Box::new(Denial::of(context, denied)), kind)
 }
 
-/// Keeps a refusal for the answer to "why?". A question that nobody acts on is no refusal.
-fn tell(context: &ActionContext, told: Told<'_>) {
-    if context.in_earnest {
-        context.access().refusals().tell_of_request(told, context.request_id.as_str());
+/// Logs a refusal and keeps it for the answer to "why?". A question that nobody acts on, as what a page may offer, is none.
+fn tell(context: &ActionContext, row: &Row, told: Told<'_>) {
+    if !context.in_earnest {
+        return;
     }
+    let principal = context.caller.principal();
+    tracing::warn!(
+        target: "sluice::denied", what = "API", operation = row.name, account = %principal.account(), %principal, action = told.action,
+        resource = %Shown(&told.resource), request_id = %context.request_id, reason = told.reason, "refused"
+    );
+    context.access().refusals().tell_of_request(told, context.request_id.as_str());
 }
 
 /// The refusal for what is not there for this account, worded like a missing right.
@@ -298,17 +300,16 @@ pub(crate) fn absent(
 ) -> ActionError {
     let principal = context.caller.principal();
     let account = principal.account();
-    let reason = "it is absent or no right on it reaches you";
-    tracing::warn!(target: "sluice::denied", what = "API", operation = row.name, %account, %principal, %action, resource, request_id = %context.request_id,
-        reason, "refused");
+    let reason = format!("{action} on `{}`: it is absent or no right on it reaches you", Shown(&resource));
     tell(
         context,
+        row,
         Told {
             caller: &context.caller,
             name: context.access().name_of(principal).unwrap_or_default(),
             action: action.as_str(),
             resource: resource.clone(),
-            reason: format!("{action} on `{resource}`: {reason}"),
+            reason: reason.clone(),
             scope: Scope::Account.as_str(),
             by: None,
             missing_keys: &[],
@@ -319,7 +320,7 @@ pub(crate) fn absent(
         policy_type: Scope::Account.as_str(),
         no_permission_type: "ImplicitDeny",
         auth_action: action.as_str().to_owned(),
-        reason: format!("{action} on `{resource}`: {reason}"),
+        reason,
         auth_resource: resource,
         auth_principal_type: principal_type(principal),
         auth_principal_owner_id: account.to_string(),
@@ -340,10 +341,8 @@ pub(crate) fn tell_refused(context: &ActionContext, row: &Row, ask: &Ask, code: 
     let resource = ask.resource(account).unwrap_or_else(|| row.product.whole(account)).to_string();
     let action = row.actions.first().map_or(row.name, Action::as_str);
     let reason = code.text();
-    tracing::warn!(target: "sluice::denied", what = "API", operation = row.name, %account, %principal, action, resource, request_id = %context.request_id,
-        reason, "refused");
     let who = (&context.caller, context.access().name_of(principal).unwrap_or_default());
-    tell(context, Told::without_policy(who, action, resource, reason.to_owned(), &context.conditions()));
+    tell(context, row, Told::without_policy(who, action, resource, reason.to_owned(), &context.conditions()));
 }
 
 fn absent_instance(context: &ActionContext, row: &Row, instance: &str) -> ActionError {

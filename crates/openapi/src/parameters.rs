@@ -18,6 +18,10 @@ pub(crate) fn add_pairs(params: &mut Params, text: &[u8]) -> Result<(), DoorErro
         let value = piece.get(equals + 1..).unwrap_or_default();
         let name = percent::decode(&piece[..equals]).ok_or(DoorError::Encoding)?;
         let value = percent::decode(value).ok_or(DoorError::Encoding)?;
+        // No text of the API has one, and PostgreSQL keeps none.
+        if name.contains('\0') || value.contains('\0') {
+            return Err(DoorError::Encoding);
+        }
         if params.len() >= PARAMETERS_MAX {
             return Err(DoorError::TooManyParameters);
         }
@@ -65,6 +69,8 @@ mod tests {
         assert_eq!(parse(b"a=%FF").unwrap_err(), DoorError::Encoding);
         assert_eq!(parse(b"%FF=a").unwrap_err(), DoorError::Encoding);
         assert_eq!(parse(b"a=\xff").unwrap_err(), DoorError::Encoding);
+        assert_eq!(parse(b"a=%00").unwrap_err(), DoorError::Encoding);
+        assert_eq!(parse(b"a%00=a").unwrap_err(), DoorError::Encoding);
     }
 
     #[test]

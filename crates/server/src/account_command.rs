@@ -42,6 +42,11 @@ pub(crate) enum AccountRequest {
 }
 
 impl AccountRequest {
+    /// Whether there may be no data before it.
+    pub(crate) fn may_be_first(&self) -> bool {
+        matches!(self, Self::Create { .. })
+    }
+
     /// Whether the message log has to know of it.
     pub(crate) fn ends_messages(&self) -> bool {
         matches!(self, Self::Delete { .. })

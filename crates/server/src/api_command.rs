@@ -29,6 +29,7 @@ impl Product {
             Self::Ram => "2015-05-01",
             Self::Onsmqtt => "2020-04-20",
             Self::Sts => "2015-04-01",
+            Self::Ims => "2019-08-15",
         }
     }
 }

@@ -276,6 +276,8 @@ pub(crate) enum Product {
     Onsmqtt,
     /// Security Token Service, 2015-04-01.
     Sts,
+    /// Identity Management Service, 2019-08-15: identity providers, lists of AccessKeys.
+    Ims,
 }
 
 #[derive(Debug, Args)]

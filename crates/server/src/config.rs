@@ -117,17 +117,23 @@ impl Config {
 fn read_file(path: &Path) -> Result<File, ConfigError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    toml::from_str(&text).map_err(|error| ConfigError::File { path: path.to_owned(), fault: fault_of(&error) })
+    toml::from_str(&text).map_err(|error| ConfigError::File { path: path.to_owned(), fault: fault_of(&error, &text) })
 }
 
 /// What is wrong with the file. The display form shows line, column and the line itself, which names the key; but the line of
 /// a database may hold its password.
-fn fault_of(error: &toml::de::Error) -> String {
-    let shown = error.to_string();
-    if ["database", "postgres", "://"].iter().any(|word| shown.contains(word)) {
-        return format!("{}, near `database`, whose line is not shown", error.message());
+fn fault_of(error: &toml::de::Error, text: &str) -> String {
+    let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default();
+    if ["database", "postgres", "://"].iter().any(|word| line.contains(word)) {
+        return format!(
+            "line {}, which may hold the password of a `database` and is not shown: {}",
+            number + 1,
+            error.message()
+        );
     }
-    shown
+    error.to_string()
 }
 
 fn address(key: &'static str, value: &str) -> Result<SocketAddr, ConfigError> {
@@ -261,6 +267,16 @@ mod tests {
         }
         let config = with_file("database = 'postgres://sluice:hunter2@db/x'", ServeArgs::default()).unwrap();
         assert!(config.database.is_some() && !format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_mistyped_key_is_shown_in_its_line() {
+        let error = with_file("mqtt = '127.0.0.1:0'\nhtp = '127.0.0.1:0'\n", ServeArgs::default()).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("line 2") && text.contains("htp = '127.0.0.1:0'") && !text.contains("not shown"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -158,6 +158,10 @@ pub(crate) async fn run(place: &KeyPlace, request: AccountRequest, out: &mut imp
         Ok(stream) => ask(stream, &Request::Account(request)).await?,
         Err(_) => {
             let database = database(&place.place)?;
+            // A mistyped folder is none in which to make a new server's data.
+            if database.is_none() && !request.may_be_first() && !DataFolder::holds_database(data_dir) {
+                return Err(BackupError::NoData(data_dir.clone()).into());
+            }
             let folder = DataFolder::open(data_dir)?;
             // What waits in the log is not looked at: it is found without its account at the next start.
             let log = if request.ends_messages() { Some(wiring::open_log(&folder).await?.0) } else { None };

@@ -138,6 +138,18 @@ impl Store {
         Ok(rows)
     }
 
+    /// Forgets all but the newest `most` of a principal; gives the rows forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn trim_refusals_of(&self, principal: Principal, most: u32) -> Result<u64, StoreError> {
+        let mut write = self.write_to_any().await?;
+        let (account, of) = (principal.account().into(), user_number(principal).into());
+        let rows = write.run(TRIM_OF, &[account, of, i64::from(u32::MAX).into(), i64::from(most).into()]).await?;
+        write.commit_unseen().await?;
+        Ok(rows)
+    }
+
     /// Forgets refusals of before `before`; gives the rows forgotten.
     ///
     /// # Errors
@@ -153,6 +165,8 @@ impl Store {
 
 const TRIM: &str = "DELETE FROM refusals WHERE account_id = $1 AND request_id IN (SELECT request_id FROM refusals \
      WHERE account_id = $1 ORDER BY refused DESC, request_id LIMIT $2 OFFSET $3)";
+const TRIM_OF: &str = "DELETE FROM refusals WHERE account_id = $1 AND request_id IN (SELECT request_id FROM refusals \
+     WHERE account_id = $1 AND user_id = $2 ORDER BY refused DESC, request_id LIMIT $3 OFFSET $4)";
 const TRIM_PLAIN: &str = "DELETE FROM refusals WHERE account_id = $1 AND request_id IN (SELECT request_id FROM refusals \
      WHERE account_id = $1 AND scope = '' ORDER BY refused DESC, request_id LIMIT $2 OFFSET $3)";
 

@@ -75,6 +75,7 @@ const CASES: &[(&str, Case)] = cases![Case:
     decisions::seen_decisions_add_up_with_the_conditions_of_the_last,
     decisions::a_principal_has_so_many_different_questions_an_hour,
     decisions::a_refusal_is_read_by_its_account_alone_as_it_was,
+    decisions::one_principals_refusals_push_out_its_own,
     decisions::the_newest_refusals_of_an_account_stay,
 ];
 

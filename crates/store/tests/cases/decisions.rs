@@ -124,6 +124,18 @@ pub(crate) async fn a_refusal_is_read_by_its_account_alone_as_it_was(store: Stor
     }
 }
 
+pub(crate) async fn one_principals_refusals_push_out_its_own(store: Store) {
+    let store = with_accounts(store).await;
+    let (alice, root) = (user(account(1), 1), Principal::Account(account(1)));
+    let rows: Vec<_> = (1..10).map(|n| refusal(n, alice)).chain([refusal(0, root)]).collect();
+    store.add_refusals(TASK, &rows).await.unwrap();
+    assert_eq!(store.trim_refusals_of(alice, 4).await.unwrap(), 5);
+    for n in 0..10 {
+        let found = store.refusal(account(1), &rows[(n + 9) % 10].request_id).await.unwrap();
+        assert_eq!(found.is_some(), n == 0 || n >= 6, "{n}");
+    }
+}
+
 pub(crate) async fn the_newest_refusals_of_an_account_stay(store: Store) {
     let store = with_accounts(store).await;
     let (alice, other) = (user(account(1), 1), user(account(2), 1));
