@@ -117,7 +117,7 @@ def test_what_would_be_refused_is_marked(server, browser):
     at(browser, server, "ram/users/target")
     shut = [one.text for one in browser.find_elements(By.CSS_SELECTOR, ".btn.disabled")]
     assert {"Edit", "Delete", "Create AccessKey"} <= set(shut)
-    assert [link.text for link in browser.find_elements(By.CSS_SELECTOR, ".menu a.shut")] == ["Overview", "Groups", "Refusals"]
+    assert [link.text for link in browser.find_elements(By.CSS_SELECTOR, ".menu a.shut")] == ["Overview", "Instances", "Groups", "Refusals"]
     picture(browser, "ram-user-to-look-at")
     at(browser, server, "ram/users/target?tab=groups")
     assert "team" in text(browser, "#groups")

@@ -7,7 +7,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from support import codes
-from support.browser import PASSWORD, at, fill, follow, picture, text
+from support.browser import PASSWORD, at, confirm, fill, follow, picture, question, text
 from support.server import ALIAS, ROOT_PASSWORD, allow
 
 WRONG = "The logon name or the password is wrong."
@@ -257,14 +257,15 @@ def test_one_looks_after_ones_own_password_device_and_keys(server, browser, pref
     picture(browser, "security-key")
     at(browser, server, "security")
     assert key[1] not in browser.page_source
-    for word in ("Disable", "Delete"):
-        button = browser.find_element(By.XPATH, f"//table[@id='keys']//button[text()='{word}']")
-        follow(browser, button.click)
+    for word in ("Deactivate", "Delete"):
+        browser.find_element(By.XPATH, f"//table[@id='keys']//button[text()='{word}']").click()
+        confirm(browser)
     assert not browser.find_elements(By.ID, "keys")
     follow(browser, browser.find_element(By.ID, "bind").click)
     first, second = codes.earlier_pair(browser.find_element(By.ID, "seed").text)
     fill(browser, {"code1": first, "code2": second})
-    follow(browser, browser.find_element(By.ID, "unbind").click)
+    browser.find_element(By.ID, "unbind").click()
+    confirm(browser)
     assert "unbound" in browser.find_element(By.ID, "done").text
     preference(AllowUserToManageAccessKeys="false", AllowUserToManageMFADevices="false", AllowUserToChangePassword="false")
     at(browser, server, "security")
@@ -284,8 +285,16 @@ def test_an_administrator_sets_rules_preference_and_alias(server, browser, prefe
     policy = server.api("ram", "GetPasswordPolicy")["PasswordPolicy"]
     assert (policy["MinimumPasswordLength"], policy["RequireNumbers"], policy["RequireSymbols"]) == (12, True, False)
     fill(browser, {"LoginNetworkMasks": "nowhere"}, "#preference-form")
-    assert "LoginNetworkMasks" in browser.find_element(By.ID, "wrong").text
-    fill(browser, {"AccountAlias": "renamed"}, "#alias-form")
+    # What was typed stays, and what is wrong is said at its field.
+    assert browser.find_element(By.NAME, "LoginNetworkMasks").get_attribute("value") == "nowhere"
+    assert browser.find_element(By.ID, "fault-LoginNetworkMasks").is_displayed()
+    assert "LoginNetworkMasks" not in text(browser)
+    field = browser.find_element(By.NAME, "AccountAlias")
+    field.clear()
+    field.send_keys("renamed")
+    browser.find_element(By.CSS_SELECTOR, "#alias-form button[type=submit]").click()
+    assert "user@acme" in question(browser)
+    confirm(browser)
     assert server.api("ram", "GetAccountAlias")["AccountAlias"] == "renamed"
     server.api("ram", "SetAccountAlias", AccountAlias=ALIAS)
 

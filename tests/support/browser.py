@@ -66,7 +66,7 @@ def send(browser, form, **values):
         else:
             field.clear()
             field.send_keys(value)
-    follow(browser, place.find_element(By.CSS_SELECTOR, "button[type=submit]").click)
+    follow(browser, place.find_element(By.CSS_SELECTOR, "button[type=submit]:not([name=find])").click)
 
 
 def write(browser, name, text):
@@ -128,6 +128,15 @@ def picture(browser, name):
     browser.save_screenshot(os.path.join(folder, f"{name}-dark.png"))
     browser.execute_script("document.documentElement.dataset.bsTheme = 'light'")
     browser.set_window_size(1280, 800)
+
+
+def narrow(browser, width=390):
+    """Makes the page as wide as a telephone's; [`wide`] makes it as it was."""
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": True})
+
+
+def wide(browser):
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def secrets(browser):

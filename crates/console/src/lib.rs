@@ -10,7 +10,6 @@
 
 mod assets;
 mod cookies;
-mod form;
 mod frame;
 mod pages;
 mod parts;

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::request::Parts,
+    http::{Method, request::Parts},
     response::{IntoResponse, Response},
 };
 use sluice_access::{ConsoleCaller, Peer};
@@ -14,7 +14,7 @@ pub(crate) use fields::{Asked, Fields, Posted, known};
 
 use crate::{
     cookies,
-    frame::{Frame, Place},
+    frame::{Around, Frame, Place},
     pages::sign_in,
     parts::Sheet,
     respond,
@@ -36,12 +36,13 @@ impl<S: Sync> FromRequestParts<S> for From {
 pub(crate) struct SignedIn {
     pub(crate) console: ConsoleCaller,
     pub(crate) context: ActionContext,
+    around: Around,
 }
 
 impl SignedIn {
     /// The frame of a page.
     pub(crate) fn frame(&self, place: Place) -> Frame {
-        Frame::of(&self.console, &self.context, place)
+        Frame::of(&self.console, &self.context, place, self.around)
     }
 
     /// A page, or what stands in its place: a refusal with what is missing, an error of the operation.
@@ -94,6 +95,7 @@ impl FromRequestParts<Services> for SignedIn {
         }
         let now = services.access.clock().now();
         let context = services.context(console.caller.clone(), RequestId::random(), now);
-        Ok(Self { console, context })
+        let around = Around::of(&context, parts.method == Method::POST).await;
+        Ok(Self { console, context, around })
     }
 }

@@ -28,8 +28,11 @@ async function ask(form, submitter) {
   if (!question) return false;
   const dialog = document.getElementById("dialog");
   dialog.replaceChildren(document.adoptNode(question));
-  dialog.querySelector("[data-keep]").addEventListener("click", (event) => { event.preventDefault(); dialog.close(); });
+  const keep = dialog.querySelector("[data-keep]");
+  keep.addEventListener("click", (event) => { event.preventDefault(); dialog.close(); });
   dialog.showModal();
+  // Not on the button that does it: a second Enter would be a yes.
+  keep.focus();
   return true;
 }
 
@@ -41,10 +44,19 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     const rows = document.getElementById(more.dataset.more);
     const row = rows.lastElementChild.cloneNode(true);
-    row.querySelectorAll("input").forEach((input) => { input.value = ""; });
+    row.querySelectorAll(".fault").forEach((fault) => fault.remove());
+    row.querySelectorAll("input").forEach((input) => { input.value = ""; input.classList.remove("is-invalid"); input.removeAttribute("aria-invalid"); });
     rows.append(row);
     row.querySelector("input").focus();
   }
+});
+
+// A password that is typed is meant: its choice follows it. Without this script the server says that the two do not fit.
+document.addEventListener("input", (event) => {
+  const field = event.target;
+  if (field.name !== "Password" || !field.value) return;
+  const custom = field.form?.querySelector("[name=PasswordMode][value=Custom]");
+  if (custom) custom.checked = true;
 });
 
 document.addEventListener("submit", (event) => {

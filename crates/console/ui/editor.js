@@ -1,7 +1,7 @@
 // The editor of policy documents: a text area becomes CodeMirror, and what the checker says is shown where it is.
 // Without this script the text area stays, and the server shows the same faults under it.
 
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { json } from "@codemirror/lang-json";
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { lintGutter, linter, lintKeymap } from "@codemirror/lint";
@@ -80,7 +80,7 @@ function edit(area) {
   area.before(host);
   // In a shadow tree its styles are sheets made by script, which the page's policy lets through; `style` tags it does not.
   const root = host.attachShadow({ mode: "open" });
-  const label = document.querySelector(`label[for="${area.id}"]`)?.textContent ?? "Policy document";
+  const label = document.querySelector(`label[for="${area.id}"]`);
   const view = new EditorView({
     root,
     parent: root,
@@ -90,19 +90,20 @@ function edit(area) {
         lineNumbers(), history(), drawSelection(), indentOnInput(), indentUnit.of("  "), bracketMatching(), highlightActiveLine(),
         json(), syntaxHighlighting(colours), looks, EditorView.lineWrapping,
         lintGutter(), linter(check(area), { delay: 350 }),
-        EditorView.contentAttributes.of({ "aria-label": label.trim() }),
-        keymap.of([...defaultKeymap, ...historyKeymap, ...lintKeymap, indentWithTab]),
+        EditorView.contentAttributes.of({ "aria-label": label?.textContent.trim() ?? "Policy document" }),
+        // Tab is left to the page, so that nobody who has only keys stays in here; Ctrl-] and Ctrl-[ indent.
+        keymap.of([...defaultKeymap, ...historyKeymap, ...lintKeymap]),
         EditorView.updateListener.of((update) => {
           if (!update.docChanged) return;
           area.value = update.state.doc.toString();
           // What the server said of the text that was sent is no longer about this one.
           document.getElementById(`fault-${area.name}`)?.remove();
-          document.getElementById("verdicts")?.remove();
         }),
       ],
     }),
   });
   area.classList.add("edited-elsewhere");
+  label?.addEventListener("click", (event) => { event.preventDefault(); view.focus(); });
   // For whoever sets the text from outside: a template that is chosen, a test.
   area.addEventListener("sluice:set", (event) => {
     view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: event.detail } });

@@ -126,6 +126,17 @@ pub struct ListMqttInstance {
     pub page: NumberedPage,
 }
 
+impl ListMqttInstance {
+    /// Whether the list would be shown, for a menu that leads to it; nothing counts as used by it.
+    ///
+    /// # Errors
+    /// The refusal that the list would answer with; then the store's.
+    pub async fn permitted(context: &ActionContext) -> Result<(), ActionError> {
+        let asking = ActionContext { in_earnest: false, ..context.clone() };
+        visible(&asking, &<Self as Act>::ROW).await.map(drop)
+    }
+}
+
 /// An instance as the list shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -129,16 +129,13 @@ fn limit_in_words(limit: i64) -> String {
 }
 
 /// Reads the instance for the page; a name that none can have is no page.
-async fn page(
-    SignedIn { console, context }: SignedIn,
-    instance: &str,
-    (wrong, saved): (Option<String>, bool),
-) -> Response {
+async fn page(signed_in: SignedIn, instance: &str, (wrong, saved): (Option<String>, bool)) -> Response {
     let Ok(get) = GetMqttInstance::read(&params([("InstanceId", instance.to_owned())])) else {
         return respond::not_found();
     };
-    let outcome = match call(&context, get).await {
-        Ok(reply) => may_change(&context, instance).map(|may| Details::of(reply.instance, may, wrong, saved)),
+    let context = &signed_in.context;
+    let outcome = match call(context, get).await {
+        Ok(reply) => may_change(context, instance).map(|may| Details::of(reply.instance, may, wrong, saved)),
         Err(error) => Err(error),
     };
     match Shown::of(outcome) {
@@ -147,7 +144,7 @@ async fn page(
                 Shown::Granted(details) if details.wrong.is_some() => StatusCode::BAD_REQUEST,
                 other => other.status(),
             };
-            respond::page(status, &InstancePage { frame: Frame::of(&console, &context, Place::MqttInstances), shown })
+            respond::page(status, &InstancePage { frame: signed_in.frame(Place::MqttInstances), shown })
         }
         Err(error) => respond::failed(&error),
     }

@@ -83,13 +83,12 @@ pub(crate) struct Wanted {
 
 /// Shows the list, or what is missing to see it.
 pub(crate) async fn show(signed_in: SignedIn, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
-    let SignedIn { console, context } = signed_in;
     let number = wanted.ok().and_then(|Query(wanted)| wanted.page).unwrap_or(1).max(1);
     let page = NumberedPage { number, ..NumberedPage::default() };
-    let outcome = call(&context, ListMqttInstance { page }).await.map(|reply| List::of(page, reply));
+    let outcome = call(&signed_in.context, ListMqttInstance { page }).await.map(|reply| List::of(page, reply));
     match Shown::of(outcome) {
         Ok(shown) => {
-            let frame = Frame::of(&console, &context, Place::MqttInstances);
+            let frame = signed_in.frame(Place::MqttInstances);
             respond::page(shown.status(), &Instances { frame, shown })
         }
         Err(error) => respond::failed(&error),

@@ -36,11 +36,10 @@ fn figures(data: &MetaData) -> Figures {
 
 /// Shows the figures, or what is missing to see them.
 pub(crate) async fn show(signed_in: SignedIn) -> Response {
-    let SignedIn { console, context } = signed_in;
-    let outcome = call(&context, GetMqttMetaData).await.map(|data| figures(&data));
+    let outcome = call(&signed_in.context, GetMqttMetaData).await.map(|data| figures(&data));
     match Shown::of(outcome) {
         Ok(shown) => {
-            let frame = Frame::of(&console, &context, Place::MqttOverview);
+            let frame = signed_in.frame(Place::MqttOverview);
             respond::page(shown.status(), &Overview { frame, shown })
         }
         Err(error) => respond::failed(&error),

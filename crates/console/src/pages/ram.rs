@@ -22,14 +22,15 @@ pub(crate) mod user_form;
 pub(crate) mod user_new;
 pub(crate) mod users;
 pub(crate) mod why;
-mod words;
+pub(crate) mod words;
 
 use axum::response::Response;
 use sluice_actions::{
-    Act, ActionContext, ActionError, Reach, Whom, call, permitted,
+    Act, ActionContext, ActionError, Reach, Whom, call, permitted, permitted_on,
     ram::{ListGroups, ListPolicies, ListRoles, ListUsers, PolicyReply, RoleReply, UserGroupReply, UserReply},
     reach,
 };
+use sluice_model::RamEntity;
 
 use crate::{
     frame::Place,
@@ -44,8 +45,8 @@ pub(crate) use words::done;
 pub(crate) enum Step {
     /// It was done.
     Done(&'static str),
-    /// It asks first.
-    Ask(&'static str, Reach),
+    /// It asks first; with whom it would touch, where it can touch anybody.
+    Ask(&'static str, Option<Reach>),
     /// A script wants the question alone, and there is none: nothing was done.
     Unasked,
 }
@@ -54,13 +55,22 @@ pub(crate) enum Step {
 pub(crate) async fn step<A: Act>(posted: &Posted, given: &[(&str, &str)], whom: &[Whom]) -> Result<Step, ActionError> {
     let (context, input) = (&posted.who.context, posted.fields.read::<A>(given)?);
     if !whom.is_empty() && !posted.is_confirmed() {
-        return Ok(Step::Ask(A::ROW.name, reach(context, &input, whom).await?));
+        return Ok(Step::Ask(A::ROW.name, Some(reach(context, &input, whom).await?)));
     }
     if posted.only_asks() {
         return Ok(Step::Unasked);
     }
     call(context, input).await?;
     Ok(Step::Done(A::ROW.name))
+}
+
+/// Runs the operation of a form that touches nobody's rights and cannot be undone: it asks first all the same.
+pub(crate) async fn step_for_good<A: Act>(posted: &Posted, given: &[(&str, &str)]) -> Result<Step, ActionError> {
+    if posted.is_confirmed() {
+        return step::<A>(posted, given, &[]).await;
+    }
+    permitted(&posted.who.context, &posted.fields.read::<A>(given)?)?;
+    Ok(Step::Ask(A::ROW.name, None))
 }
 
 /// Where a form was sent from and goes back to.
@@ -85,7 +95,7 @@ impl Form<'_> {
             Ok(Step::Done(operation)) => Ok(respond::see_other(&format!("{}&done={operation}", self.back))),
             Ok(Step::Ask(operation, reach)) => {
                 let (head, yes) = words::question(operation);
-                let sheet = self.question(head.to_owned(), Some(reach), vec![self.subject()], yes);
+                let sheet = self.question(head.to_owned(), reach, vec![self.subject()], yes);
                 Ok(self.posted.who.answer(self.place, self.title, Ok(sheet)))
             }
             Ok(Step::Unasked) => Ok(respond::nothing()),
@@ -94,11 +104,20 @@ impl Form<'_> {
         }
     }
 
-    /// What the question is about: the page's thing, and what the form names besides.
+    /// What the question is about: the page's thing, and what the form names besides. The list of grants is no thing.
     fn subject(&self) -> String {
-        const NAMES: [&str; 5] = ["PolicyName", "GroupName", "UserName", "UserAccessKeyId", "VersionId"];
-        let named = NAMES.into_iter().map(|name| self.posted.fields.get(name)).filter(|text| !text.is_empty());
-        std::iter::once(self.title).chain(named).collect::<Vec<_>>().join(", ")
+        const NAMES: [(&str, &str); 6] = [
+            ("PolicyName", "policy"),
+            ("UserName", "user"),
+            ("GroupName", "group"),
+            ("RoleName", "role"),
+            ("UserAccessKeyId", "AccessKey"),
+            ("VersionId", "version"),
+        ];
+        let named = NAMES.into_iter().map(|(name, word)| (word, self.posted.fields.get(name)));
+        let named = named.filter(|(_, text)| !text.is_empty()).map(|(word, text)| format!("{word} {text}"));
+        let whose = (self.place != Place::RamGrants).then(|| self.title.to_owned());
+        whose.into_iter().chain(named).collect::<Vec<_>>().join(", ")
     }
 
     /// The page of a question.
@@ -120,6 +139,11 @@ impl Form<'_> {
 pub(crate) fn missing<A: Act>(context: &ActionContext, given: &[(&str, &str)]) -> Option<String> {
     let asked = known::<A>(given).and_then(|input| permitted(context, &input));
     asked.err().and_then(|error| error.denial().map(|denial| denial.auth_action.clone()))
+}
+
+/// The action that is missing for an operation on a thing, whatever else it needs.
+pub(crate) fn missing_on<A: Act>(context: &ActionContext, entity: RamEntity) -> Option<String> {
+    permitted_on::<A>(context, entity).err().and_then(|error| error.denial().map(|denial| denial.auth_action.clone()))
 }
 
 /// Does an operation, or only asks for its right.

@@ -10,21 +10,27 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use sluice_access::{ConsoleCaller, own_device_name};
 use sluice_actions::{
-    ActionContext, ActionError, Services, call, permitted,
+    ActionContext, ActionError, Services, Whom, call, permitted,
     ram::{
-        BindMfaDevice, ChangePassword, CreateAccessKey, DeleteAccessKey, DeleteVirtualMfaDevice, GetUserMfaInfo,
-        KeyOwner, ListAccessKeys, SerialNumber, UnbindMfaDevice, UpdateAccessKey,
+        AccessKeyReply, BindMfaDevice, ChangePassword, CreateAccessKey, DeleteAccessKey, DeleteVirtualMfaDevice,
+        GetUserMfaInfo, KeyOwner, ListAccessKeys, SerialNumber, UnbindMfaDevice, UpdateAccessKey,
     },
+    reach,
 };
 use sluice_model::{Principal, UserName};
 
 use crate::{
     cookies,
-    frame::{Frame, Place},
+    frame::{Around, Frame, Place},
+    pages::ram::{missing, words},
+    parts::{Button, Question, Sheet},
     refusal::Shown,
     respond,
     session::AnySession,
 };
+
+const HERE: &str = "/console/security";
+const TITLE: &str = "Security information";
 
 #[derive(Template)]
 #[template(path = "security.html")]
@@ -52,6 +58,7 @@ struct Key {
     id: String,
     active: bool,
     created: String,
+    buttons: Vec<Button>,
 }
 
 /// A refusal on a page of its own.
@@ -76,12 +83,18 @@ pub(crate) struct SecurityForm {
     what: String,
     #[serde(default)]
     key: String,
+    /// Yes to the question.
+    #[serde(default)]
+    confirmed: String,
 }
 
 /// The answer to what may not be done: the statement that is missing, or what is wrong.
 pub(crate) async fn refused(console: &ConsoleCaller, context: &ActionContext, error: ActionError) -> Response {
     match Shown::of(Err(error)) {
-        Ok(shown) => respond::page(shown.status(), &RefusedPage { frame: frame(console, context), shown }),
+        Ok(shown) => {
+            let frame = frame(console, context, true).await;
+            respond::page(shown.status(), &RefusedPage { frame, shown })
+        }
         Err(error) if is_ours(&error) => respond::failed(&error),
         Err(error) => respond::problem(&error.message()),
     }
@@ -92,8 +105,8 @@ fn is_ours(error: &ActionError) -> bool {
     error.status() >= 500
 }
 
-fn frame(console: &ConsoleCaller, context: &ActionContext) -> Frame {
-    Frame::of(console, context, Place::Security)
+async fn frame(console: &ConsoleCaller, context: &ActionContext, is_deed: bool) -> Frame {
+    Frame::of(console, context, Place::Security, Around::of(context, is_deed).await)
 }
 
 fn name(console: &ConsoleCaller) -> Option<UserName> {
@@ -130,6 +143,22 @@ struct Outcome {
     new_key: Option<(String, String)>,
 }
 
+/// A key with what can be done with it. What ends connections asks first.
+fn key(context: &ActionContext, frame: &Frame, key: AccessKeyReply) -> Key {
+    let active = key.status == "Active";
+    let sends = [("key", key.access_key_id.as_str())];
+    let (label, what) = if active { ("Deactivate", "disable-key") } else { ("Activate", "enable-key") };
+    let change = Button::run(frame, label, HERE, what, &sends);
+    let change = if active { change.asks_first() } else { change };
+    let delete = Button::run(frame, "Delete", HERE, "delete-key", &sends).asks_first();
+    let named = [("UserAccessKeyId", key.access_key_id.as_str()), ("Status", "Active")];
+    let buttons = vec![
+        change.unless(missing::<UpdateAccessKey>(context, &named)),
+        delete.unless(missing::<DeleteAccessKey>(context, &named)),
+    ];
+    Key { active, created: key.create_date, buttons, id: key.access_key_id }
+}
+
 async fn page(session: &AnySession, context: &ActionContext, outcome: Outcome) -> Response {
     let console = &session.console;
     let owner = || KeyOwner::Caller;
@@ -138,12 +167,8 @@ async fn page(session: &AnySession, context: &ActionContext, outcome: Outcome) -
         Err(error) if error.denial().is_some() => None,
         Err(error) => return respond::failed(&error),
     };
-    let key = |key: sluice_actions::ram::AccessKeyReply| Key {
-        id: key.access_key_id,
-        active: key.status == "Active",
-        created: key.create_date,
-    };
-    let keys: Option<Vec<Key>> = keys.map(|keys| keys.into_iter().map(key).collect());
+    let frame = frame(console, context, false).await;
+    let keys: Option<Vec<Key>> = keys.map(|keys| keys.into_iter().map(|one| key(context, &frame, one)).collect());
     let device = match device(console, context).await {
         Ok(device) => device,
         Err(error) => return respond::failed(&error),
@@ -152,7 +177,7 @@ async fn page(session: &AnySession, context: &ActionContext, outcome: Outcome) -
     let may_create = permitted(context, &CreateAccessKey { owner: owner() }).is_ok();
     let status = if outcome.wrong.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let page = SecurityPage {
-        frame: frame(console, context),
+        frame,
         done: outcome.done,
         wrong: outcome.wrong,
         is_user: name(console).is_some(),
@@ -232,6 +257,45 @@ async fn run(context: &ActionContext, console: &ConsoleCaller, form: &SecurityFo
     }
 }
 
+/// What is asked before a form is done: whom it touches. `None` where nothing is asked.
+async fn question(
+    context: &ActionContext,
+    console: &ConsoleCaller,
+    form: &SecurityForm,
+) -> Result<Option<Question>, ActionError> {
+    let (owner, user) = (KeyOwner::Caller, name(console));
+    // The account itself is none of those whose connections are counted.
+    let whom: Vec<Whom> = user.clone().map(Whom::User).into_iter().collect();
+    let key = || form.key.parse().map_err(|_| ActionError::Missing("UserAccessKeyId"));
+    let (operation, reach) = match form.what.as_str() {
+        "unbind" => {
+            let name = user.clone().ok_or(ActionError::Missing("UserName"))?;
+            ("UnbindMFADevice", reach(context, &UnbindMfaDevice { name }, &whom).await?)
+        }
+        "disable-key" => {
+            let input = UpdateAccessKey { owner, key: key()?, active: false };
+            ("UpdateAccessKey", reach(context, &input, &whom).await?)
+        }
+        "delete-key" => ("DeleteAccessKey", reach(context, &DeleteAccessKey { owner, key: key()? }, &whom).await?),
+        _ => return Ok(None),
+    };
+    let (head, yes) = words::question(operation);
+    let about = match (form.what.as_str(), form.key.as_str()) {
+        ("unbind", _) => "From then on the password alone opens this console.".to_owned(),
+        (_, key) => format!("AccessKey {key}. Whatever uses it stops working."),
+    };
+    Ok(Some(Question {
+        csrf: console.csrf.clone(),
+        action: HERE.to_owned(),
+        head: head.to_owned(),
+        reach: user.map(|_| reach),
+        lines: vec![about],
+        hidden: vec![("do".to_owned(), form.what.clone()), ("key".to_owned(), form.key.clone())],
+        yes,
+        back: HERE.to_owned(),
+    }))
+}
+
 /// One of the page's forms.
 pub(crate) async fn submit(
     State(services): State<Services>,
@@ -246,6 +310,21 @@ pub(crate) async fn submit(
         return first;
     }
     let context = session.context(&services);
+    if form.confirmed != "yes" {
+        match question(&context, &session.console, &form).await {
+            Ok(None) => {}
+            Ok(Some(question)) => {
+                let frame = frame(&session.console, &context, true).await;
+                return respond::sheet(frame, TITLE, Ok(Sheet::new(TITLE).part(question)));
+            }
+            Err(error) if error.denial().is_some() || is_ours(&error) => {
+                return refused(&session.console, &context, error).await;
+            }
+            Err(error) => {
+                return page(&session, &context, Outcome { wrong: Some(error.message()), ..Outcome::default() }).await;
+            }
+        }
+    }
     match run(&context, &session.console, &form).await {
         Ok(Outcome { done: Some(done), .. }) => respond::see_other(&format!("/console/security?done={done}")),
         Ok(outcome) => page(&session, &context, outcome).await,

@@ -2,11 +2,6 @@
 
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
-use sluice_actions::{
-    NumberedPage, call,
-    onsmqtt::{GetMqttMetaData, ListMqttInstance},
-    permitted,
-};
 
 use crate::{
     frame::{Frame, Place},
@@ -37,10 +32,8 @@ struct UserCenter {
 
 /// Shows the user center.
 pub(crate) async fn show(signed_in: SignedIn) -> Response {
-    let SignedIn { console, context } = signed_in;
-    let list = ListMqttInstance { page: NumberedPage::default() };
-    let opens = permitted(&context, &GetMqttMetaData).is_ok() || call(&context, list).await.is_ok();
+    let frame = signed_in.frame(Place::UserCenter);
+    let opens = !frame.is_shut(Place::MqttOverview) || !frame.is_shut(Place::MqttInstances);
     let (may_open, shut) = if opens { (vec![MQTT], vec![]) } else { (vec![], vec![MQTT]) };
-    let frame = Frame::of(&console, &context, Place::UserCenter);
     respond::page(StatusCode::OK, &UserCenter { frame, may_open, shut })
 }

@@ -1,5 +1,7 @@
 //! One field of a form. Its name is the operation's parameter, so that an error of the operation finds it.
 
+use sluice_actions::Verdict;
+
 /// What a field looks like.
 pub(crate) enum Kind {
     /// One line.
@@ -18,8 +20,26 @@ pub(crate) enum Kind {
     Select(Vec<Choice>),
     /// One of a few, each with what it means.
     Radio(Vec<Choice>),
-    /// Any of a list.
-    Many(Vec<Choice>),
+    /// Any of a long list.
+    Many(Found),
+}
+
+/// A part of a long list that is found by a search of its own. What is chosen is always in it, whatever is searched.
+pub(crate) struct Found {
+    pub(crate) choices: Vec<Choice>,
+    /// The name that the search is sent by, beside the form's other fields.
+    pub(crate) name: &'static str,
+    pub(crate) text: String,
+    pub(crate) label: &'static str,
+    /// How many could be shown, of which `choices` may be the first.
+    pub(crate) total: usize,
+}
+
+impl Found {
+    /// Whether some are found that are not shown.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.choices.len() < self.total
+    }
 }
 
 /// One answer to choose.
@@ -27,11 +47,18 @@ pub(crate) struct Choice {
     pub(crate) value: String,
     pub(crate) label: String,
     pub(crate) about: String,
+    /// The action that is missing, where it would be refused.
+    pub(crate) shut: Option<String>,
 }
 
 impl Choice {
     pub(crate) fn new(value: impl Into<String>, label: impl Into<String>, about: impl Into<String>) -> Self {
-        Self { value: value.into(), label: label.into(), about: about.into() }
+        Self { value: value.into(), label: label.into(), about: about.into(), shut: None }
+    }
+
+    /// Marks it as one that would be refused, with the action that is missing.
+    pub(crate) fn unless(self, shut: Option<String>) -> Self {
+        Self { shut, ..self }
     }
 }
 
@@ -44,13 +71,14 @@ pub(crate) struct Field {
     pub(crate) values: Vec<String>,
     pub(crate) hint: &'static str,
     pub(crate) needed: bool,
-    /// In the operation's words.
     pub(crate) fault: Option<String>,
+    /// What the checker says of a document that was sent.
+    pub(crate) said: Vec<Verdict>,
 }
 
 impl Field {
     pub(crate) fn new(name: &'static str, label: &'static str, kind: Kind) -> Self {
-        Self { name, label, kind, values: Vec::new(), hint: "", needed: false, fault: None }
+        Self { name, label, kind, values: Vec::new(), hint: "", needed: false, fault: None, said: Vec::new() }
     }
 
     pub(crate) fn text(name: &'static str, label: &'static str) -> Self {
@@ -71,6 +99,17 @@ impl Field {
 
     pub(crate) fn values(self, values: Vec<String>) -> Self {
         Self { values, ..self }
+    }
+
+    pub(crate) fn fault(self, fault: Option<String>) -> Self {
+        Self { fault, ..self }
+    }
+
+    /// The IDs of what describes it, for the template.
+    pub(crate) fn described(&self) -> String {
+        let (hint, fault) = (!self.hint.is_empty(), self.fault.is_some());
+        let parts = [hint.then(|| format!("hint-{}", self.name)), fault.then(|| format!("fault-{}", self.name))];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
     /// The one value, for the template.

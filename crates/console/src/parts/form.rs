@@ -1,9 +1,9 @@
 //! A form: fields, a token, a button, and what is wrong with what was sent.
 
 use askama::Template;
-use sluice_actions::ActionError;
+use sluice_actions::{ActionError, Verdict};
 
-use super::{Field, Kind};
+use super::{Field, Kind, at_field, in_words, is_about};
 use crate::{frame::Frame, session::Fields};
 
 /// Whether a form is followed by a question.
@@ -33,6 +33,8 @@ pub(crate) struct Form {
     pub(crate) asks: Asks,
     /// What is wrong and belongs to no field.
     pub(crate) wrong: Option<String>,
+    /// The action that is missing, where the form would be refused.
+    pub(crate) shut: Option<String>,
 }
 
 impl Form {
@@ -50,6 +52,7 @@ impl Form {
             back: None,
             asks: Asks::Nothing,
             wrong: None,
+            shut: None,
         }
     }
 
@@ -67,6 +70,11 @@ impl Form {
 
     pub(crate) fn asks_first(self) -> Self {
         Self { asks: Asks::First, ..self }
+    }
+
+    /// Marks it as one that would be refused, with the action that is missing.
+    pub(crate) fn unless(self, shut: Option<String>) -> Self {
+        Self { shut, ..self }
     }
 
     pub(crate) fn hidden(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -90,15 +98,21 @@ impl Form {
         self
     }
 
+    /// What the checker says of the document that was sent; it says each fault with its place, so that the field's own is short.
+    pub(crate) fn said(mut self, said: Vec<Verdict>) -> Self {
+        if let Some(field) = self.fields.iter_mut().find(|field| matches!(field.kind, Kind::Document(_))) {
+            if field.fault.is_some() && !said.is_empty() {
+                field.fault = Some("The document has a fault. Nothing was saved.".to_owned());
+            }
+            field.said = said;
+        }
+        self
+    }
+
     fn blame(&mut self, error: &ActionError) {
-        let named = match error {
-            ActionError::Missing(name) | ActionError::Invalid { name, .. } | ActionError::NotServed(name) => *name,
-            ActionError::MalformedPolicyDocument(_) => "PolicyDocument",
-            _ => "",
-        };
-        match self.fields.iter_mut().find(|field| field.name == named) {
-            Some(field) => field.fault = Some(error.message()),
-            None => self.wrong = Some(error.message()),
+        match self.fields.iter_mut().find(|field| is_about(error, field.name)) {
+            Some(field) => field.fault = Some(at_field(error)),
+            None => self.wrong = Some(in_words(error)),
         }
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 
 use askama::Template;
 use axum::http::StatusCode;
-use sluice_actions::{Reach, Verdict};
+use sluice_actions::Reach;
 
-use super::{Button, Choice, Form, Table};
+use super::{Button, Choice, Form, Table, in_words};
 use crate::{
     frame::{Frame, Place},
     refusal::Refusal,
@@ -89,13 +89,6 @@ pub(crate) struct Question {
     pub(crate) back: String,
 }
 
-/// What the checker says of a document that was sent.
-#[derive(Template)]
-#[template(path = "parts/verdicts.html")]
-pub(crate) struct Verdicts {
-    pub(crate) all: Vec<Verdict>,
-}
-
 /// Another policy to start from.
 #[derive(Template)]
 #[template(path = "parts/import.html")]
@@ -133,7 +126,6 @@ impl Shows for Secrets {}
 impl Shows for Question {}
 impl Shows for Shut {}
 impl Shows for Find {}
-impl Shows for Verdicts {}
 impl Shows for ImportForm {}
 impl Shows for Form {}
 impl Shows for Table {}
@@ -219,7 +211,7 @@ impl Sheet {
 
     /// Says what was not done, with the status of the operation's answer.
     pub(crate) fn wrong(self, error: &sluice_actions::ActionError) -> Self {
-        Self { wrong: Some(error.message()), status: respond::status_of(error), ..self }
+        Self { wrong: Some(in_words(error)), status: respond::status_of(error), ..self }
     }
 }
 

@@ -1,29 +1,33 @@
 //! Who has which policy: the list of grants with revoking, and granting of up to five policies at once.
 
-use axum::response::Response;
+use axum::{http::StatusCode, response::Response};
 use sluice_actions::{
     ActionContext, ActionError, Code, Whom, call,
-    ram::{GetPolicy, ListEntitiesForPolicy},
+    ram::{GetPolicy, ListEntitiesForPolicy, ListPolicies, ListUsers},
 };
+use sluice_model::RamEntity;
 
 use super::{
     Form as Sent, all_groups, all_policies, all_roles, all_users, done, fits,
     holder::{Holder, HolderKind, holders},
-    in_query, policies, when,
+    in_query, missing, policies, when,
 };
 use crate::{
     frame::{Frame, Place},
-    parts::{Button, Cell, Choice, Field, Form, Kind, Pages, Search, Sheet, Table},
+    parts::{Button, Cell, Choice, Field, Form, Found, Kind, Pages, Search, Sheet, Table},
     respond,
-    session::{Asked, Posted, SignedIn, known},
+    session::{Asked, Fields, Posted, SignedIn, known},
 };
 
 const LIST: &str = "/console/ram/grants";
 const GRANT: &str = "/console/ram/grant";
 /// Most policies granted at once. Source: facts/ram.md section 5.
 const POLICIES_MAX: usize = 5;
-/// Most principals and policies offered at once; the search finds others.
+/// Most principals and most policies offered at once besides the chosen; the search finds others.
 const OFFERED_MAX: usize = 200;
+/// The search of each of the form's two lists.
+const FIND_PRINCIPAL: &str = "FindPrincipal";
+const FIND_POLICY: &str = "FindPolicy";
 
 /// One policy of one principal.
 struct Grant {
@@ -75,7 +79,7 @@ async fn sheet(who: &SignedIn, asked: &Asked) -> Result<Sheet, ActionError> {
         .pages(pages);
     let sheet = Sheet::new("Grants")
         .lead("Which policy is attached to whom.")
-        .button(Button::link("Grant permission", GRANT).main())
+        .button(Button::link("Grant permission", GRANT).main().unless(cannot_grant(context, None).await?))
         .done(done(asked.0.get("done")))
         .part(table);
     Ok(match hidden {
@@ -117,15 +121,58 @@ pub(crate) async fn revoke(posted: Posted) -> Response {
     form.end(outcome).unwrap_or_else(|error| posted.who.answer(Place::RamGrants, "Grants", Err(error)))
 }
 
-/// What the form offers, and what is chosen in it.
-struct Offer<'a> {
-    search: &'a str,
-    principals: Vec<String>,
-    policies: Vec<String>,
+/// The action that is missing to see the form.
+pub(super) fn cannot_open(context: &ActionContext) -> Option<String> {
+    missing::<ListUsers>(context, &[]).or_else(|| missing::<ListPolicies>(context, &[]))
 }
 
-async fn grant_sheet(who: &SignedIn, offer: Offer<'_>, wrong: Option<String>) -> Result<Sheet, ActionError> {
-    let context = &who.context;
+/// The action that is missing to grant anything, or that policy, to anybody.
+pub(super) async fn cannot_grant(
+    context: &ActionContext,
+    policy: Option<(&str, &str)>,
+) -> Result<Option<String>, ActionError> {
+    if let Some(action) = cannot_open(context) {
+        return Ok(Some(action));
+    }
+    let policy = policy.map(|(policy_type, name)| match policy_type {
+        "System" => RamEntity::SystemPolicy(name.into()),
+        _ => RamEntity::Policy(name.into()),
+    });
+    let may = |kind: HolderKind, name: &str| {
+        let refused = policy.as_ref().and_then(|policy| kind.cannot_attach_policy(context, policy));
+        refused.or_else(|| kind.cannot_attach(context, name)).is_none()
+    };
+    if HolderKind::ALL.into_iter().any(|kind| may(kind, "*")) {
+        return Ok(None);
+    }
+    // Not to everybody; perhaps to one of them.
+    let some = all_users(context).await?.iter().any(|user| may(HolderKind::User, &user.user_name))
+        || granted(all_groups(context).await)?.iter().any(|group| may(HolderKind::Group, &group.group_name))
+        || granted(all_roles(context).await)?.iter().any(|role| may(HolderKind::Role, &role.role_name));
+    Ok((!some).then(|| "ram:AttachPolicyToUser".to_owned()))
+}
+
+/// What the form offers, what is searched in its two lists, and what is chosen.
+struct Offer {
+    /// For principals and for policies.
+    searches: [String; 2],
+    principals: Vec<String>,
+    policies: Vec<String>,
+    /// What is wrong with the choice of either.
+    faults: [Option<String>; 2],
+}
+
+/// What is chosen, then what fits the search, cut; and how many there are to choose from.
+fn found(all: Vec<Choice>, chosen: &[String], search: &str) -> (Vec<Choice>, usize) {
+    let (mut first, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| chosen.contains(&one.value));
+    let fitting: Vec<_> = rest.into_iter().filter(|one| fits(search, &[&one.label, &one.about])).collect();
+    let total = first.len() + fitting.len();
+    first.extend(fitting.into_iter().take(OFFERED_MAX));
+    (first, total)
+}
+
+/// Everybody who can have a policy.
+async fn principals(context: &ActionContext) -> Result<Vec<Choice>, ActionError> {
     let mut principals: Vec<Choice> = Vec::new();
     for user in all_users(context).await? {
         let about = if user.display_name == user.user_name { String::new() } else { user.display_name };
@@ -140,24 +187,30 @@ async fn grant_sheet(who: &SignedIn, offer: Offer<'_>, wrong: Option<String>) ->
     principals.extend(roles.into_iter().map(|role| {
         Choice::new(format!("role:{}", role.role_name), format!("{} (role)", role.role_name), role.description)
     }));
+    Ok(principals)
+}
+
+async fn grant_sheet(who: &SignedIn, offer: Offer) -> Result<Sheet, ActionError> {
+    let context = &who.context;
     let policies = all_policies(context).await?.into_iter().map(|policy| {
         let value = format!("{}/{}", policy.policy_type, policy.policy_name);
         Choice::new(value, format!("{} ({})", policy.policy_name, policy.policy_type), policy.description)
     });
-    let cut = |all: Vec<Choice>, chosen: &[String]| -> Vec<Choice> {
-        let (mut first, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| chosen.contains(&one.value));
-        let found = rest.into_iter().filter(|one| fits(offer.search, &[&one.label, &one.about]));
-        first.extend(found.take(OFFERED_MAX));
-        first
-    };
-    let (principals, policies) = (cut(principals, &offer.principals), cut(policies.collect(), &offer.policies));
-    let mut form = Form::new(&who.frame(Place::RamGrants), "grant", GRANT, "Grant")
+    let [in_principals, in_policies] = offer.searches;
+    let (choices, total) = found(principals(context).await?, &offer.principals, &in_principals);
+    let to_whom =
+        Found { choices, name: FIND_PRINCIPAL, text: in_principals, label: "Find users, groups and roles", total };
+    let (choices, total) = found(policies.collect(), &offer.policies, &in_policies);
+    let what = Found { choices, name: FIND_POLICY, text: in_policies, label: "Find policies", total };
+    let [no_principal, no_policy] = offer.faults;
+    let to_whom = Field::new("Principal", "To whom", Kind::Many(to_whom)).values(offer.principals);
+    let what = Field::new("Policy", "Which policies; at most 5 at once", Kind::Many(what)).values(offer.policies);
+    let form = Form::new(&who.frame(Place::RamGrants), "grant", GRANT, "Grant")
         .back(LIST)
-        .field(Field::new("Principal", "To whom", Kind::Many(principals)).values(offer.principals))
-        .field(Field::new("Policy", "Which policies; at most 5 at once", Kind::Many(policies)).values(offer.policies));
-    form.wrong = wrong;
-    let search = crate::parts::Find { to: GRANT, text: offer.search.to_owned(), label: "Find principals and policies" };
-    Ok(Sheet::new("Grant permission").below(LIST, "Grants").part(search).part(form))
+        .field(to_whom.fault(no_principal))
+        .field(what.fault(no_policy))
+        .unless(cannot_grant(context, None).await?);
+    Ok(Sheet::new("Grant permission").below(LIST, "Grants").part(form))
 }
 
 /// A list, empty where it is refused.
@@ -172,9 +225,18 @@ fn granted<T>(list: Result<Vec<T>, ActionError>) -> Result<Vec<T>, ActionError> 
 pub(crate) async fn show_grant(who: SignedIn, asked: Asked) -> Response {
     let of = |name: &str| asked.0.all(name).into_iter().filter(|text| !text.is_empty()).map(str::to_owned);
     let chosen = HolderKind::ALL.iter().flat_map(|kind| of(kind.key()).map(|name| format!("{}:{name}", kind.key())));
-    let offer = Offer { search: asked.0.get("q"), principals: chosen.collect(), policies: of("policy").collect() };
-    let sheet = grant_sheet(&who, offer, None).await;
+    let offer = Offer {
+        searches: searches(&asked.0),
+        principals: chosen.collect(),
+        policies: of("policy").collect(),
+        faults: [None, None],
+    };
+    let sheet = grant_sheet(&who, offer).await;
     who.answer(Place::RamGrants, "Grant permission", sheet)
+}
+
+fn searches(fields: &Fields) -> [String; 2] {
+    [FIND_PRINCIPAL, FIND_POLICY].map(|name| fields.get(name).to_owned())
 }
 
 /// What was chosen, read.
@@ -193,28 +255,31 @@ fn chosen<'a>(principals: &[&'a str], policies: &[&'a str]) -> Option<Vec<Chosen
     Some(all)
 }
 
-/// Grants all of it; what became of each is said.
+/// Grants all of it, and says what became of each; or searches, with what is chosen as it is.
 pub(crate) async fn submit(posted: Posted) -> Response {
     let (principals, policies) = (posted.fields.all("Principal"), posted.fields.all("Policy"));
     let Some(all) = chosen(&principals, &policies) else { return respond::bad_form() };
-    let wrong = match policies.len() {
-        _ if principals.is_empty() => Some("Choose at least one principal."),
+    let searches_only = posted.fields.has("find");
+    let no_principal = principals.is_empty().then_some("Choose at least one user, group or role.");
+    let no_policy = match policies.len() {
         0 => Some("Choose at least one policy."),
         count if count > POLICIES_MAX => Some("At most 5 policies can be granted at once."),
         _ => None,
     };
-    let outcome = match wrong {
-        Some(wrong) => {
-            let own = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
-            let offer = Offer { search: "", principals: own(&principals), policies: own(&policies) };
-            let sheet = grant_sheet(&posted.who, offer, Some(wrong.to_owned())).await;
-            sheet.map(|sheet| Sheet { status: axum::http::StatusCode::BAD_REQUEST, ..sheet })
-        }
-        None => match question(&posted, &all).await {
+    let faults = [no_principal, no_policy].map(|fault| fault.filter(|_| !searches_only).map(str::to_owned));
+    let is_wrong = faults.iter().any(Option::is_some);
+    let outcome = if is_wrong || searches_only {
+        let own = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+        let searches = searches(&posted.fields);
+        let offer = Offer { searches, principals: own(&principals), policies: own(&policies), faults };
+        let status = if is_wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+        grant_sheet(&posted.who, offer).await.map(|sheet| Sheet { status, ..sheet })
+    } else {
+        match question(&posted, &all).await {
             Ok(Some(question)) => Ok(question),
             Ok(None) => grant(&posted, all).await,
             Err(error) => Err(error),
-        },
+        }
     };
     posted.who.answer(Place::RamGrants, "Grant permission", outcome)
 }

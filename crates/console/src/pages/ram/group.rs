@@ -8,14 +8,15 @@ use sluice_actions::{
         MemberReply, RemoveUserFromGroup, UpdateGroup,
     },
 };
+use sluice_model::RamEntity;
 
 use super::{
-    Form as Sent, LARGEST, all, all_users, done, groups::at, holder::HolderKind, missing, policies::attached, step,
-    when,
+    Form as Sent, LARGEST, all, all_users, done, groups::at, holder::HolderKind, missing, missing_on,
+    policies::attached, step, when,
 };
 use crate::{
     frame::{Frame, Place},
-    parts::{Button, Cell, Choice, Facts, Field, Form, Kind, Sheet, Table},
+    parts::{Button, Cell, Choice, Facts, Field, Form, Kind, Note, Sheet, Table},
     refusal::Shown,
     respond,
     session::{Asked, Posted, SignedIn, known},
@@ -84,17 +85,24 @@ async fn members(who: &SignedIn, frame: &Frame, group: &str, page: Sheet) -> Res
     });
     let table = Table::new("members", &["User", "Since (UTC)", ""], rows.collect(), "Nobody is in this group.");
     let page = page.part(table.head("Members"));
-    // Who may not list users names one.
-    let field = match Shown::of(all_users(context).await)? {
-        Shown::Granted(users) => {
-            let others = users.into_iter().filter(|user| !names.contains(&user.user_name));
-            let choices = others.map(|user| Choice::new(user.user_name.clone(), user.user_name, "")).collect();
-            Field::new("UserName", "User", Kind::Select(choices)).needed()
-        }
-        Shown::Refused(_) => Field::text("UserName", "User").needed(),
-    };
     let form = Form::new(frame, "add-member", at(group), "Add").head("Add a member").hidden("do", "AddUserToGroup");
-    Ok(page.part(form.field(field)))
+    // Who may not list users names one.
+    let others: Vec<_> = match Shown::of(all_users(context).await)? {
+        Shown::Granted(users) => users.into_iter().filter(|user| !names.contains(&user.user_name)).collect(),
+        Shown::Refused(_) => {
+            let shut = missing_on::<AddUserToGroup>(context, RamEntity::Group(group.into()));
+            return Ok(page.part(form.field(Field::text("UserName", "User").needed()).unless(shut)));
+        }
+    };
+    if others.is_empty() {
+        let text = "There is no other user to add.".to_owned();
+        return Ok(page.part(Note { id: "add-member", head: "Add a member", text, links: Vec::new() }));
+    }
+    let adds = |user: &str| missing::<AddUserToGroup>(context, &[("UserName", user), ("GroupName", group)]);
+    let shut = adds(&others[0].user_name).filter(|_| others.iter().all(|one| adds(&one.user_name).is_some()));
+    let choices = others.into_iter().map(|user| Choice::new(user.user_name.clone(), user.user_name, ""));
+    let field = Field::new("UserName", "User", Kind::Select(choices.collect())).needed();
+    Ok(page.part(form.field(field).unless(shut)))
 }
 
 /// Runs one of the page's operations.

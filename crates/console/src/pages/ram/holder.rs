@@ -8,8 +8,9 @@ use sluice_actions::{
     },
     reach,
 };
+use sluice_model::RamEntity;
 
-use super::{Step, missing, step};
+use super::{Step, missing, missing_on, step};
 use crate::session::{Posted, known};
 
 /// A kind of those who can have a policy.
@@ -104,6 +105,24 @@ impl HolderKind {
             Self::User => step::<DetachPolicyFromUser>(posted, given, whom).await,
             Self::Group => step::<DetachPolicyFromGroup>(posted, given, whom).await,
             Self::Role => step::<DetachPolicyFromRole>(posted, given, whom).await,
+        }
+    }
+
+    /// The action that is missing to attach anything to `name`, `*` of all; a policy may still be refused by itself.
+    pub(super) fn cannot_attach(self, context: &ActionContext, name: &str) -> Option<String> {
+        match self {
+            Self::User => missing_on::<AttachPolicyToUser>(context, RamEntity::User(name.into())),
+            Self::Group => missing_on::<AttachPolicyToGroup>(context, RamEntity::Group(name.into())),
+            Self::Role => missing_on::<AttachPolicyToRole>(context, RamEntity::Role(name.into())),
+        }
+    }
+
+    /// The action that is missing to attach a policy to anybody of the kind.
+    pub(super) fn cannot_attach_policy(self, context: &ActionContext, policy: &RamEntity) -> Option<String> {
+        match self {
+            Self::User => missing_on::<AttachPolicyToUser>(context, policy.clone()),
+            Self::Group => missing_on::<AttachPolicyToGroup>(context, policy.clone()),
+            Self::Role => missing_on::<AttachPolicyToRole>(context, policy.clone()),
         }
     }
 

@@ -31,12 +31,16 @@ async fn sheet(who: &SignedIn) -> Result<Sheet, ActionError> {
         }
         return Err(ActionError::Internal);
     }
-    let alias = &who.console.account_alias;
+    let (alias, frame) = (&who.console.account_alias, who.frame(Place::RamOverview));
+    let links = [
+        (Place::RamUsers, Link::new("/console/ram/users", "Users")),
+        (Place::RamPolicies, Link::new("/console/ram/policies", "Policies")),
+    ];
     let logon = Note {
         id: "logon-name",
         head: "Logon of RAM users",
         text: format!("RAM users of this account sign in at /console/ of this server as name@{alias}."),
-        links: vec![Link::new("/console/ram/users", "Users"), Link::new("/console/ram/policies", "Policies")],
+        links: links.into_iter().filter(|(place, _)| !frame.is_shut(*place)).map(|(_, link)| link).collect(),
     };
     let mut sheet = Sheet::new("Overview of RAM")
         .lead("Who may sign in and connect in this account, and what they may do.")

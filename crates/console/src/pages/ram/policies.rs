@@ -7,7 +7,7 @@ use sluice_actions::{
 };
 use sluice_model::RamEntity;
 
-use super::{all_policies, done, fits, holder::HolderKind, in_query, when};
+use super::{all_policies, done, fits, grants, holder::HolderKind, in_query, when};
 use crate::{
     frame::{Frame, Place},
     parts::{Button, Cell, Only, Pages, Search, Sheet, Table},
@@ -47,7 +47,8 @@ pub(super) fn attached(
     });
     let columns = ["Policy", "Type", "In force", "Since (UTC)", ""];
     let grant = Button::link("Add permissions", format!("/console/ram/grant?{}={name}", kind.key())).main();
-    Table::new("own-policies", &columns, rows.collect(), nothing).head("Own policies").button(grant)
+    let shut = grants::cannot_open(context).or_else(|| kind.cannot_attach(context, name));
+    Table::new("own-policies", &columns, rows.collect(), nothing).head("Own policies").button(grant.unless(shut))
 }
 
 /// Shows the list, or what is missing to see it.

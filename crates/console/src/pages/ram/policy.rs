@@ -9,7 +9,7 @@ use sluice_actions::{
     },
 };
 
-use super::{Form as Sent, done, missing, policies::at, step, when};
+use super::{Form as Sent, done, grants, missing, policies::at, step, step_for_good, when};
 use crate::{
     frame::{Frame, Place},
     parts::{Button, Cell, Code, Facts, Sheet, Table},
@@ -96,7 +96,7 @@ async fn versions(
             let uses = Button::run(frame, "Use this version", at(kind, name), "SetDefaultPolicyVersion", &[id]);
             let delete = Button::run(frame, "Delete", at(kind, name), "DeletePolicyVersion", &[id]);
             buttons.push(uses.asks_first().unless(missing::<SetDefaultPolicyVersion>(context, &given)));
-            buttons.push(delete.unless(missing::<DeletePolicyVersion>(context, &given)));
+            buttons.push(delete.asks_first().unless(missing::<DeletePolicyVersion>(context, &given)));
         }
         let state = if version.is_default_version { "In force" } else { "Not in force" };
         vec![
@@ -137,7 +137,8 @@ async fn references(who: &SignedIn, (kind, name): (&str, &str), page: Sheet) -> 
     let table =
         Table::new("references", &["Principal", "Kind", "Since (UTC)"], rows.collect(), "It is attached to nobody.");
     let grant = Button::link("Grant", format!("/console/ram/grant?policy={kind}/{name}")).main();
-    Ok(page.part(table.head("Attached to").button(grant)))
+    let shut = grants::cannot_grant(&who.context, Some((kind, name))).await?;
+    Ok(page.part(table.head("Attached to").button(grant.unless(shut))))
 }
 
 /// Runs one of the page's operations.
@@ -148,7 +149,7 @@ pub(crate) async fn submit(Path((kind, name)): Which, posted: Posted) -> Respons
     let (action, mut back) = (at(&kind, &name), format!("{}?tab=versions", at(&kind, &name)));
     let outcome = match posted.wanted() {
         "SetDefaultPolicyVersion" => step::<SetDefaultPolicyVersion>(&posted, &named, &whom).await,
-        "DeletePolicyVersion" => step::<DeletePolicyVersion>(&posted, &named, &[]).await,
+        "DeletePolicyVersion" => step_for_good::<DeletePolicyVersion>(&posted, &named).await,
         "DeletePolicy" => {
             if posted.is_confirmed() {
                 "/console/ram/policies?".clone_into(&mut back);

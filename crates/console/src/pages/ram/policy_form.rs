@@ -3,7 +3,7 @@
 
 use axum::{extract::Path, response::Response};
 use sluice_actions::{
-    ActionError, Whom, call, check_document, permitted, permitted_on,
+    ActionError, Verdict, Whom, call, check_document, permitted, permitted_on,
     ram::{CreatePolicy, CreatePolicyVersion, GetPolicy},
 };
 use sluice_model::{PolicyType, RamEntity};
@@ -11,7 +11,7 @@ use sluice_model::{PolicyType, RamEntity};
 use super::{Form as Sent, all_policies, policies::at, policy::pretty, scenarios, step};
 use crate::{
     frame::Place,
-    parts::{Choice, Field, Form, ImportForm, Kind, Link, Note, Sheet, Verdicts},
+    parts::{Choice, Field, Form, ImportForm, Kind, Link, Note, Sheet},
     respond,
     session::{Asked, Posted, SignedIn, known},
 };
@@ -88,10 +88,10 @@ async fn around(who: &SignedIn, form: Form) -> Sheet {
     sheet.part(form)
 }
 
-/// What the checker says of a document, below the form that it was sent by.
-async fn verdicts(posted: &Posted) -> Result<Verdicts, ActionError> {
+/// What the checker says of a document that was sent.
+async fn verdicts(posted: &Posted) -> Result<Vec<Verdict>, ActionError> {
     let text = posted.fields.get("PolicyDocument").replace("\r\n", "\n");
-    Ok(Verdicts { all: check_document(&posted.who.context, "Permission", &text).await? })
+    check_document(&posted.who.context, "Permission", &text).await
 }
 
 /// Creates the policy, or shows the form again with what is wrong.
@@ -103,9 +103,11 @@ pub(crate) async fn submit(posted: Posted) -> Response {
         Ok(response) => response,
         Err(error) => {
             let form = create_form(&posted.who, "").sent(&posted.fields, &error);
-            let sheet = around(&posted.who, form).await;
-            let sheet = Sheet { status: respond::status_of(&error), ..sheet };
-            let sheet = verdicts(&posted).await.map(|verdicts| sheet.part(verdicts));
+            let sheet = match verdicts(&posted).await {
+                Ok(said) => Ok(around(&posted.who, form.said(said)).await),
+                Err(error) => Err(error),
+            };
+            let sheet = sheet.map(|sheet| Sheet { status: respond::status_of(&error), ..sheet });
             posted.who.answer(Place::RamPolicies, "Create policy", sheet)
         }
     }
@@ -155,8 +157,8 @@ pub(crate) async fn submit_version(Path(name): Path<String>, posted: Posted) -> 
         Ok(response) => response,
         Err(error) => {
             let form = version_form(&posted.who, &name, "").sent(&posted.fields, &error);
-            let sheet = Sheet { status: respond::status_of(&error), ..version_sheet(&name, form) };
-            let sheet = verdicts(&posted).await.map(|verdicts| sheet.part(verdicts));
+            let sheet = verdicts(&posted).await.map(|said| version_sheet(&name, form.said(said)));
+            let sheet = sheet.map(|sheet| Sheet { status: respond::status_of(&error), ..sheet });
             posted.who.answer(Place::RamPolicies, "New version", sheet)
         }
     }

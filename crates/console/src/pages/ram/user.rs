@@ -10,11 +10,12 @@ use sluice_actions::{
         UpdateLoginProfile, UpdateUser, UserReply,
     },
 };
+use sluice_model::RamEntity;
 
-use super::{Form as Sent, all_groups, done, holder::HolderKind, missing, policies::attached, step, when};
+use super::{Form as Sent, all_groups, done, holder::HolderKind, missing, missing_on, policies::attached, step, when};
 use crate::{
     frame::{Frame, Place},
-    parts::{Button, Cell, Choice, Facts, Field, Form, Kind, Secret, Secrets, Sheet, Table},
+    parts::{Button, Cell, Choice, Facts, Field, Form, Kind, Note, Secret, Secrets, Sheet, Table},
     refusal::Shown,
     respond,
     session::{Asked, Posted, SignedIn, known},
@@ -235,17 +236,24 @@ async fn groups(who: &SignedIn, frame: &Frame, user: &str, page: Sheet) -> Resul
     });
     let table = Table::new("groups", &["Group", "Member since (UTC)", ""], rows.collect(), "In no group.");
     let page = page.part(table.head("Groups"));
-    // Who may not list groups names one.
-    let field = match Shown::of(all_groups(context).await)? {
-        Shown::Granted(all) => {
-            let others = all.into_iter().filter(|group| !names.contains(&group.group_name));
-            let choices = others.map(|group| Choice::new(group.group_name.clone(), group.group_name, "")).collect();
-            Field::new("GroupName", "Group", Kind::Select(choices)).needed()
-        }
-        Shown::Refused(_) => Field::text("GroupName", "Group").needed(),
-    };
     let form = Form::new(frame, "join", at(user), "Join").head("Join a group").hidden("do", "AddUserToGroup");
-    Ok(page.part(form.field(field)))
+    // Who may not list groups names one.
+    let others: Vec<_> = match Shown::of(all_groups(context).await)? {
+        Shown::Granted(all) => all.into_iter().filter(|group| !names.contains(&group.group_name)).collect(),
+        Shown::Refused(_) => {
+            let shut = missing_on::<AddUserToGroup>(context, RamEntity::User(user.into()));
+            return Ok(page.part(form.field(Field::text("GroupName", "Group").needed()).unless(shut)));
+        }
+    };
+    if others.is_empty() {
+        let text = "There is no other group to join.".to_owned();
+        return Ok(page.part(Note { id: "join", head: "Join a group", text, links: Vec::new() }));
+    }
+    let joins = |group: &str| missing::<AddUserToGroup>(context, &[named[0], ("GroupName", group)]);
+    let shut = joins(&others[0].group_name).filter(|_| others.iter().all(|one| joins(&one.group_name).is_some()));
+    let choices = others.into_iter().map(|group| Choice::new(group.group_name.clone(), group.group_name, ""));
+    let field = Field::new("GroupName", "Group", Kind::Select(choices.collect())).needed();
+    Ok(page.part(form.field(field).unless(shut)))
 }
 
 /// Runs one of the page's operations.

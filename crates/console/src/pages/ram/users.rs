@@ -1,10 +1,9 @@
 //! The users of the account; needs `ram:ListUsers`.
 
 use axum::response::Response;
-use sluice_actions::{ActionError, permitted_on, ram::CreateUser};
-use sluice_model::RamEntity;
+use sluice_actions::ActionError;
 
-use super::{all_users, done, fits, in_query, when};
+use super::{all_users, done, fits, in_query, user_new, when};
 use crate::{
     frame::Place,
     parts::{Button, Cell, Pages, Search, Sheet, Table},
@@ -32,11 +31,12 @@ async fn sheet(who: &SignedIn, asked: &Asked) -> Result<Sheet, ActionError> {
     let table = Table::new("users", &["User", "User ID", "Comments", "Created (UTC)"], rows.collect(), nothing)
         .search(Search { to: "/console/ram/users", text: search, label: "Name, display name, ID", only: None })
         .pages(pages);
-    let shut = permitted_on::<CreateUser>(&who.context, RamEntity::User("*".into())).err();
+    let shut = user_new::may(&who.context).err();
+    let shut = shut.and_then(|error| error.denial().map(|denial| denial.auth_action.clone()));
     let create = Button::link("Create users", "/console/ram/create-user").main();
     Ok(Sheet::new("Users")
         .lead("People and programs of this account. A user may do nothing until a policy allows it.")
-        .button(create.unless(shut.map(|_| "ram:CreateUser".to_owned())))
+        .button(create.unless(shut))
         .done(done(asked.0.get("done")))
         .part(table))
 }

@@ -7,7 +7,7 @@ pub(crate) fn done(operation: &str) -> Option<&'static str> {
 }
 
 /// The question, and the button that answers yes.
-pub(super) fn question(operation: &str) -> (&'static str, &'static str) {
+pub(crate) fn question(operation: &str) -> (&'static str, &'static str) {
     WORDS.iter().find(|words| words.0 == operation).map_or(("Go on?", "Go on"), |words| (words.2, words.3))
 }
 
