@@ -21,6 +21,7 @@ mod clock;
 mod console_login;
 mod decision_cache;
 mod directory;
+mod fair_room;
 mod federation;
 mod follow;
 mod key_lists;
