@@ -163,7 +163,8 @@ async fn the_present_password_and_as_many_of_before_as_the_policy_says_are_not_u
     world.set(|all| all.password.reuse_prevention = 1).await;
     let (of, named) = ((world.account, world.user), (world.account, world.user, "alice"));
     let is_reused = async |password: &str| {
-        let fault = world.access.password_fault(world.account, world.user, &password.into()).await.unwrap();
+        let admitted = world.access.passwords().admit(Principal::Account(world.account)).unwrap();
+        let fault = world.access.password_fault(&admitted, world.account, world.user, &password.into()).await.unwrap();
         assert!(matches!(fault, None | Some(PasswordFault::Reused)));
         fault.is_some()
     };
