@@ -414,7 +414,7 @@ async fn nobody_binds_a_seed_that_another_session_the_api_or_the_password_of_bef
     assert!(world.access.own_enrolment(&thief, false, now).await.unwrap().is_none());
     bind(&owner, &own).await.unwrap();
     let of = (world.account, world.user, "alice");
-    world.store.unbind_mfa_device(BY, of).await.unwrap();
+    world.store.unbind_mfa_device(BY, of, None).await.unwrap();
     assert_ne!(seed(&owner).await.expose_secret(), own.expose_secret());
     world.reset(&world.hash().await).await;
     let dropped = world.store.mfa_device(world.account, &own_device_name(world.user)).await.unwrap();
