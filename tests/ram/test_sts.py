@@ -207,6 +207,33 @@ def test_a_role_of_another_account_is_assumed_when_it_trusts_the_caller(server, 
     assert refusal(server, own_only, role_arn=arn_("guest")) == ("NoPermission", 403)
 
 
+def test_who_may_assume_nothing_learns_of_no_role_of_another_account(server):
+    other = server.new_account("neighbour")
+    theirs = (other["AccessKeyId"], other["AccessKeySecret"])
+    own = {"RAM": [f"acs:ram::{other['AccountId']}:root"]}
+    rows = [("Deny", {"RAM": [ROOT_ARN]}), ("Allow", own)]
+    statements = [{"Effect": effect, "Action": "sts:AssumeRole", "Principal": whom} for effect, whom in rows]
+    trust = json.dumps({"Version": "1", "Statement": statements})
+    server.api("ram", "CreateRole", key=theirs, RoleName="secret", AssumeRolePolicyDocument=trust)
+    may_nothing = server.new_user("may-nothing")
+
+    def answer(name, key):
+        with pytest.raises(Exception) as refused:
+            sdk.sts(server, key).assume_role(
+                s.AssumeRoleRequest(role_arn=role_arn(name, other["AccountId"]), role_session_name="s1")
+            )
+        detail = refused.value.data["AccessDeniedDetail"]
+        # The one field that is another with each refusal is what names it.
+        detail.pop("EncodedDiagnosticMessage")
+        message = refused.value.message.split(" request id:")[0]
+        return refused.value.code, json.loads(json.dumps([message, detail]).replace(name, "a-role"))
+
+    there, absent = answer("secret", may_nothing), answer("absent", may_nothing)
+    assert there == absent and "another account" not in json.dumps(there), (there, absent)
+    explicit = server.new_user("may-not", deny("sts:AssumeRole", "*"))
+    assert answer("secret", explicit) == answer("absent", explicit)
+
+
 def test_a_session_assumes_another_role_for_an_hour_at_most(server, place):
     make_role(server, "first", ROOT_ARN, may_assume())
     server.api(

@@ -124,7 +124,7 @@ impl Access {
         &self.clock
     }
 
-    /// The password hasher, with its limit of two at once.
+    /// Who may have passwords hashed, two at once.
     #[must_use]
     pub fn passwords(&self) -> &Passwords {
         &self.passwords

@@ -14,7 +14,7 @@ use sluice_model::{AccountAlias, AccountId, Principal, SignInSettings, UnixMs, U
 use sluice_policy::{Caller, Credential, PolicySource, Standing, SystemTask};
 use sluice_store::{ConsoleSession, LoginState, MfaDevice, MfaTicket, StoreError};
 
-use crate::{Access, Peer, audit, is_code, random};
+use crate::{Access, Admitted, Peer, audit, is_code, random};
 
 /// Wrong passwords or codes in a row that lock a sign-in where the account's policy sets no number, and always of the account
 /// itself: guessing is never free.
@@ -69,6 +69,9 @@ pub enum SignInError {
     /// Wrong in any way: one answer for all.
     #[error("the logon name or the password is wrong, or the sign-in is locked")]
     Refused,
+    /// So many sign in from there that whoever comes next would wait for long.
+    #[error("too many sign in at once")]
+    Busy,
     /// The sign-in does not wait for a code, or not any more.
     #[error("no sign-in waits for a code")]
     Over,
@@ -127,7 +130,7 @@ impl Access {
     /// is what the browser keeps of a machine that was remembered.
     ///
     /// # Errors
-    /// [`SignInError::Refused`] for every cause but a failing database.
+    /// [`SignInError::Refused`] for every cause but a failing database, and [`SignInError::Busy`] before anything is looked at.
     pub async fn sign_in(
         self: &Arc<Self>,
         logon_name: &str,
@@ -135,18 +138,19 @@ impl Access {
         ticket: Option<&str>,
         visit: &Visit<'_>,
     ) -> Result<SignedIn, SignInError> {
+        let admitted = self.passwords.admit_stranger(visit.peer.addr).ok_or(SignInError::Busy)?;
         let Some(principal) = self.principal_named(logon_name.trim()).await? else {
-            self.passwords.verify(password, None).await;
+            admitted.verify(password, None).await;
             return Err(refused("EntityNotExist.User", None, visit));
         };
         let settings = self.sign_in_settings_of(principal).await?;
         if !settings.preference.masks.admit(visit.peer.addr) {
             // The same work, and nothing is counted: from elsewhere nobody is locked out.
-            self.passwords.verify(password, None).await;
+            admitted.verify(password, None).await;
             return Err(refused("LoginNetworkMasks", Some(principal), visit));
         }
         let state = self.login_state(principal).await?;
-        if !self.verify(principal, state.clone(), password, visit.now).await? {
+        if !self.verify(&admitted, (principal, state.clone()), password, visit.now).await? {
             return Err(refused("WrongPasswordOrLocked", Some(principal), visit));
         }
         let Some(state) = state else {
@@ -366,15 +370,15 @@ impl Access {
     /// Checks a password and counts a wrong one. A locked sign-in does the same work and says no.
     pub(crate) async fn verify(
         &self,
-        principal: Principal,
-        state: Option<LoginState>,
+        admitted: &Admitted,
+        (principal, state): (Principal, Option<LoginState>),
         password: SecretString,
         now: UnixMs,
     ) -> Result<bool, StoreError> {
         let is_locked = |state: &LoginState| state.locked_until.is_some_and(|until| until > now);
         let mut locked = state.as_ref().is_some_and(is_locked);
         let exists = state.is_some();
-        let right = self.passwords.verify(password, state.map(|state| state.password_hash)).await;
+        let right = admitted.verify(password, state.map(|state| state.password_hash)).await;
         if !right && exists && !locked {
             let most = attempts_max(&self.sign_in_settings_of(principal).await?);
             self.store.record_sign_in_failure(TASK, principal, most, after(now, LOCK_MS)).await?;

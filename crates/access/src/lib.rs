@@ -21,6 +21,8 @@ mod clock;
 mod console_login;
 mod decision_cache;
 mod directory;
+mod fair_room;
+mod fair_turns;
 mod federation;
 mod follow;
 mod key_lists;
@@ -69,7 +71,7 @@ pub use federation::{
 pub use master_key::{MasterKey, SealError};
 pub use mfa::{BindError, Enrolment, MFA_DEVICES_MAX, is_code, own_device_name, page_session};
 pub use own_password::{ChangePasswordError, PasswordFault};
-pub use password::Passwords;
+pub use password::{Admitted, Passwords};
 pub use provision::{AccountDraft, ProvisionError, Provisioned};
 pub use refusals::{
     PLAIN_REFUSALS_KEPT_MAX, PRINCIPAL_REFUSALS_KEPT_MAX, REFUSALS_KEPT_MAX, REFUSALS_KEPT_MS, Refusals, Told,

@@ -7,7 +7,7 @@ use sluice_model::{AccountId, PasswordPolicy, Principal, UnixMs, UserId};
 use sluice_policy::{Credential, SystemTask};
 use sluice_store::{NewPassword, StoreError};
 
-use crate::{Access, Change, audit, console_login::is_shut_out, random, token_digest};
+use crate::{Access, Admitted, Change, audit, console_login::is_shut_out, random, token_digest};
 
 const TASK: SystemTask = SystemTask::ConsoleSessions;
 
@@ -26,6 +26,9 @@ pub enum ChangePasswordError {
     /// The present one is right and past its age, and the policy lets nobody in with such a one: an administrator sets another.
     #[error("the present password has expired; an administrator must set another")]
     Expired,
+    /// The account, or the user, has as many passwords checked and hashed at the moment as it may.
+    #[error("too many passwords at once")]
+    Busy,
     /// Against the password policy.
     #[error("the new password must have {0}")]
     TooWeak(PasswordPolicy),
@@ -53,6 +56,7 @@ impl Access {
     /// [`StoreError`].
     pub async fn password_fault(
         &self,
+        admitted: &Admitted,
         account: AccountId,
         user: UserId,
         new: &SecretString,
@@ -66,7 +70,7 @@ impl Access {
         }
         // The vendor counts previous passwords: the present one is refused besides.
         for hash in self.store.passwords(account, user, i64::from(policy.reuse_prevention) + 1).await? {
-            if self.passwords.verify(new.clone(), Some(hash)).await {
+            if admitted.verify(new.clone(), Some(hash)).await {
                 return Ok(Some(PasswordFault::Reused));
             }
         }
@@ -131,17 +135,18 @@ impl Access {
         now: UnixMs,
     ) -> Result<(), ChangePasswordError> {
         let principal = Principal::User(user.0, user.1);
+        let admitted = self.passwords.admit(principal).ok_or(ChangePasswordError::Busy)?;
         let state = self.store.user_login(user.0, user.1).await?.ok_or(ChangePasswordError::NoSession)?;
         let settings = self.store.sign_in_settings(user.0).await?;
         let (verified, is_shut_out) = (state.password_hash.clone(), is_shut_out(&settings, &state, now));
-        if !self.verify(principal, Some(state), present.clone(), now).await? {
+        if !self.verify(&admitted, (principal, Some(state)), present.clone(), now).await? {
             return Err(ChangePasswordError::WrongPassword);
         }
         // Said to whoever knows the password alone, as at the sign-in.
         if is_shut_out {
             return Err(ChangePasswordError::Expired);
         }
-        match self.password_fault(user.0, user.1, &new).await? {
+        match self.password_fault(&admitted, user.0, user.1, &new).await? {
             Some(PasswordFault::TooWeak(policy)) => return Err(ChangePasswordError::TooWeak(policy)),
             Some(PasswordFault::Reused) => return Err(ChangePasswordError::Reused),
             None => {}
@@ -149,7 +154,7 @@ impl Access {
         if new.expose_secret() == present.expose_secret() {
             return Err(ChangePasswordError::Reused);
         }
-        let hash = self.passwords.hash(new).await;
+        let hash = admitted.hash(new).await;
         let keep = match credential {
             Credential::Console(digest) => Some(&**digest),
             _ => None,

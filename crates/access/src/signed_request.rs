@@ -71,8 +71,8 @@ pub enum AuthError {
     /// `IncompleteSignature`: no nonce or one that is too long.
     #[error("the nonce must have 1 to 128 bytes")]
     NonceForm,
-    /// `Throttling`: no room to remember another nonce.
-    #[error("too many requests to remember their nonces")]
+    /// `Throttling`: the account has used up its room of nonces.
+    #[error("the account signs more requests than nonces are remembered of it")]
     TooManyNonces,
     /// `MissingSecurityToken`: a temporary key is nothing without its token.
     #[error("a temporary AccessKey needs its security token")]

@@ -151,7 +151,7 @@ impl Access {
         if let Some(void) = self.void(&signer, peer) {
             return Err(signer.void(void, peer));
         }
-        match self.nonces.use_once(&id, &request.nonce, now) {
+        match self.nonces.use_once(signer.principal.account(), &id, &request.nonce, now) {
             NonceUse::Fresh => {
                 if let Credential::AccessKey(id) = &signer.credential {
                     self.key_uses.note(id, signer.principal.account(), now);

@@ -163,7 +163,8 @@ async fn the_present_password_and_as_many_of_before_as_the_policy_says_are_not_u
     world.set(|all| all.password.reuse_prevention = 1).await;
     let (of, named) = ((world.account, world.user), (world.account, world.user, "alice"));
     let is_reused = async |password: &str| {
-        let fault = world.access.password_fault(world.account, world.user, &password.into()).await.unwrap();
+        let admitted = world.access.passwords().admit(Principal::Account(world.account)).unwrap();
+        let fault = world.access.password_fault(&admitted, world.account, world.user, &password.into()).await.unwrap();
         assert!(matches!(fault, None | Some(PasswordFault::Reused)));
         fault.is_some()
     };
@@ -413,7 +414,7 @@ async fn nobody_binds_a_seed_that_another_session_the_api_or_the_password_of_bef
     assert!(world.access.own_enrolment(&thief, false, now).await.unwrap().is_none());
     bind(&owner, &own).await.unwrap();
     let of = (world.account, world.user, "alice");
-    world.store.unbind_mfa_device(BY, of).await.unwrap();
+    world.store.unbind_mfa_device(BY, of, None).await.unwrap();
     assert_ne!(seed(&owner).await.expose_secret(), own.expose_secret());
     world.reset(&world.hash().await).await;
     let dropped = world.store.mfa_device(world.account, &own_device_name(world.user)).await.unwrap();

@@ -243,6 +243,7 @@ pub enum Code {
     TooManyUserPolicies,
     PolicyTooLong,
     AccountHasNoPassword,
+    TooManyPasswords,
     NoMfaDevice,
     NoUserMfaDevice,
     MfaDeviceExists,
@@ -380,6 +381,9 @@ impl Code {
                 "The parameter \"PolicyDocument\" is beyond the length limit.",
             ),
             Self::AccountHasNoPassword => ("NotSupport.Account", 400, "Only a RAM user can change its password here."),
+            Self::TooManyPasswords => {
+                ("Throttling.User", 400, "Too many passwords of the user or its account are being checked or hashed.")
+            }
             Self::NoMfaDevice => ("EntityNotExist.VirtualMFADevice", 404, "The virtual MFA device does not exist."),
             Self::NoUserMfaDevice => ("EntityNotExist.User.MFADevice", 404, "The user has no MFA device."),
             Self::MfaDeviceExists => {

@@ -135,10 +135,10 @@ impl Cause for ActionError {
     }
 }
 
-/// Too many sign in at once.
+/// Too many sign in, or change a password, at once.
 pub(crate) fn busy() -> Response {
-    tracing::warn!("so many sign in at once that a sign-in is not taken");
-    let told = "Too many sign in at this moment. Try again in a few seconds.";
+    tracing::warn!("so many sign in or change a password at once that one is not taken");
+    let told = "Too many sign in or change a password at this moment. Try again in a few seconds.";
     page(StatusCode::SERVICE_UNAVAILABLE, &Problem { head: "Not available now", told })
 }
 

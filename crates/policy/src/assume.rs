@@ -131,7 +131,8 @@ fn resource_of(account: AccountId, role: &str) -> Resource {
 impl Authority {
     /// Asks whether a caller may assume a role, its own account's or another's.
     ///
-    /// Another account's role that is not there, and one that does not trust the caller, are one answer.
+    /// Another account's role that is not there, and one that does not trust the caller, are one answer; to whoever its own
+    /// policies do not let, so is one that does.
     ///
     /// # Errors
     /// [`NotAssumed`].
@@ -186,11 +187,20 @@ impl Authority {
             Standing::Owner => return Err(refused(&in_force.name, Reason::OwnerAssumes)),
             Standing::Governed(policies) => policies,
         };
-        let role = self.source.role(account, role_name);
-        let trust = role.as_ref().map(|role| &*role.trust);
-        let request = Request { caller, name: &in_force.name, actions: &[ASSUME_ROLE], resource, context, trust };
-        let decision = decide(&request, policies);
         let is_foreign = account != principal.account();
+        let name = &*in_force.name;
+        let mut request = Request { caller, name, actions: &[ASSUME_ROLE], resource, context, trust: None };
+        if is_foreign {
+            // The caller's own side alone first: whoever it does not let is not to learn of a trust policy over there that
+            // says Deny, which would decide where both are asked at once.
+            let own = decide(&request, policies);
+            if own.effect != Effect::Allow {
+                return Err(refused(&in_force.name, reason_of(own)));
+            }
+        }
+        let role = self.source.role(account, role_name);
+        request.trust = role.as_ref().map(|role| &*role.trust);
+        let decision = decide(&request, policies);
         if decision.effect != Effect::Allow {
             // What another account's trust policy says is not told.
             let is_hidden = is_foreign && decision.scope == Scope::Trust;

@@ -1,6 +1,6 @@
 //! On whose authority a row is written.
 
-use sluice_model::{AccountId, RamEntity, Resource};
+use sluice_model::{AccountId, Principal, RamEntity, Resource};
 use sluice_policy::{Permit, SystemTask};
 
 use crate::StoreError;
@@ -43,6 +43,11 @@ impl By<'_> {
             Self::Permit(permit) if permit.account() == account && names(permit.resource(), target) => Ok(()),
             Self::Permit(permit) => Err(StoreError::PermitMismatch { permitted: permit.resource().to_string() }),
         }
+    }
+
+    /// Whether it is this principal that writes.
+    pub(crate) fn is_of(self, principal: Principal) -> bool {
+        matches!(self, Self::Permit(permit) if permit.principal() == principal)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Console sessions. A token's digest is kept, never the token.
 
-use sluice_model::{Principal, UnixMs};
+use sluice_model::{AccountId, Principal, UnixMs};
 use sluice_policy::SystemTask;
 
 use crate::{
     By, Entity, Store, StoreError,
     row::{Columns, user_number},
+    write::Write,
 };
 
 /// A console session.
@@ -29,9 +30,41 @@ pub struct ConsoleSession {
     pub expires: UnixMs,
 }
 
+impl Write {
+    /// Ends a user's sessions that a second factor opened, but for one: that counts as one without from now on.
+    pub(crate) async fn end_mfa_sessions(
+        &mut self,
+        account: AccountId,
+        number: i64,
+        keep: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let binds = [account.into(), number.into(), keep.unwrap_or_default().into()];
+        let sql =
+            "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2 AND digest <> $3 AND mfa_present = 1";
+        self.run(sql, &binds).await?;
+        let sql = "UPDATE console_sessions SET mfa_present = 0 WHERE account_id = $1 AND user_id = $2 AND digest = $3";
+        self.run(sql, &binds).await.map(drop)
+    }
+
+    /// Whether what a user's new session rests on is so still: no step is demanded that it does not know of, and the device
+    /// that it was opened with is bound.
+    async fn is_still_so(&mut self, new: &ConsoleSession) -> Result<bool, StoreError> {
+        let Principal::User(account, _) = new.principal else { return Ok(true) };
+        let number = user_number(new.principal);
+        let sql = "SELECT COUNT(*) AS n FROM login_profiles WHERE account_id = $1 AND user_id = $2 \
+                   AND password_reset_required <= $3 AND mfa_bind_required <= $4";
+        let (changes, binds_or_has) = (new.must_change_password, new.must_bind_mfa || new.mfa_present);
+        if self.count(sql, &[account.into(), number.into(), changes.into(), binds_or_has.into()]).await? == 0 {
+            return Ok(false);
+        }
+        let sql = "SELECT COUNT(*) AS n FROM mfa_devices WHERE account_id = $1 AND user_id = $2";
+        Ok(!new.mfa_present || self.count(sql, &[account.into(), number.into()]).await? == 1)
+    }
+}
+
 impl Store {
     /// Keeps a new session; those of anybody that are past their end go. `false`, and there is no session, when the principal's
-    /// password is not the one of the hash `verified` any more.
+    /// password is not the one of the hash `verified` any more, a step is demanded meanwhile, or the device is unbound.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -44,7 +77,7 @@ impl Store {
         tracing::debug!(task = task.as_str(), principal = %new.principal, "a console session begins");
         let account = new.principal.account();
         let mut write = self.write(By::Task(task), account).await?;
-        if !write.is_password_still(new.principal, verified).await? {
+        if !write.is_password_still(new.principal, verified).await? || !write.is_still_so(new).await? {
             return Ok(false);
         }
         write.run("DELETE FROM console_sessions WHERE expires <= $1", &[new.created.into()]).await?;
@@ -112,14 +145,16 @@ impl Store {
         write.commit_unseen().await
     }
 
-    /// Notes that an MFA device was bound in a session, with two of its codes.
+    /// Notes that an MFA device was bound in a session, with two of its codes; not when it is unbound again.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn note_mfa_bound(&self, task: SystemTask, digest: &str) -> Result<(), StoreError> {
         tracing::debug!(task = task.as_str(), "a console session has shown a second factor");
         let mut write = self.write_to_any().await?;
-        let sql = "UPDATE console_sessions SET must_bind_mfa = 0, mfa_present = 1 WHERE digest = $1";
+        let sql = "UPDATE console_sessions SET must_bind_mfa = 0, mfa_present = 1 WHERE digest = $1 AND EXISTS \
+                   (SELECT 1 FROM mfa_devices d WHERE d.account_id = console_sessions.account_id \
+                   AND d.user_id = console_sessions.user_id)";
         write.run(sql, &[digest.into()]).await?;
         write.commit_unseen().await
     }

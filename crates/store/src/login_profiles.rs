@@ -73,14 +73,15 @@ pub struct NewPassword<'a> {
 }
 
 impl Write {
-    /// Puts a new password in place: the lock ends, the count begins anew, console sessions end, machines are forgotten.
+    /// Puts a new password in place: console sessions end, machines are forgotten. The count of wrong passwords and codes, and
+    /// the lock, stay: who changes its own password would else guess codes without end.
     async fn replace_password(
         &mut self,
         (account, number): (AccountId, i64),
         new: NewPassword<'_>,
     ) -> Result<(), StoreError> {
         self.retire_password(account, number).await?;
-        let sql = "UPDATE login_profiles SET password_hash = $1, password_changed = $2, failures = 0, locked_until = 0 \
+        let sql = "UPDATE login_profiles SET password_hash = $1, password_changed = $2 \
                    WHERE account_id = $3 AND user_id = $4";
         self.run(sql, &[new.hash.into(), new.now.into(), account.into(), number.into()]).await?;
         let sql = "DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2 AND digest <> $3";
@@ -190,7 +191,8 @@ impl Store {
         present.into_iter().chain(old).take(most).collect()
     }
 
-    /// Changes flags and, when given, the password; a new password ends the lock and the user's console sessions.
+    /// Changes flags and, when given, the password. A new password ends the user's console sessions and, unless the user itself
+    /// sets it, the lock. A step that is newly demanded ends the sessions that have not done it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -204,24 +206,38 @@ impl Store {
         let (account, id, name) = user;
         let number = user_number(Principal::User(account, id));
         let mut write = self.write_user(by, (account, number, name)).await?;
+        let principal = Principal::User(account, id);
+        let of = [account.into(), number.into()];
         let exists = "SELECT COUNT(*) AS n FROM login_profiles WHERE account_id = $1 AND user_id = $2";
-        if write.count(exists, &[account.into(), number.into()]).await? == 0 {
+        if write.count(exists, &of).await? == 0 {
             return Err(StoreError::NotFound(Entity::LoginProfile));
         }
-        for (column, value) in [("password_reset_required", flags.0), ("mfa_bind_required", flags.1)] {
-            if let Some(value) = value {
-                let sql = format!("UPDATE login_profiles SET {column} = $1 WHERE account_id = $2 AND user_id = $3");
-                write.run(&sql, &[value.into(), account.into(), number.into()]).await?;
+        // The sessions that have a step yet to do: all a new password, those without MFA a device to bind.
+        let steps = [("password_reset_required", flags.0, ""), ("mfa_bind_required", flags.1, " AND mfa_present = 0")];
+        for (column, value, undone) in steps {
+            let Some(value) = value else { continue };
+            let sql = format!(
+                "UPDATE login_profiles SET {column} = $1 WHERE account_id = $2 AND user_id = $3 AND {column} <> $1"
+            );
+            let is_new = write.run(&sql, &[value.into(), account.into(), number.into()]).await? > 0;
+            if is_new && value {
+                let sql = format!("DELETE FROM console_sessions WHERE account_id = $1 AND user_id = $2{undone}");
+                write.run(&sql, &of).await?;
             }
         }
         if let Some(password) = password {
             write.replace_password((account, number), password).await?;
+            if !by.is_of(principal) {
+                let sql =
+                    "UPDATE login_profiles SET failures = 0, locked_until = 0 WHERE account_id = $1 AND user_id = $2";
+                write.run(sql, &of).await?;
+            }
         }
-        write.commit(Change::Principal(Principal::User(account, id))).await
+        write.commit(Change::Principal(principal)).await
     }
 
     /// Changes a user's password at its own wish; it need not be changed again, and its console sessions end but the one
-    /// from which it was done. `false`, and nothing is changed, when the present password is not the one of the hash `verified`
+    /// from which it was done. Wrong passwords and codes stay counted, and a lock stays. `false`, and nothing is changed, when the present password is not the one of the hash `verified`
     /// any more: what was set or taken away meanwhile wins.
     ///
     /// # Errors

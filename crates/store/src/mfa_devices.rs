@@ -198,7 +198,8 @@ impl Store {
         write.commit_unseen().await
     }
 
-    /// Frees a user's device; machines that were remembered for it, and sign-ins that wait for its code, are forgotten.
+    /// Frees a user's device; machines that were remembered for it, and sign-ins that wait for its code, are forgotten, and
+    /// console sessions that it opened end. One goes on, whose digest `keep` is, and counts as one without MFA from now on.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] of user or binding.
@@ -206,6 +207,7 @@ impl Store {
         &self,
         by: By<'_>,
         (account, id, user_name): (AccountId, UserId, &str),
+        keep: Option<&str>,
     ) -> Result<String, StoreError> {
         let number = user_number(Principal::User(account, id));
         let mut write = self.write_user(by, (account, number, user_name)).await?;
@@ -215,6 +217,7 @@ impl Store {
         let row = write.one(sql, &binds).await?.ok_or(StoreError::NotFound(Entity::MfaBinding))?;
         let serial = Columns { row: &row, table: "mfa_devices" }.text("serial")?;
         write.forget_second_factors(account, number).await?;
+        write.end_mfa_sessions(account, number, keep).await?;
         write.commit_unseen().await?;
         Ok(serial)
     }

@@ -52,6 +52,8 @@ const CASES: &[(&str, Case)] = cases![Case:
     sign_in::no_more_attempts_are_let_through_than_there_may_be,
     sign_in::a_device_is_one_users_and_a_code_is_taken_once,
     sign_in::what_a_password_proved_is_void_once_it_is_another,
+    sign_in::a_password_of_ones_own_takes_back_neither_count_nor_lock,
+    sign_in::a_session_ends_with_the_device_that_opened_it_and_with_a_step_that_is_newly_demanded,
     sign_in::few_sign_ins_of_a_user_wait_at_once,
     sign_in::a_device_on_a_page_gives_way_to_the_next_and_ends_with_the_password,
     sign_in::settings_keep_what_a_change_leaves_alone,

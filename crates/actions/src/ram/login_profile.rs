@@ -51,9 +51,10 @@ impl OneLoginProfile {
 /// Hashes a password that complies with the account's policy; an administrator who sets one of the last ones hears the same
 /// as of a weak one.
 async fn hashed(context: &ActionContext, user: UserId, password: SecretString) -> Result<String, ActionError> {
-    match context.access().password_fault(context.account(), user, &password).await? {
+    let admitted = context.access().passwords().admit(context.caller.principal()).ok_or(Code::TooManyPasswords)?;
+    match context.access().password_fault(&admitted, context.account(), user, &password).await? {
         Some(_) => Err(ActionError::Invalid { name: "Password", fault: Fault::TooWeak }),
-        None => Ok(context.access().passwords().hash(password).await),
+        None => Ok(admitted.hash(password).await),
     }
 }
 
@@ -285,6 +286,7 @@ impl Act for ChangePassword {
             ChangePasswordError::TooWeak(_) => ActionError::Invalid { name: "NewPassword", fault: Fault::TooWeak },
             ChangePasswordError::Account => Code::AccountHasNoPassword.into(),
             ChangePasswordError::NoSession => Code::NoLoginProfile.into(),
+            ChangePasswordError::Busy => Code::TooManyPasswords.into(),
             ChangePasswordError::Store(error) => error.into(),
         })?;
         context.changed(Change::Principal(Principal::User(account, user))).await;

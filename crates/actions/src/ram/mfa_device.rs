@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use sluice_access::{BindError, Enrolment, audit_own_sign_in, is_code, page_session};
 use sluice_model::{AccountId, Action, MfaDeviceName, Principal, RamEntity, Resource, UserName};
+use sluice_policy::Credential;
 use sluice_store::{By, MfaDevice, MfaUser};
 
 use super::user::{self, Done};
@@ -336,7 +337,8 @@ pub struct UnboundMfaDeviceReply {
     pub serial_number: String,
 }
 
-/// Frees a user's device; machines that were remembered are forgotten.
+/// Frees a user's device; machines that were remembered are forgotten, and console sessions that it opened end, but the one in
+/// which its user does it.
 #[derive(Clone, Debug)]
 pub struct UnbindMfaDevice {
     /// Whose.
@@ -365,8 +367,12 @@ impl Act for UnbindMfaDevice {
         let permit = granted.permit()?;
         let user = user::find(context, permit, &self.name).await?;
         let of = (context.account(), user.id, self.name.as_str());
-        let serial_number = context.store().unbind_mfa_device(By::Permit(permit), of).await?;
         let principal = Principal::User(context.account(), user.id);
+        let keep = match context.caller.credential() {
+            Credential::Console(digest) if context.caller.principal() == principal => Some(&**digest),
+            _ => None,
+        };
+        let serial_number = context.store().unbind_mfa_device(By::Permit(permit), of, keep).await?;
         audit_own_sign_in("MFAUnbind", principal, context.caller.source_ip(), self.name.as_str());
         Ok(UnboundMfaDevice { device: UnboundMfaDeviceReply { serial_number } })
     }

@@ -85,6 +85,7 @@ pub(crate) async fn submit(
             response
         }
         Err(SignInError::Refused) => page(&services, &headers, peer, true).await,
+        Err(SignInError::Busy) => respond::busy(),
         Err(SignInError::Over) => sign_in::page(&headers, peer, false),
         Err(SignInError::Store(error)) => respond::failed(&error),
     }

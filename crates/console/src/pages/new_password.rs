@@ -78,6 +78,7 @@ async fn change_as_demanded(
         ChangePasswordError::Account | ChangePasswordError::NoSession => {
             NotChanged::Other(respond::see_other("/console/"))
         }
+        ChangePasswordError::Busy => NotChanged::Other(respond::busy()),
         ChangePasswordError::Store(error) => NotChanged::Other(respond::failed(&error)),
     })
 }

@@ -70,7 +70,6 @@ pub(crate) async fn submit(
     if !cookies::matches(&form.csrf, expected) {
         return respond::wrong_csrf();
     }
-    let Some(_admitted) = services.access.passwords().admit_stranger() else { return respond::busy() };
     let (now, user_agent) = (services.access.clock().now(), user_agent(&headers));
     let visit = Visit { peer, user_agent: &user_agent, now };
     let ticket = cookies::read(&headers, cookies::TICKET);
@@ -86,6 +85,7 @@ pub(crate) async fn submit(
             response
         }
         Err(SignInError::Refused | SignInError::Over) => page(&headers, peer, true),
+        Err(SignInError::Busy) => respond::busy(),
         Err(SignInError::Store(error)) => respond::failed(&error),
     }
 }

@@ -1,12 +1,13 @@
-use sluice_model::{Principal, UnixMs};
-use sluice_policy::SystemTask::ConsoleSessions;
+use sluice_model::{Action, Principal, RamEntity, Resource, UnixMs};
+use sluice_policy::{Context, SystemTask::ConsoleSessions};
 use sluice_store::{
-    Entity, HALF_SIGN_INS_MAX, LoginProfile, MfaDevice, MfaTicket, NewPassword, PASSWORDS_KEPT_MAX, Store, StoreError,
+    By, ConsoleSession, Entity, HALF_SIGN_INS_MAX, LoginProfile, MfaDevice, MfaTicket, NewPassword, PASSWORDS_KEPT_MAX,
+    Store, StoreError,
 };
 
 use super::{BY, NOW, console_session, new_account, new_user, user, user_id};
 
-const PROFILE: LoginProfile = LoginProfile { password_reset_required: true, mfa_bind_required: false, created: NOW };
+const PROFILE: LoginProfile = LoginProfile { password_reset_required: false, mfa_bind_required: false, created: NOW };
 const NEW: NewPassword<'static> = NewPassword { hash: "new", now: NOW, keep: None };
 
 pub(crate) async fn wrong_passwords_lock_and_a_new_password_unlocks(store: Store) {
@@ -27,9 +28,9 @@ pub(crate) async fn wrong_passwords_lock_and_a_new_password_unlocks(store: Store
     let state = store.user_login(account, user_id(1)).await.unwrap().unwrap();
     assert_eq!(state.locked_until, Some(UnixMs(9)));
     assert_eq!(store.account_login(account).await.unwrap().unwrap().failures, 2);
-    store.update_login_profile(BY, of, (Some(false), None), Some(NEW)).await.unwrap();
+    store.update_login_profile(BY, of, (Some(true), None), Some(NEW)).await.unwrap();
     let state = store.user_login(account, user_id(1)).await.unwrap().unwrap();
-    assert_eq!((state.password_hash.as_str(), state.locked_until, state.password_reset_required), ("new", None, false));
+    assert_eq!((state.password_hash.as_str(), state.locked_until, state.password_reset_required), ("new", None, true));
     store.record_sign_in(ConsoleSessions, user(account, 1), UnixMs(7)).await.unwrap();
     assert_eq!(store.user_by_id(account, user_id(1)).await.unwrap().unwrap().last_login, Some(UnixMs(7)));
 }
@@ -167,9 +168,9 @@ pub(crate) async fn a_device_is_one_users_and_a_code_is_taken_once(store: Store)
     let remembered = async |now| store.has_mfa_ticket("ticket", ticket.user, &ticket.serial, now).await.unwrap();
     assert!(remembered(NOW).await && !remembered(ticket.expires).await);
     assert_eq!(store.half_sign_in("half", NOW).await.unwrap(), Some(ticket.user));
-    assert_eq!(store.unbind_mfa_device(BY, u).await.unwrap(), one.serial);
+    assert_eq!(store.unbind_mfa_device(BY, u, None).await.unwrap(), one.serial);
     assert!(!remembered(NOW).await && store.half_sign_in("half", NOW).await.unwrap().is_none());
-    let unbound = store.unbind_mfa_device(BY, u).await;
+    let unbound = store.unbind_mfa_device(BY, u, None).await;
     assert!(matches!(unbound, Err(StoreError::NotFound(Entity::MfaBinding))));
     // A code of before the unbinding binds nothing again.
     let replayed = store.bind_mfa_device(BY, v, &one, 8, NOW).await;
@@ -201,11 +202,80 @@ pub(crate) async fn what_a_password_proved_is_void_once_it_is_another(store: Sto
     let state = store.user_login(account, user_id(1)).await.unwrap().unwrap();
     assert_eq!((state.password_hash.as_str(), state.password_reset_required), ("reset", true));
     assert!(store.create_half_sign_in(ConsoleSessions, "half", id, "reset", times).await.unwrap());
+    // A step that is demanded meanwhile is one that the session does not know of.
+    assert!(!store.create_console_session(ConsoleSessions, &session("late", who), "reset").await.unwrap());
+    store.update_login_profile(BY, of, (Some(false), None), None).await.unwrap();
     for (who, hash) in [(who, "reset"), (Principal::Account(account), "hash")] {
         assert!(store.create_console_session(ConsoleSessions, &session(hash, who), hash).await.unwrap());
     }
     store.delete_login_profile(BY, of).await.unwrap();
     void(&store).await;
+}
+
+pub(crate) async fn a_password_of_ones_own_takes_back_neither_count_nor_lock(store: Store) {
+    let account = new_account(&store, 1).await;
+    new_user(&store, account, 1, "u").await;
+    let (who, of, id) = (user(account, 1), (account, user_id(1), "u"), (account, user_id(1)));
+    store.create_login_profile(BY, of, &PROFILE, "first").await.unwrap();
+    let caller = sluice_testkit::caller(who);
+    let (action, resource) =
+        (Action::of("ram:UpdateLoginProfile"), Resource::Ram(account, RamEntity::User("u".into())));
+    let own = sluice_testkit::allow_all().authorize(&caller, &action, &resource, &Context::at(NOW)).unwrap();
+    let until = UnixMs(NOW.0 + 100);
+    let state = async || {
+        let state = store.user_login(account, user_id(1)).await.unwrap().unwrap();
+        (state.password_hash, state.failures, state.locked_until)
+    };
+    for (spent, failures, locked) in [(2, 2, None), (1, 0, Some(until))] {
+        for _ in 0..spent {
+            assert!(store.spend_attempt(ConsoleSessions, who, 3, (NOW, until)).await.unwrap());
+        }
+        let verified = state().await.0;
+        assert!(store.change_own_password(ConsoleSessions, id, &verified, NEW).await.unwrap());
+        assert_eq!(state().await, ("new".to_owned(), failures, locked));
+        store.update_login_profile(By::Permit(&own), of, (None, None), Some(NEW)).await.unwrap();
+        assert_eq!(state().await, ("new".to_owned(), failures, locked));
+    }
+    store.update_login_profile(BY, of, (None, None), Some(NEW)).await.unwrap();
+    assert_eq!(state().await, ("new".to_owned(), 0, None));
+}
+
+pub(crate) async fn a_session_ends_with_the_device_that_opened_it_and_with_a_step_that_is_newly_demanded(store: Store) {
+    let account = new_account(&store, 1).await;
+    let (of, phone) = ((account, user_id(1), "u"), device(account, "phone"));
+    for (n, name) in [(1, "u"), (2, "v")] {
+        new_user(&store, account, n, name).await;
+        store.create_login_profile(BY, (account, user_id(n), name), &PROFILE, "hash").await.unwrap();
+        begin(&store, user(account, n), &format!("{name} by password")).await;
+    }
+    store.create_mfa_device(BY, account, &phone, NOW, 9).await.unwrap();
+    store.bind_mfa_device(BY, of, &phone, 7, NOW).await.unwrap();
+    for digest in ["u by code", "u unbinds"] {
+        begin(&store, user(account, 1), digest).await;
+        store.note_mfa_bound(ConsoleSessions, digest).await.unwrap();
+    }
+    let mfa = async |digest: &str| store.console_session(digest, NOW).await.unwrap().map(|session| session.mfa_present);
+    assert_eq!((mfa("u by code").await, mfa("u by password").await), (Some(true), Some(false)));
+    store.unbind_mfa_device(BY, of, Some("u unbinds")).await.unwrap();
+    assert_eq!((mfa("u by code").await, mfa("u unbinds").await), (None, Some(false)));
+    assert_eq!((mfa("u by password").await, mfa("v by password").await), (Some(false), Some(false)));
+    // Who was about to say that it was bound is too late, and so is who came by a code of it.
+    store.note_mfa_bound(ConsoleSessions, "u unbinds").await.unwrap();
+    assert_eq!(mfa("u unbinds").await, Some(false));
+    store.bind_mfa_device(BY, of, &phone, 8, NOW).await.unwrap();
+    store.note_mfa_bound(ConsoleSessions, "u unbinds").await.unwrap();
+    let by_code = store.console_session("u unbinds", NOW).await.unwrap().unwrap();
+    // A device to bind is demanded of who has not shown one; a new password of all. What is demanded already ends nothing.
+    store.update_login_profile(BY, of, (Some(false), Some(true)), None).await.unwrap();
+    assert_eq!((mfa("u by password").await, mfa("u unbinds").await), (None, Some(true)));
+    store.update_login_profile(BY, of, (None, Some(true)), None).await.unwrap();
+    assert_eq!(mfa("u unbinds").await, Some(true));
+    store.update_login_profile(BY, of, (Some(true), None), None).await.unwrap();
+    assert_eq!((mfa("u unbinds").await, mfa("v by password").await), (None, Some(false)));
+    let again = ConsoleSession { must_change_password: true, ..by_code };
+    assert!(store.create_console_session(ConsoleSessions, &again, "hash").await.unwrap());
+    store.unbind_mfa_device(BY, of, None).await.unwrap();
+    assert!(!store.create_console_session(ConsoleSessions, &again, "hash").await.unwrap());
 }
 
 pub(crate) async fn few_sign_ins_of_a_user_wait_at_once(store: Store) {
@@ -255,7 +325,7 @@ pub(crate) async fn a_device_on_a_page_gives_way_to_the_next_and_ends_with_the_p
     store.bind_mfa_device(BY, of, &second, 7, NOW).await.unwrap();
     let bound = store.create_mfa_device(BY, account, &first, NOW, 2).await;
     assert!(matches!(bound, Err(StoreError::AlreadyExists(Entity::MfaDevice))));
-    store.unbind_mfa_device(BY, of).await.unwrap();
+    store.unbind_mfa_device(BY, of, None).await.unwrap();
     assert_eq!(store.mfa_device(account, &by_api.name).await.unwrap().unwrap().page_session, "");
 }
 
