@@ -191,28 +191,32 @@ impl Access {
         self.refresh_all(std::slice::from_ref(&change)).await
     }
 
-    /// As [`Access::refresh`], of several changes at once.
+    /// As [`Access::refresh`], of several changes at once. Each account's wait for their own turn.
     pub(crate) async fn refresh_all(self: &Arc<Self>, changes: &[Change]) -> Touched {
-        if changes.is_empty() {
-            return Touched::default();
+        let mut of_account: BTreeMap<AccountId, Vec<Change>> = BTreeMap::new();
+        for change in changes {
+            of_account.entry(change.account()).or_default().push(change.clone());
         }
-        let told = self.waiting.enter(changes.to_vec());
-        let access = Arc::clone(self);
-        // A task of its own: what was written is put in force, though whoever waits for it goes away.
-        let turn = tokio::spawn(async move { access.put_next_in_force().await });
-        match told.await {
-            Ok(touched) => touched,
-            // Only when reading back panicked: what is in force then is for nobody to say.
-            Err(_) => {
-                let outcome = turn.await;
-                tracing::error!(
-                    ?outcome,
-                    "a change was not read back; its accounts are refused everything until it can be"
-                );
-                let _turn = self.writers.lock().await;
-                self.doubt(changes.iter().map(Change::account).collect())
+        let enter = |(account, changes)| {
+            let told = self.waiting.enter(changes);
+            let access = Arc::clone(self);
+            // A task of its own: what was written is put in force, though whoever waits for it goes away.
+            (account, told, tokio::spawn(async move { access.put_next_in_force().await }))
+        };
+        let waiting: Vec<_> = of_account.into_iter().map(enter).collect();
+        let mut touched = Touched::default();
+        for (account, told, turn) in waiting {
+            if let Ok(told) = told.await {
+                touched.add(told);
+                continue;
             }
+            // Only when reading back panicked: what is in force then is for nobody to say.
+            let outcome = turn.await;
+            tracing::error!(?outcome, %account, "a change was not read back; its account is refused everything until it can be");
+            let _turn = self.writers.lock().await;
+            touched.add(self.doubt(account));
         }
+        touched
     }
 
     /// Puts in force what waits. Several accounts go together; where that fails, each goes alone, so that what is wrong with
@@ -224,12 +228,11 @@ impl Access {
             let changes: Vec<&[Change]> = entries.iter().map(Entry::changes).collect();
             let error = match self.put_in_force(&changes).await {
                 Ok(touched) => {
-                    entries.into_iter().zip(touched).for_each(|(entry, touched)| entry.answer(touched));
+                    entries.into_iter().zip(touched).for_each(|(entry, touched)| self.answer(entry, touched));
                     continue;
                 }
                 Err(error) => error,
             };
-            let accounts: BTreeSet<AccountId> = changes.concat().iter().map(Change::account).collect();
             let mut of_account: BTreeMap<AccountId, Vec<Entry>> = BTreeMap::new();
             for entry in entries {
                 of_account.entry(entry.account()).or_default().push(entry);
@@ -238,9 +241,18 @@ impl Access {
                 groups.extend(of_account.into_values());
                 continue;
             }
-            tracing::error!(%error, ?accounts, "a change cannot be read back; its account is refused everything until it can");
-            let touched = self.doubt(accounts);
-            of_account.into_values().flatten().for_each(|entry| entry.answer(touched.clone()));
+            for (account, entries) in of_account {
+                tracing::error!(%error, %account, "a change cannot be read back; its account is refused everything until it can");
+                let touched = self.doubt(account);
+                entries.into_iter().for_each(|entry| self.answer(entry, touched.clone()));
+            }
+        }
+    }
+
+    /// Tells whoever waits whom a change touches. Where nobody does any more, nobody else has the live side decide again.
+    fn answer(&self, entry: Entry, touched: Touched) {
+        if let Err(touched) = entry.answer(touched) {
+            self.sweep(&touched);
         }
     }
 
@@ -275,16 +287,14 @@ impl Access {
         Ok(written.iter().map(of_one).collect())
     }
 
-    /// Refuses accounts everything until they can be read. Called under the writers' lock.
-    fn doubt(self: &Arc<Self>, accounts: BTreeSet<AccountId>) -> Touched {
+    /// Refuses an account everything until it can be read. Called under the writers' lock.
+    fn doubt(self: &Arc<Self>, account: AccountId) -> Touched {
         let before = Arc::clone(&self.directory.read());
         let mut next = (*before).clone();
-        for account in &accounts {
-            if next.in_doubt.insert(*account) {
-                self.retry(*account);
-            }
+        if next.in_doubt.insert(account) {
+            self.retry(account);
         }
-        let touched = Touched { accounts: accounts.into_iter().collect(), ..Touched::default() };
+        let touched = Touched { accounts: vec![account], ..Touched::default() };
         self.directory.swap(next, &touched_principals(&before, &touched));
         touched
     }

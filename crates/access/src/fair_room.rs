@@ -1,5 +1,6 @@
 //! A bounded room that many share: a holder is let in while it holds less than is still free. One alone gets half of the
-//! room, and whoever comes new always finds some, however many there are.
+//! room, the next one half of the rest. So no one shuts out another; it takes as many who fill it together as the room's size
+//! has binary digits.
 
 use std::hash::Hash;
 

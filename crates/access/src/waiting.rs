@@ -1,4 +1,4 @@
-//! Changes that were written and wait to be put in force.
+//! Changes that were written and wait to be put in force, an entry an account.
 //!
 //! Whoever comes next takes what waits of all accounts, each change once however many wait for it, and reads it back at one
 //! instant. So a tenant who changes much waits for itself: of an account no more than [`CHANGES_MAX`] go at once, and the
@@ -21,7 +21,7 @@ const CHANGES_MAX: usize = 4;
 /// One who waits.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// What was written; not empty.
+    /// What was written in one account; not empty.
     changes: Vec<Change>,
     done: oneshot::Sender<Touched>,
 }
@@ -36,9 +36,12 @@ impl Entry {
         &self.changes
     }
 
-    /// Tells whoever waits, if somebody still does.
-    pub(crate) fn answer(self, touched: Touched) {
-        let _ = self.done.send(touched);
+    /// Tells whoever waits.
+    ///
+    /// # Errors
+    /// What was to be told, when nobody waits any more.
+    pub(crate) fn answer(self, touched: Touched) -> Result<(), Touched> {
+        self.done.send(touched)
     }
 }
 
@@ -47,7 +50,7 @@ impl Entry {
 pub(crate) struct Waiting(Mutex<VecDeque<Entry>>);
 
 impl Waiting {
-    /// Enters what was written, at least one change; the receiver is told whom it touches once it is in force.
+    /// Enters what was written in an account, at least one change; the receiver is told whom it touches once it is in force.
     pub(crate) fn enter(&self, changes: Vec<Change>) -> oneshot::Receiver<Touched> {
         let (done, told) = oneshot::channel();
         self.0.lock().push_back(Entry { changes, done });

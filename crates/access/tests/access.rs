@@ -163,6 +163,20 @@ async fn a_tenant_who_changes_much_does_not_hold_up_the_change_of_another() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_of_one_tenant_leaves_the_change_of_another_in_force() {
+    let world = World::new().await;
+    let draft = AccountDraft { alias: Some("other".parse().unwrap()), ..AccountDraft::default() };
+    let other = world.access.create_account(SystemTask::FirstStart, draft).await.unwrap().account;
+    let damage = sqlx::AnyPool::connect(&url(&world.folder)).await.unwrap();
+    sqlx::query("UPDATE users SET name = 'no name!'").execute(&damage).await.unwrap();
+    let (access, user) = (&world.access, world.user);
+    let (damaged, whole) =
+        tokio::join!(access.refresh(Change::Principal(user)), access.refresh(Change::Account(other)));
+    assert_eq!((damaged.accounts, whole.accounts), (vec![world.account], vec![other]));
+    assert!(access.is_unavailable(Some(world.account)) && !access.is_unavailable(Some(other)));
+}
+
+#[tokio::test]
 async fn what_was_written_is_put_in_force_though_whoever_wrote_it_went_away() {
     let world = World::new().await;
     let credential = Credential::AccessKey(world.key.clone());

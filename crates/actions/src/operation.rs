@@ -150,15 +150,17 @@ pub trait Anonymous: Sized + Send + Sync {
 /// [`ActionError::Denied`] before anything is read; then what the operation answers.
 pub async fn call<A: Act>(context: &ActionContext, input: A) -> Result<A::Output, ActionError> {
     let ask = input.ask(context);
+    let mut asking = context.clone();
     let mut asked = 0;
     let outcome = loop {
-        let granted = gate::authorize(context, &A::ROW, &ask)?;
-        let outcome = input.clone().run(context, granted).await.map_err(|error| gate::hide(context, &A::ROW, error));
+        let granted = gate::authorize(&asking, &A::ROW, &ask)?;
+        let outcome = input.clone().run(&asking, granted).await.map_err(|error| gate::hide(&asking, &A::ROW, error));
         asked += 1;
-        // It waited, for a hash or for its turn in the account: it is asked as if it came now.
         if asked == ASKED_MAX || !matches!(outcome, Err(ActionError::PermitOutdated)) {
             break outcome;
         }
+        // It waited, for a hash or for its turn in the account: it is asked as if it came now.
+        asking.now = context.access().clock().now();
     };
     let (operation, request_id) = (A::ROW.name, context.request_id());
     let principal = context.caller().principal();

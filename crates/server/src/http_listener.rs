@@ -16,6 +16,7 @@ use axum::{
     http::{HeaderValue, Request, StatusCode, header::CONNECTION},
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sluice_broker::{Arrival, Door};
@@ -24,7 +25,7 @@ use sluice_openapi::Asked;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tower::ServiceExt;
 
@@ -65,11 +66,11 @@ impl HttpDoor {
             return intake.refuse(peer.addr, Refusal::Http);
         };
         let arrival = Arrival { peer, door: Door::Signed, sni_instance };
-        let router = self.router.clone();
+        let (router, place) = (self.router.clone(), Arc::new(place));
         tokio::spawn(async move {
             match stream {
-                Stream::Tcp(stream) => speak(stream, router, arrival).await,
-                Stream::Tls(stream) => speak(*stream, router, arrival).await,
+                Stream::Tcp(stream) => speak(stream, router, arrival, &place).await,
+                Stream::Tls(stream) => speak(*stream, router, arrival, &place).await,
             }
             // Both counted it as long as it spoke HTTP; a WebSocket is counted as half-open by itself.
             drop((place, half_open));
@@ -78,15 +79,23 @@ impl HttpDoor {
 }
 
 /// Answers requests until the connection ends or becomes a WebSocket. No error leaves without a body.
-async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router, arrival: Arrival) {
-    let peer = arrival.peer;
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    router: Router,
+    arrival: Arrival,
+    place: &Arc<OwnedSemaphorePermit>,
+) {
+    let (peer, place) = (arrival.peer, Arc::clone(place));
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(arrival.peer);
         request.extensions_mut().insert(arrival.clone());
         let asked = Asked::of(&request);
         let (parts, body) = request.into_parts();
         let (body, is_read) = WatchedBody::of(body);
-        let answering = router.clone().oneshot(Request::from_parts(parts, Body::new(body)));
+        let (answering, place) =
+            (router.clone().oneshot(Request::from_parts(parts, Body::new(body))), Arc::clone(&place));
+        // What goes on after its connection has ended counts as one.
+        let answering = answering.inspect(move |_| drop(place));
         async move { Ok::<Response, Infallible>(asked.told(in_time(answering, &is_read).await)) }
     });
     let served = http1::Builder::new()
@@ -149,8 +158,12 @@ mod tests {
             .route("/slow", get(std::future::pending::<()>))
             .route("/panics", get(|| async { panic!("as the test asks") as StatusCode }));
         let arrival = Arrival::signed(Peer { addr: [127, 0, 0, 1].into(), secure: false });
-        tokio::spawn(speak(ours, router, arrival));
+        tokio::spawn(async move { speak(ours, router, arrival, &place()).await });
         theirs
+    }
+
+    fn place() -> Arc<OwnedSemaphorePermit> {
+        Arc::new(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap())
     }
 
     async fn answer_to(bytes: &[u8]) -> (String, Duration) {
@@ -204,7 +217,8 @@ mod tests {
             };
             let (ours, mut client) = tokio::io::duplex(1024);
             let arrival = Arrival::signed(Peer { addr: [127, 0, 0, 1].into(), secure: false });
-            tokio::spawn(speak(ours, Router::new().route("/writes", axum::routing::post(writes)), arrival));
+            let router = Router::new().route("/writes", axum::routing::post(writes));
+            tokio::spawn(async move { speak(ours, router, arrival, &place()).await });
             client.write_all(request.as_bytes()).await.unwrap();
             let mut answer = String::new();
             client.read_to_string(&mut answer).await.unwrap();
