@@ -18,7 +18,7 @@ use crate::{
     leave::Ending,
     link::Link,
     message::{Origin, Waiting},
-    refusal::{Asked, ToldLimit},
+    refusal::{Asked, ToldLimits},
     throttle::Throttle,
     wake::Wakes,
     will::PendingWill,
@@ -66,8 +66,8 @@ pub struct Client {
     pub(crate) ending: Ending,
     /// The topic whose delivery was refused last.
     pub(crate) last_held_back: Option<Arc<str>>,
-    /// The limit that was met last.
-    pub(crate) told_limit: Option<Box<ToldLimit>>,
+    /// The limits that it was told of in a second; nothing of a client that meets none.
+    pub(crate) told_limits: Option<Box<ToldLimits>>,
     /// A parent topic that exists, until something changes: the one published to last.
     pub(crate) known_parent: Option<Box<str>>,
     /// The last question of a delivery has no answer at present.
@@ -123,7 +123,7 @@ impl Client {
             will: None,
             ending: Ending::Lost,
             last_held_back: None,
-            told_limit: None,
+            told_limits: None,
             known_parent: None,
             is_undecided: false,
             turn: Turn::default(),
@@ -228,7 +228,10 @@ impl Client {
             Err(violation) => {
                 let Violation { reason, why } = violation;
                 if violation.is_of_limit() {
-                    let told = self.refuse_over_limit(("PUBLISH", why), Asked::instance, why, now);
+                    // Once a connection, which ends by it.
+                    let identity = &self.link.identity;
+                    let asked = Asked::instance(&identity.instance.key);
+                    let told = self.broker.refuse_without_policy("PUBLISH", identity, asked, why);
                     return self.close(reason, Some(&told), out);
                 }
                 tracing::info!(client = ?self, account = %self.settings.account, why, "a connection is closed for a violation");

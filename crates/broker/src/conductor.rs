@@ -23,7 +23,7 @@ use crate::{
     message::{Message, Origin, Waiting},
     outbox::Pushed,
     quota::OverQuota,
-    refusal::{Asked, log_refused},
+    refusal::{Asked, Met, log_refused},
     storing::Wanted,
     wake::Wakes,
 };
@@ -287,7 +287,7 @@ impl Client {
             }
             Err(NotTaken::Unavailable(why)) => return self.close(ReasonCode::ServerBusy, Some(&why), out),
             Err(NotTaken::OverQuota(over, topic)) => {
-                let met = ("PUBLISH", over.name());
+                let met = ("PUBLISH", Met::Quota(over));
                 (over.reason(), self.refuse_over_limit(met, |key| Asked::publish(key, &topic), over, now))
             }
             Err(NotTaken::Log(fault)) => {

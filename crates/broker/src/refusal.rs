@@ -8,7 +8,7 @@ use sluice_policy::{Caller, Context, Denied, Shown};
 use sluice_router::InstanceKey;
 use sluice_session::REASON_STRING_BYTES_MAX;
 
-use crate::{Broker, Client, link::Identity};
+use crate::{Broker, Client, link::Identity, quota::OverQuota};
 
 /// What a request ID adds to a sentence, bytes.
 const REQUEST_BYTES: usize = " (request 00000000-0000-0000-0000-000000000000)".len();
@@ -56,12 +56,52 @@ impl Asked {
     }
 }
 
-/// A limit that a client met and was told of: in the same second it is told the same again, under the same request ID.
-#[derive(Debug)]
-pub(crate) struct ToldLimit {
-    limit: &'static str,
+/// What a connected client may ask as often as it likes, and is refused without a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// A limit of the instance.
+    Quota(OverQuota),
+    /// A shared subscription is not served.
+    Shared,
+    /// A filter is too long or too deep.
+    FilterForm,
+    /// QoS 2 is not served for a stored session.
+    StoredQos2,
+}
+
+impl Met {
+    const KINDS: usize = 8;
+
+    fn kind(self) -> usize {
+        match self {
+            Self::Quota(OverQuota::Connections) => 0,
+            Self::Quota(OverQuota::Connects) => 1,
+            Self::Quota(OverQuota::Messages) => 2,
+            Self::Quota(OverQuota::Retained) => 3,
+            Self::Quota(OverQuota::Subscriptions) => 4,
+            Self::Shared => 5,
+            Self::FilterForm => 6,
+            Self::StoredQos2 => 7,
+        }
+    }
+}
+
+/// Of what a client was told in a second, one sentence a kind, so that a client that meets several by turns is logged no
+/// more than one that meets each alone.
+#[derive(Debug, Default)]
+pub(crate) struct ToldLimits {
     second: i64,
-    sentence: String,
+    sentences: [Option<String>; Met::KINDS],
+}
+
+impl ToldLimits {
+    /// Where the sentence is of what was met in this second, or is to be put.
+    fn at(&mut self, met: Met, second: i64) -> &mut Option<String> {
+        if self.second != second {
+            *self = Self { second, ..Self::default() };
+        }
+        &mut self.sentences[met.kind()]
+    }
 }
 
 impl Broker {
@@ -129,23 +169,19 @@ impl Broker {
 }
 
 impl Client {
-    /// As [`Broker::refuse_without_policy`], for a limit, which a client meets as often as it likes: told once a second. `limit`
-    /// names it.
+    /// As [`Broker::refuse_without_policy`], for what a client meets as often as it likes: in the same second it is told the
+    /// same again, under the same request ID.
     pub(crate) fn refuse_over_limit(
         &mut self,
-        (what, limit): (&'static str, &'static str),
+        (what, met): (&'static str, Met),
         asked: impl FnOnce(&InstanceKey) -> Asked,
         reason: impl Display,
         now: UnixMs,
     ) -> String {
-        let second = now.0.div_euclid(1_000);
-        if let Some(told) = self.told_limit.as_deref().filter(|told| told.limit == limit && told.second == second) {
-            return told.sentence.clone();
-        }
-        let identity = &self.link.identity;
-        let sentence = self.broker.refuse_without_policy(what, identity, asked(&identity.instance.key), reason);
-        self.told_limit = Some(Box::new(ToldLimit { limit, second, sentence: sentence.clone() }));
-        sentence
+        let (broker, identity) = (&self.broker, &self.link.identity);
+        let told = self.told_limits.get_or_insert_default().at(met, now.0.div_euclid(1_000));
+        let tell = || broker.refuse_without_policy(what, identity, asked(&identity.instance.key), reason);
+        told.get_or_insert_with(tell).clone()
     }
 }
 
@@ -173,6 +209,22 @@ pub(crate) fn log_refused(what: &'static str, identity: &Identity, reason: impl 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_of_limit_has_a_place_of_its_own_for_a_second() {
+        use OverQuota::{Connections, Connects, Messages, Retained, Subscriptions};
+        let quotas = [Connections, Connects, Messages, Retained, Subscriptions].map(Met::Quota);
+        let all: Vec<Met> = quotas.into_iter().chain([Met::Shared, Met::FilterForm, Met::StoredQos2]).collect();
+        let mut told = ToldLimits::default();
+        for met in &all {
+            assert_eq!(told.at(*met, 7).replace(format!("{met:?}")), None);
+        }
+        for met in &all {
+            assert_eq!(*told.at(*met, 7), Some(format!("{met:?}")));
+        }
+        assert_eq!(*told.at(Met::Shared, 8), None);
+        assert_eq!(*told.at(Met::FilterForm, 8), None);
+    }
 
     #[test]
     fn a_sentence_has_room_for_its_request_id_in_a_reason_string() {

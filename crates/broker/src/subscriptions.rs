@@ -15,7 +15,7 @@ use crate::{
     journal::queue,
     quota::OverQuota,
     recheck::NotSubscribed,
-    refusal::{Asked, log_refused},
+    refusal::{Asked, Met, log_refused},
 };
 
 /// One filter's answer when it is not entered.
@@ -77,15 +77,15 @@ impl Client {
         let limits = &self.settings.limits;
         if filter.share().is_some() && !limits.serves_shared {
             let why = "shared subscriptions are not served";
-            return self.not_served(filter, (ReasonCode::SharedSubscriptionsNotSupported, why), now);
+            return self.not_served(filter, (Met::Shared, ReasonCode::SharedSubscriptionsNotSupported, why), now);
         }
         if !limits.admits_filter(filter) {
             let why = "the filter is too long or has too many levels";
-            return self.not_served(filter, (ReasonCode::TopicFilterInvalid, why), now);
+            return self.not_served(filter, (Met::FilterForm, ReasonCode::TopicFilterInvalid, why), now);
         }
         if options.qos == Qos::ExactlyOnce && self.link.identity.is_stored && !limits.serves_stored_qos2 {
             let why = "QoS 2 is not served for a stored session";
-            return self.not_served(filter, (ReasonCode::ImplementationSpecificError, why), now);
+            return self.not_served(filter, (Met::StoredQos2, ReasonCode::ImplementationSpecificError, why), now);
         }
         let identity = &self.link.identity;
         if identity.client.has_group() && filter.names_another_p2p(&identity.client) {
@@ -177,7 +177,7 @@ impl Client {
 
     fn over_quota<T>(&mut self, filter: &TopicFilter, now: UnixMs) -> Result<T, Refused> {
         let over = OverQuota::Subscriptions.counted();
-        let met = ("SUBSCRIBE", over.name());
+        let met = ("SUBSCRIBE", Met::Quota(over));
         let why = self.refuse_over_limit(met, |key| Asked::subscribe(key, filter.plain()), over, now);
         refuse(over.reason(), why)
     }
@@ -185,12 +185,12 @@ impl Client {
     fn not_served<T>(
         &mut self,
         filter: &TopicFilter,
-        (reason, why): (ReasonCode, &'static str),
+        (met, reason, why): (Met, ReasonCode, &'static str),
         now: UnixMs,
     ) -> Result<T, Refused> {
         refuse(
             reason,
-            self.refuse_over_limit(("SUBSCRIBE", why), |key| Asked::subscribe(key, filter.plain()), why, now),
+            self.refuse_over_limit(("SUBSCRIBE", met), |key| Asked::subscribe(key, filter.plain()), why, now),
         )
     }
 

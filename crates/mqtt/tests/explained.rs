@@ -219,6 +219,31 @@ async fn a_limit_that_is_met_again_in_the_same_second_has_the_same_request_id() 
 }
 
 #[tokio::test]
+async fn a_client_that_meets_two_limits_by_turns_has_one_request_id_for_each_of_them_in_a_second() {
+    let world = World::new().await;
+    let key = world.user("alice", &member()).await;
+    let mut client = Client::open(&world, &key, STRICT, "GID_one@@@a").await;
+    let long = format!("home/{}", "a".repeat(1_000));
+    let mut turns = async || {
+        let mut told = Vec::new();
+        for filter in ["$share/two/home/a", &long] {
+            let options = FilterOptions::of(Qos::AtLeastOnce);
+            let Some(Packet::SubAck(suback)) = client.ask_for(filter, options, None).await else { panic!() };
+            told.push(split(suback.properties));
+        }
+        told
+    };
+    let first = turns().await;
+    assert_ne!(first[0], first[1]);
+    assert_eq!((turns().await, turns().await), (first.clone(), first.clone()));
+    assert_eq!(count_kept(&world).await, 2);
+    world.pass(1_000);
+    let next = turns().await;
+    assert!(first.iter().zip(&next).all(|((reason, id), (again, other))| reason == again && id != other));
+    assert_eq!(count_kept(&world).await, 2);
+}
+
+#[tokio::test]
 async fn what_an_instance_does_not_serve_is_kept_once_for_a_whole_packet() {
     let world = World::new().await;
     let key = world.user("alice", &member()).await;
