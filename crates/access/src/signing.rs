@@ -96,7 +96,8 @@ impl AuthRefusal {
 pub struct NotLetIn<E: std::error::Error> {
     /// Why not.
     pub why: E,
-    /// Whose signature was right all the same. No right comes of it: whatever is asked is refused for the same cause.
+    /// Whose signature was right all the same: to be named in what is kept of the refusal, and never to be asked for. A
+    /// question would be refused for a void key, which is not in force, but not for a nonce too many or an absent instance.
     pub whose: Option<Box<Caller>>,
 }
 
@@ -116,7 +117,8 @@ struct Signer {
 }
 
 impl Signer {
-    /// The caller, once the signature was right and nothing voids the key.
+    /// Whose signature was right; whether something voids the key is not asked here. Who is let in has passed
+    /// [`Access::void`]; of whoever is not, [`Signer::void`] makes one, to be named in what is kept of the refusal.
     fn caller(self, peer: Peer) -> Caller {
         Caller::authenticated(self.principal, self.credential, Some(peer.addr), peer.secure, None)
     }
