@@ -126,6 +126,7 @@ def test_a_url_that_cannot_be_followed_is_a_wrong_configuration(tmp_path):
     for asked, told in [
         (asking(url, sslmode="verify-fll"), "`sslmode`"),
         (asking(url, sslmod="verify-full"), "`sslmod`"),
+        (f"{url}?statement-cache-capacity=0", "a parameter"),
         (asking(url, sslmode="verify-full", sslrootcert=tmp_path / "absent.pem"), "absent.pem"),
         (asking(url, sslmode="verify-full", sslcert=tmp_path / "absent.pem"), "`sslkey`"),
         (asking(url, sslmode="verify-ca"), "`sslrootcert`"),

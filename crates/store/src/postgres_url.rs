@@ -19,18 +19,8 @@ use crate::{
 pub const TRUSTED_FILE: &str = "SSL_CERT_FILE";
 /// The same, a folder.
 pub const TRUSTED_FOLDER: &str = "SSL_CERT_DIR";
-/// What the driver understands besides TLS.
-const PARAMETERS: [&str; 9] = [
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-    "statement-cache-capacity",
-];
+/// What is served besides TLS: libpq's, and none that is the driver's alone.
+const PARAMETERS: [&str; 8] = ["host", "hostaddr", "port", "dbname", "user", "password", "application_name", "options"];
 const SSL_PARAMETERS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
 
 /// A URL of PostgreSQL's, what it says of TLS settled and its files read once. It may hold a password.
@@ -231,6 +221,7 @@ mod tests {
             ("?sslmod=verify-full", "`sslmod`"),
             ("?sslpassword=hunter2", "`sslpassword`"),
             ("?hunter2@db.example/x", "a parameter"),
+            ("?statement-cache-capacity=0", "a parameter"),
             ("?sslrootcert=CERT", "needs `sslmode`"),
             ("?sslmode=verify-ca", "needs `sslrootcert`"),
             ("?sslmode=require&sslrootcert=system", "verify-full"),
