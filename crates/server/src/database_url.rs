@@ -2,7 +2,7 @@
 
 use std::{env, os::unix::process::CommandExt, process::Command, str::FromStr};
 
-use sluice_store::{PostgresUrl, Store, StoreError, TRUSTED_FILE, TRUSTED_FOLDER, UrlFault};
+use sluice_store::{PostgresUrl, TRUSTED_FILE, TRUSTED_FOLDER, UrlFault};
 
 /// A database that several processes may share.
 #[derive(Debug, Clone)]
@@ -44,23 +44,25 @@ impl DatabaseUrl {
         Err(failed(command.args(arguments).env(TRUSTED_FILE, file).env_remove(TRUSTED_FOLDER).exec()))
     }
 
-    /// Tells the operator, once a start, what others on the way could do.
-    pub(crate) async fn warn_of_the_way(&self, store: &Store) -> Result<(), StoreError> {
-        if self.0.is_local() || self.0.checks_certificate() {
-            return Ok(());
+    /// Tells the operator, once a start, what others on the way could do. By what is asked for, not by what one connection
+    /// has: a pooler has others, and not every database says.
+    pub(crate) fn warn_of_the_way(&self) {
+        let Self(url) = self;
+        if url.is_local() || url.checks_certificate() {
+            return;
         }
-        if store.is_encrypted().await? {
+        if url.demands_encryption() {
             tracing::warn!(
                 "the database's certificate is not checked, so that another on the way may take its place; \
                  `sslmode=verify-full` in its URL checks it"
             );
-        } else {
-            tracing::warn!(
-                "the connection to the database on another host is not encrypted; `sslmode=verify-full` in its URL \
-                 encrypts it and checks the database's certificate"
-            );
+            return;
         }
-        Ok(())
+        let is_so = if url.is_plain() { "is not encrypted" } else { "need not be encrypted" };
+        tracing::warn!(
+            "the connection to the database on another host {is_so}; `sslmode=verify-full` in its URL encrypts it and \
+             checks the database's certificate"
+        );
     }
 }
 

@@ -82,7 +82,7 @@ pub(crate) async fn open(
     }
     let store = Store::open(url).await?;
     if let Some(database) = database {
-        database.warn_of_the_way(&store).await?;
+        database.warn_of_the_way();
     }
     let turn = store.starting_turn().await?;
     let is_sealed = had_own || !store.accounts().await?.is_empty();

@@ -157,17 +157,6 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether a connection to PostgreSQL is encrypted.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn is_encrypted(&self) -> Result<bool, StoreError> {
-        let sql =
-            "SELECT CAST(CAST(ssl AS INTEGER) AS BIGINT) AS encrypted FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-        let row = self.one(sql, &[]).await?;
-        Ok(row.map(|row| sqlx::Row::try_get::<i64, _>(&row, "encrypted")).transpose()? == Some(1))
-    }
-
     /// Closes the connections; what was committed is on disk.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -63,6 +63,18 @@ impl PostgresUrl {
         is_unix_socket(&self.options) || is_loopback(self.options.get_host())
     }
 
+    /// Whether no connection is ever encrypted.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.mode == Mode::Disable
+    }
+
+    /// Whether every connection is encrypted, or there is none.
+    #[must_use]
+    pub fn demands_encryption(&self) -> bool {
+        !matches!(self.mode, Mode::Disable | Mode::Prefer)
+    }
+
     /// Whether the database's certificate is checked.
     #[must_use]
     pub fn checks_certificate(&self) -> bool {
