@@ -1,6 +1,7 @@
 """TLS to PostgreSQL, as the URL says: every connection of the server's has it, and a start is refused where it cannot be as asked."""
 
 import signal
+import subprocess
 import urllib.parse
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from support import postgres
 from support.certificates import Authority
 from support.devices import connected, refusal, subscribed
-from support.server import INSTANCE, Server, access, group, topic, until
+from support.server import DEADLINE_S, INSTANCE, SLUICE, Server, access, environment, group, topic, until
 
 # Everything that a server holds open, but for the one that looks.
 CONNECTIONS = (
@@ -171,6 +172,42 @@ def test_a_server_is_known_by_its_certificate(encrypted, authority, tmp_path):
     key.chmod(0o644)
     told = refused(asking(url, **proven), tmp_path)
     assert told[0] == 2 and "others may read it" in told[1], told
+
+
+def serves_once(folder, *arguments, config="", **variables):
+    """A `serve` that is to end by itself, `config` written into its stdin; the exit code and the text."""
+    command = (*arguments, "serve", "--data-dir", str(folder / "data"), "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0")
+    command = (*command, "--config", "/dev/stdin")
+    done = subprocess.run(command, env=environment() | variables, input=config, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert "not-shown" not in done.stdout + done.stderr, "the password is told"
+    assert not (folder / "data" / "sluice.db").exists(), "another database is made"
+    return done.returncode, done.stderr
+
+
+def test_a_configuration_that_can_be_read_only_once_is_refused_where_it_is_read_twice(encrypted, authority, tmp_path):
+    config = f'database = "{asking(encrypted.database(), sslmode="verify-full", sslrootcert=authority.ca)}"\n'
+    code, text = serves_once(tmp_path, SLUICE, config=config)
+    assert code == 2 and "must be a regular file" in text, text
+    # The environment is so already: it is read once, and the database is asked.
+    gone = f'database = "{asking("postgres://x:not-shown@127.0.0.1:1/x", sslmode="verify-full", sslrootcert=authority.ca)}"\n'
+    code, text = serves_once(tmp_path, "env", "-u", "SSL_CERT_DIR", SLUICE, config=gone, SSL_CERT_FILE=str(authority.ca))
+    assert code == 1 and "cannot open the database" in text, text
+    path = tmp_path / "sluice.toml"
+    path.write_text(config)
+    server = serves("", tmp_path, "--config", str(path))
+    assert not (tmp_path / "data" / "sluice.db").exists() and server.stop() == 0, server.log()
+
+
+def test_a_process_starts_itself_again_once_and_never_without_its_database(encrypted, authority, tmp_path):
+    # With what the first of the two processes leaves to the second.
+    again = ("sh", "-c", 'SLUICE_STARTED_AGAIN=$$ exec "$0" "$@"', SLUICE)
+    code, text = serves_once(tmp_path, *again)
+    assert code == 2 and "names no `database` any more" in text, text
+    url = asking(encrypted.database(), sslmode="verify-full", sslrootcert=authority.ca)
+    code, text = serves_once(tmp_path, *again, config=f'database = "{url}"\n')
+    assert code == 2 and "while the process started itself again" in text, text
+    # A child's environment has its parent's, which says nothing of the child.
+    assert listed(url, tmp_path, SLUICE_STARTED_AGAIN="1").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ use clap::{CommandFactory, Parser};
 
 use account_command::{AccountRequest, Named};
 use cli::{AccountCommand, Cli, Command, MasterKeyCommand, PolicyCommand, Shell};
+use database_url::NotStartedAgain;
 use operator::OperatorError;
 
 #[global_allocator]
@@ -73,7 +74,15 @@ impl Failure {
     }
 
     fn of_operator(error: OperatorError) -> Self {
-        if matches!(error, OperatorError::Database(_)) { Self::usage(error) } else { Self::of(error) }
+        match error {
+            OperatorError::Trust(error) => Self::of_trust(error),
+            OperatorError::Database(_) => Self::usage(error),
+            _ => Self::of(error),
+        }
+    }
+
+    fn of_trust(error: NotStartedAgain) -> Self {
+        if error.is_of_configuration() { Self::usage(error) } else { Self::of(error) }
     }
 
     fn usage(error: impl Display) -> Self {
@@ -86,10 +95,10 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve(args) => {
             drop(out);
+            let file = args.config.clone();
             let config = config::Config::load(args).map_err(Failure::usage)?;
-            if let Some(database) = &config.database {
-                database.trust_its_authorities().map_err(Failure::of)?;
-            }
+            database_url::trust_its_authorities(config.database.as_ref(), file.as_deref())
+                .map_err(Failure::of_trust)?;
             log::start(config.log_format);
             runtime()?.block_on(serve::run(config)).map_err(Failure::of)?;
             Ok(ExitCode::SUCCESS)

@@ -23,7 +23,7 @@ use crate::{
     backup::{self, BackupError},
     cli::{KeyPlace, Place},
     data_folder::{DataFolder, FolderError},
-    database_url::{DatabaseUrl, NotStartedAgain},
+    database_url::{self, DatabaseUrl, NotStartedAgain},
     master_key::{self, KeyFileError, Sharing},
     wiring,
 };
@@ -205,9 +205,7 @@ pub(crate) async fn rotate_master_key(place: &KeyPlace, out: &mut impl Write) ->
 /// PostgreSQL, if it is there, and this process trusts whom its URL says.
 fn database(place: &Place) -> Result<Option<DatabaseUrl>, OperatorError> {
     let database = place.database()?;
-    if let Some(database) = &database {
-        database.trust_its_authorities()?;
-    }
+    database_url::trust_its_authorities(database.as_ref(), None)?;
     Ok(database)
 }
 
