@@ -21,7 +21,7 @@ use sluice_model::{Principal, UserName};
 
 use crate::{
     cookies,
-    frame::{Around, Frame, Place},
+    frame::{Frame, Place},
     pages::ram::{missing, words},
     parts::{Button, Question, Sheet},
     refusal::Shown,
@@ -92,7 +92,7 @@ pub(crate) struct SecurityForm {
 pub(crate) async fn refused(console: &ConsoleCaller, context: &ActionContext, error: ActionError) -> Response {
     match Shown::of(Err(error)) {
         Ok(shown) => {
-            let frame = frame(console, context, true).await;
+            let frame = frame(console, context, true);
             respond::page(shown.status(), &RefusedPage { frame, shown })
         }
         Err(error) if is_ours(&error) => respond::failed(&error),
@@ -105,8 +105,8 @@ fn is_ours(error: &ActionError) -> bool {
     error.status() >= 500
 }
 
-async fn frame(console: &ConsoleCaller, context: &ActionContext, is_deed: bool) -> Frame {
-    Frame::of(console, context, Place::Security, Around::of(context, is_deed).await)
+fn frame(console: &ConsoleCaller, context: &ActionContext, is_deed: bool) -> Frame {
+    Frame::of(console, context, Place::Security, is_deed)
 }
 
 fn name(console: &ConsoleCaller) -> Option<UserName> {
@@ -167,7 +167,7 @@ async fn page(session: &AnySession, context: &ActionContext, outcome: Outcome) -
         Err(error) if error.denial().is_some() => None,
         Err(error) => return respond::failed(&error),
     };
-    let frame = frame(console, context, false).await;
+    let frame = frame(console, context, false);
     let keys: Option<Vec<Key>> = keys.map(|keys| keys.into_iter().map(|one| key(context, &frame, one)).collect());
     let device = match device(console, context).await {
         Ok(device) => device,
@@ -314,7 +314,7 @@ pub(crate) async fn submit(
         match question(&context, &session.console, &form).await {
             Ok(None) => {}
             Ok(Some(question)) => {
-                let frame = frame(&session.console, &context, true).await;
+                let frame = frame(&session.console, &context, true);
                 return respond::sheet(frame, TITLE, Ok(Sheet::new(TITLE).part(question)));
             }
             Err(error) if error.denial().is_some() || is_ours(&error) => {
