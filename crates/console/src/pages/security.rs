@@ -22,7 +22,7 @@ use sluice_model::{Principal, UserName};
 use crate::{
     cookies,
     frame::{Frame, Place},
-    pages::ram::{missing, words},
+    pages::ram::{if_permitted, missing, words},
     parts::{Button, Question, Sheet},
     refusal::Shown,
     respond,
@@ -120,8 +120,9 @@ async fn device(console: &ConsoleCaller, context: &ActionContext) -> Result<Devi
     let (Some(name), Principal::User(account, user)) = (name(console), console.caller.principal()) else {
         return Ok(Device::Hidden);
     };
-    match call(context, GetUserMfaInfo { name: name.clone() }).await {
-        Ok(info) => {
+    match if_permitted(context, GetUserMfaInfo { name: name.clone() }).await {
+        Ok(None) => Ok(Device::Hidden),
+        Ok(Some(info)) => {
             let may_unbind = permitted(context, &UnbindMfaDevice { name }).is_ok();
             Ok(Device::Bound { serial: info.device.serial_number, may_unbind })
         }
@@ -130,7 +131,6 @@ async fn device(console: &ConsoleCaller, context: &ActionContext) -> Result<Devi
             let may_bind = permitted(context, &BindMfaDevice { name, serial, codes: Default::default() }).is_ok();
             Ok(Device::None { may_bind })
         }
-        Err(error) if error.denial().is_some() => Ok(Device::Hidden),
         Err(error) => Err(error),
     }
 }
@@ -162,9 +162,8 @@ fn key(context: &ActionContext, frame: &Frame, key: AccessKeyReply) -> Key {
 async fn page(session: &AnySession, context: &ActionContext, outcome: Outcome) -> Response {
     let console = &session.console;
     let owner = || KeyOwner::Caller;
-    let keys = match call(context, ListAccessKeys { owner: owner() }).await {
-        Ok(list) => Some(list.access_keys.access_key),
-        Err(error) if error.denial().is_some() => None,
+    let keys = match if_permitted(context, ListAccessKeys { owner: owner() }).await {
+        Ok(list) => list.map(|list| list.access_keys.access_key),
         Err(error) => return respond::failed(&error),
     };
     let frame = frame(console, context, false);
