@@ -312,6 +312,31 @@ def test_what_a_page_may_offer_is_asked_and_is_no_refusal(server):
     assert refusals_counted(server) == counted + 1
 
 
+# What each may do, and the pages that have a part which it may not see and say so in their own words.
+LEAVING_OUT = {
+    "grants": (["ram:ListUsers", "ram:ListPolicies", "ram:ListEntitiesForPolicy"], ["/ram/grants", "/ram/grant"]),
+    "grants-unseen": (["ram:ListUsers", "ram:ListPolicies"], ["/ram/grants"]),
+    "joins": (["ram:GetUser", "ram:ListGroupsForUser"], ["/ram/users/joins?tab=groups"]),
+    "gathers": (["ram:GetGroup", "ram:ListUsersForGroup"], ["/ram/groups/gathered?tab=members"]),
+    "creates": (["ram:CreatePolicy"], ["/ram/create-policy"]),
+    "bare": (["ram:GetAccountAlias"], ["/", "/security"]),
+}
+
+
+@pytest.mark.parametrize("name", LEAVING_OUT)
+def test_what_a_page_leaves_out_is_no_refusal(server, name):
+    actions, pages = LEAVING_OUT[name]
+    server.new_user(name, allow(actions, "*"))
+    if name == "gathers":
+        server.api("ram", "CreateGroup", GroupName="gathered")
+    server.api("ram", "CreateLoginProfile", UserName=name, Password=ROOT_PASSWORD)
+    browser = codes.Browser(server)
+    assert browser.sign_in(f"{name}@{ALIAS}", ROOT_PASSWORD).status_code == 303
+    before, counted = server.log(), refusals_counted(server)
+    assert [browser.page(page).status_code for page in pages] == [200] * len(pages)
+    assert "refused" not in server.log()[len(before) :] and refusals_counted(server) == counted
+
+
 def refusals_counted(server):
     text = urllib.request.urlopen(f"{server.http}/metrics").read().decode()
     return float(re.search(r"^sluice_refusals_total (\S+)$", text, re.M)[1])

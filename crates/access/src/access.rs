@@ -162,6 +162,12 @@ impl Access {
         (view.settings.account == account).then(|| Arc::clone(&view.settings))
     }
 
+    /// The IDs of the account's instances, in no order. Cost: O(instances of all accounts).
+    #[must_use]
+    pub fn instance_ids(&self, account: AccountId) -> Vec<InstanceId> {
+        load::instances_of(&self.directory.read(), account)
+    }
+
     /// Whether the group was created in this account's instance.
     #[must_use]
     pub fn group_exists(&self, account: AccountId, instance: &InstanceId, group: &GroupId) -> bool {

@@ -77,7 +77,7 @@ pub(crate) async fn apply(store: &Store, next: &mut Snapshot, change: &Change) -
     Ok(touched)
 }
 
-fn instances_of(snapshot: &Snapshot, account: AccountId) -> Vec<InstanceId> {
+pub(crate) fn instances_of(snapshot: &Snapshot, account: AccountId) -> Vec<InstanceId> {
     let of_account =
         |(id, view): (&InstanceId, &Arc<InstanceView>)| (view.settings.account == account).then(|| id.clone());
     snapshot.instances.iter().filter_map(of_account).collect()

@@ -133,6 +133,7 @@ mod tests {
         assert_eq!(nonces.use_once(account, &one, "m", start.plus_ms(2 * GENERATION_MS)), NonceUse::Fresh);
         assert_eq!(nonces.use_once(account, &one, "n", start.plus_ms(3 * GENERATION_MS)), NonceUse::Fresh);
     }
+
     #[test]
     fn no_account_uses_up_what_another_needs() {
         let nonces = Nonces::with_room(1_000);

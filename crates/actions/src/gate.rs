@@ -217,6 +217,28 @@ pub(crate) fn rows<T>(
     }
 }
 
+/// Whether [`rows`] would show anything or an empty list, asked up to the first yes; nothing counts as used by it.
+///
+/// # Errors
+/// The refusal of [`rows`].
+pub(crate) fn some_row(
+    context: &ActionContext,
+    row: &Row,
+    whole: &Resource,
+    entries: impl FnOnce() -> Vec<Resource>,
+) -> Result<(), ActionError> {
+    let only_asking = Context::only_asking_at(context.now);
+    let ask = |resource: &Resource| {
+        context.services.authority.authorize_any(&context.caller, row.actions, resource, &only_asking)
+    };
+    match ask(whole) {
+        Err(denied) if !entries().iter().any(|entry| ask(entry).is_ok()) => {
+            Err(refuse(context, row, &denied, denied_as(row.product)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether the caller may, without doing it: for a hint that must not tell what they may not look at.
 pub(crate) fn may(context: &ActionContext, actions: &[Action], resource: &Resource) -> bool {
     let now = Context::only_asking_at(context.now);

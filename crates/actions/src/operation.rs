@@ -39,9 +39,7 @@ impl Product {
             Self::Ims => "2019-08-15",
         }
     }
-}
 
-impl Product {
     /// All of it in an account, where an operation names nothing closer.
     #[must_use]
     pub fn whole(self, account: AccountId) -> Resource {

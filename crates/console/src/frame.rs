@@ -30,23 +30,6 @@ pub(crate) enum Place {
     Security,
 }
 
-/// What a frame shows besides, found out once a request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Around {
-    /// Something was to be done, not a page to be opened: a refusal says so.
-    pub(crate) is_deed: bool,
-    /// The list of instances would be refused: no instance may be seen.
-    no_instances: bool,
-}
-
-impl Around {
-    /// Asks the store what may be seen. Where it fails, the page says so that needs it, and the menu marks nothing.
-    pub(crate) async fn of(context: &ActionContext, is_deed: bool) -> Self {
-        let listed = ListMqttInstance::permitted(context).await;
-        Self { is_deed, no_instances: listed.is_err_and(|error| error.denial().is_some()) }
-    }
-}
-
 /// The frame of one page.
 pub(crate) struct Frame {
     pub(crate) account: String,
@@ -55,20 +38,21 @@ pub(crate) struct Frame {
     pub(crate) place: Place,
     /// Under which this page was asked for, as the log has it.
     pub(crate) request_id: String,
+    /// Something was to be done, not a page to be opened: a refusal says so.
     pub(crate) is_deed: bool,
     shut: Vec<Place>,
 }
 
 impl Frame {
-    pub(crate) fn of(console: &ConsoleCaller, context: &ActionContext, place: Place, around: Around) -> Self {
+    pub(crate) fn of(console: &ConsoleCaller, context: &ActionContext, place: Place, is_deed: bool) -> Self {
         Self {
             account: console.account_alias.to_string(),
             user: console.name.to_string(),
             csrf: console.csrf.clone(),
             place,
             request_id: context.request_id().to_string(),
-            is_deed: around.is_deed,
-            shut: shut(context, around),
+            is_deed,
+            shut: shut(context),
         }
     }
 
@@ -78,8 +62,8 @@ impl Frame {
     }
 }
 
-/// The pages of the menu that would be refused, asked as their operations ask.
-fn shut(context: &ActionContext, around: Around) -> Vec<Place> {
+/// The pages of the menu that would be refused, asked as their operations ask. In memory alone: every page that is shown has a frame.
+fn shut(context: &ActionContext) -> Vec<Place> {
     fn refused<A: Act>(context: &ActionContext) -> bool {
         known::<A>(&[]).and_then(|input| permitted(context, &input)).is_err()
     }
@@ -91,7 +75,7 @@ fn shut(context: &ActionContext, around: Around) -> Vec<Place> {
         && refused::<GetAccountAlias>(context);
     let asked = [
         (Place::MqttOverview, refused::<GetMqttMetaData>(context)),
-        (Place::MqttInstances, around.no_instances),
+        (Place::MqttInstances, ListMqttInstance::permitted(context).is_err()),
         (Place::RamSettings, settings),
         (Place::RamOverview, users && groups && roles && policies),
         (Place::RamUsers, users),

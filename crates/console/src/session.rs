@@ -14,7 +14,7 @@ pub(crate) use fields::{Asked, Fields, Posted, known};
 
 use crate::{
     cookies,
-    frame::{Around, Frame, Place},
+    frame::{Frame, Place},
     pages::sign_in,
     parts::Sheet,
     respond,
@@ -36,13 +36,14 @@ impl<S: Sync> FromRequestParts<S> for From {
 pub(crate) struct SignedIn {
     pub(crate) console: ConsoleCaller,
     pub(crate) context: ActionContext,
-    around: Around,
+    /// Something was to be done, not a page to be opened.
+    is_deed: bool,
 }
 
 impl SignedIn {
     /// The frame of a page.
     pub(crate) fn frame(&self, place: Place) -> Frame {
-        Frame::of(&self.console, &self.context, place, self.around)
+        Frame::of(&self.console, &self.context, place, self.is_deed)
     }
 
     /// A page, or what stands in its place: a refusal with what is missing, an error of the operation.
@@ -95,7 +96,6 @@ impl FromRequestParts<Services> for SignedIn {
         }
         let now = services.access.clock().now();
         let context = services.context(console.caller.clone(), RequestId::random(), now);
-        let around = Around::of(&context, parts.method == Method::POST).await;
-        Ok(Self { console, context, around })
+        Ok(Self { console, context, is_deed: parts.method == Method::POST })
     }
 }

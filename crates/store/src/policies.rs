@@ -21,6 +21,8 @@ pub struct CustomPolicy {
     pub default_version: PolicyVersion,
     /// That version's document, byte for byte as given.
     pub document: String,
+    /// When that version was made.
+    pub version_created: UnixMs,
     /// When it was made.
     pub created: UnixMs,
     /// When its versions were changed last.
@@ -42,7 +44,8 @@ pub struct PolicyVersionRow {
     pub created: UnixMs,
 }
 
-const SELECT: &str = "SELECT p.name, p.description, p.default_version, v.document, p.created, p.updated, \
+const SELECT: &str = "SELECT p.name, p.description, p.default_version, v.document, v.created AS version_created, \
+    p.created, p.updated, \
     (SELECT COUNT(*) FROM policy_attachments a WHERE a.account_id = p.account_id AND a.policy_type = 'Custom' \
      AND a.policy_name = p.name) AS attachments \
     FROM policies p JOIN policy_versions v ON v.account_id = p.account_id AND v.policy_name = p.name \
@@ -54,6 +57,7 @@ fn policy(columns: &Columns<'_>) -> Result<CustomPolicy, StoreError> {
         description: columns.text("description")?,
         default_version: columns.version("default_version")?,
         document: columns.text("document")?,
+        version_created: columns.time("version_created")?,
         created: columns.time("created")?,
         updated: columns.time("updated")?,
         attachments: columns.integer("attachments")?,
@@ -236,7 +240,7 @@ impl Store {
         Ok(PolicyVersion(u32::try_from(version).unwrap_or(u32::MAX)))
     }
 
-    /// Changes the description.
+    /// Changes the description; gives the policy as it is then.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -247,7 +251,7 @@ impl Store {
         name: &PolicyName,
         description: &str,
         now: UnixMs,
-    ) -> Result<(), StoreError> {
+    ) -> Result<CustomPolicy, StoreError> {
         by.check(account, &Target::Policy(name.as_str()))?;
         let mut write = self.write(by, account).await?;
         let sql = "UPDATE policies SET description = $1, updated = $2 WHERE account_id = $3 AND name = $4";
@@ -255,8 +259,13 @@ impl Store {
         if write.run(sql, &binds).await? == 0 {
             return Err(StoreError::NotFound(Entity::Policy));
         }
+        let sql = format!("{SELECT} WHERE p.account_id = $1 AND p.name = $2");
+        let row = write.one(&sql, &[account.into(), name.as_str().into()]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::Policy))?;
+        let changed = policy(&Columns { row: &row, table: "policies" })?;
         // Nobody decides by a description.
-        write.commit_unseen().await
+        write.commit_unseen().await?;
+        Ok(changed)
     }
 
     /// Puts a version in force.

@@ -181,7 +181,7 @@ impl Store {
         rows.iter().map(|row| role(&Columns { row, table: "roles" })).collect()
     }
 
-    /// Changes a role; gives its number.
+    /// Changes a role; gives it as it is then.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Conflict`] for one that is linked to a service,
@@ -193,7 +193,7 @@ impl Store {
         name: &RoleName,
         change: &RoleChange,
         now: UnixMs,
-    ) -> Result<RoleId, StoreError> {
+    ) -> Result<Role, StoreError> {
         by.check(account, &Target::Role(name.as_str()))?;
         let mut write = self.write(by, account).await?;
         let touched = "UPDATE roles SET updated = $1 WHERE account_id = $2 AND name = $3 RETURNING role_id";
@@ -213,8 +213,12 @@ impl Store {
                 write.run(&sql, &[value, account.into(), name.as_str().into()]).await?;
             }
         }
+        let sql = format!("SELECT {COLUMNS} FROM roles WHERE account_id = $1 AND name = $2");
+        let row = write.one(&sql, &[account.into(), name.as_str().into()]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::Role))?;
+        let changed = role(&Columns { row: &row, table: "roles" })?;
         write.commit(Change::Principal(Principal::Role(account, id))).await?;
-        Ok(id)
+        Ok(changed)
     }
 
     /// Deletes a role of a kind that no policy hangs on; gives its number. Its tags go with it.

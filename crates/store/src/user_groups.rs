@@ -150,7 +150,7 @@ impl Store {
         rows.iter().map(|row| user_group(&Columns { row, table: "user_groups" })).collect()
     }
 
-    /// Changes or renames a group.
+    /// Changes or renames a group; gives it as it is then.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::AlreadyExists`] of the new name, [`StoreError::PermitMismatch`].
@@ -161,7 +161,7 @@ impl Store {
         name: &UserGroupName,
         change: &UserGroupChange,
         now: UnixMs,
-    ) -> Result<(), StoreError> {
+    ) -> Result<UserGroup, StoreError> {
         by.check(account, &Target::UserGroup(name.as_str()))?;
         let mut write = self.write(by, account).await?;
         let id = group_id(&mut write, account, name).await?;
@@ -175,7 +175,12 @@ impl Store {
         }
         let sql = "UPDATE user_groups SET updated = $1 WHERE account_id = $2 AND group_id = $3";
         write.run(sql, &[now.into(), account.into(), id.as_str().into()]).await?;
-        write.commit_unseen().await
+        let sql = format!("SELECT {COLUMNS} FROM user_groups g WHERE g.account_id = $1 AND g.group_id = $2");
+        let row = write.one(&sql, &[account.into(), id.as_str().into()]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::UserGroup))?;
+        let changed = user_group(&Columns { row: &row, table: "user_groups" })?;
+        write.commit_unseen().await?;
+        Ok(changed)
     }
 
     /// Deletes a group that has no member and no policy.

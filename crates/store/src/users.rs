@@ -166,7 +166,7 @@ impl Store {
         rows.iter().map(|row| user(&Columns { row, table: "users" })).collect()
     }
 
-    /// Changes or renames a user.
+    /// Changes or renames a user; gives it as it is then.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::AlreadyExists`] of the new name, [`StoreError::PermitMismatch`].
@@ -177,7 +177,7 @@ impl Store {
         name: &UserName,
         change: &UserChange,
         now: UnixMs,
-    ) -> Result<(), StoreError> {
+    ) -> Result<User, StoreError> {
         by.check(account, &Target::User(name.as_str()))?;
         let mut write = self.write(by, account).await?;
         let columns = [
@@ -187,10 +187,10 @@ impl Store {
             ("comments", change.comments.as_deref()),
             ("name", change.name.as_ref().map(UserName::as_str)),
         ];
-        let touched = "UPDATE users SET updated = $1 WHERE account_id = $2 AND name = $3 RETURNING user_id";
-        let row = write.one(touched, &[now.into(), account.into(), name.as_str().into()]).await?;
-        let row = row.ok_or(StoreError::NotFound(Entity::User))?;
-        let id = Columns { row: &row, table: "users" }.user("user_id")?;
+        let touched = "UPDATE users SET updated = $1 WHERE account_id = $2 AND name = $3";
+        if write.run(touched, &[now.into(), account.into(), name.as_str().into()]).await? == 0 {
+            return Err(StoreError::NotFound(Entity::User));
+        }
         // The name last: the statements before it still find the row by the old one.
         for (column, value) in columns {
             if let Some(value) = value {
@@ -199,7 +199,13 @@ impl Store {
                 write.insert(&sql, &binds, Entity::User).await?;
             }
         }
-        write.commit(Change::Principal(Principal::User(account, id))).await
+        let sql = format!("SELECT {COLUMNS} FROM users WHERE account_id = $1 AND name = $2");
+        let now_named = change.name.as_ref().unwrap_or(name);
+        let row = write.one(&sql, &[account.into(), now_named.as_str().into()]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::User))?;
+        let changed = user(&Columns { row: &row, table: "users" })?;
+        write.commit(Change::Principal(Principal::User(account, changed.id))).await?;
+        Ok(changed)
     }
 
     /// Deletes a user that nothing hangs on.

@@ -127,13 +127,16 @@ pub struct ListMqttInstance {
 }
 
 impl ListMqttInstance {
-    /// Whether the list would be shown, for a menu that leads to it; nothing counts as used by it.
+    /// Whether the list would be shown, for a menu that leads to it; nothing counts as used by it. Of the instances in memory:
+    /// the store is not asked.
     ///
     /// # Errors
-    /// The refusal that the list would answer with; then the store's.
-    pub async fn permitted(context: &ActionContext) -> Result<(), ActionError> {
-        let asking = ActionContext { in_earnest: false, ..context.clone() };
-        visible(&asking, &<Self as Act>::ROW).await.map(drop)
+    /// The refusal that the list would answer with.
+    pub fn permitted(context: &ActionContext) -> Result<(), ActionError> {
+        let (asking, account) = (ActionContext { in_earnest: false, ..context.clone() }, context.account());
+        let of = |id| Resource::Instance(account, id);
+        let instances = || context.access().instance_ids(account).into_iter().map(of).collect();
+        gate::some_row(&asking, &<Self as Act>::ROW, &Resource::Service(account, Service::Mq), instances)
     }
 }
 

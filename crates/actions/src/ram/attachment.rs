@@ -4,7 +4,6 @@
 
 use serde::Serialize;
 use sluice_model::{AccountId, Action, PolicyName, PolicyType, PolicyVersion};
-use sluice_policy::Permit;
 use sluice_store::{Attachment, By, Holder, PolicyGroup, PolicyRole, PolicyUser};
 
 use super::{
@@ -167,24 +166,26 @@ pub struct AttachedPolicy {
 }
 
 impl AttachedPolicy {
-    async fn of(context: &ActionContext, permit: &Permit, attachment: Attachment) -> Result<Self, ActionError> {
+    /// `None` where the policy was detached and deleted since the attachments were read.
+    async fn of(context: &ActionContext, attachment: Attachment) -> Result<Option<Self>, ActionError> {
         let (description, version) = match attachment.policy_type {
             PolicyType::System => {
                 let policy = policy::find_system(&attachment.policy_name)?;
                 (policy.description.to_owned(), PolicyVersion(policy.version))
             }
             PolicyType::Custom => {
-                let policy = policy::find_custom(context, permit, &attachment.policy_name).await?;
+                let policy = context.store().policy(context.account(), &attachment.policy_name).await?;
+                let Some(policy) = policy else { return Ok(None) };
                 (policy.description, policy.default_version)
             }
         };
-        Ok(Self {
+        Ok(Some(Self {
             policy_name: attachment.policy_name.to_string(),
             policy_type: attachment.policy_type.as_str(),
             description,
             default_version: version.to_string(),
             attach_date: date(attachment.attached),
-        })
+        }))
     }
 }
 
@@ -223,11 +224,10 @@ impl<K: Kind> Act for ListPoliciesFor<K> {
     }
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<AttachedPolicyList, ActionError> {
-        let permit = granted.permit()?;
-        let holder = K::find(context, permit, &self.holder).await?;
+        let holder = K::find(context, granted.permit()?, &self.holder).await?;
         let mut policy = Vec::new();
         for attachment in context.store().attachments(context.account(), &holder).await? {
-            policy.push(AttachedPolicy::of(context, permit, attachment).await?);
+            policy.extend(AttachedPolicy::of(context, attachment).await?);
         }
         Ok(AttachedPolicyList { policies: AttachedPolicies { policy } })
     }

@@ -175,8 +175,18 @@ impl Act for CreatePolicy {
             (context.store(), By::Permit(permit), (limits::POLICIES_MAX, limits::TAGS_OF_ENTITY_MAX));
         store.create_tagged_policy(by, account, &self.name, new, context.now, most).await?;
         context.changed(Change::Policy(account, self.name.clone())).await;
-        let policy = find_custom(context, permit, &self.name).await?;
-        let policy = PolicyReply { update_date: None, attachment_count: None, ..PolicyReply::of_custom(&policy) };
+        // Not read back: another client may have deleted it by then.
+        let policy = PolicyReply {
+            policy_name: self.name.to_string(),
+            policy_type: PolicyType::Custom.as_str(),
+            description: self.description,
+            default_version: PolicyVersion(1).to_string(),
+            create_date: date(context.now),
+            update_date: None,
+            attachment_count: None,
+            policy_document: None,
+            tags: None,
+        };
         Ok(OnePolicy { policy })
     }
 }
@@ -227,10 +237,9 @@ impl Act for GetPolicy {
                 (PolicyReply::of_system(policy, count), VersionReply::of_system(policy))
             }
             PolicyType::Custom => {
+                // One read has both: another version may be put in force at any time.
                 let policy = find_custom(context, granted.permit()?, &self.name).await?;
-                let versions = context.store().policy_versions(account, &self.name).await?;
-                let version = versions.iter().find(|row| row.is_default).ok_or(Code::NoPolicyVersion)?;
-                (PolicyReply::of_custom(&policy), VersionReply::of(version))
+                (PolicyReply::of_custom(&policy), VersionReply::in_force(policy))
             }
         };
         policy.policy_document = default_policy_version.policy_document.clone();
@@ -367,8 +376,7 @@ impl Act for UpdatePolicyDescription {
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OnePolicy, ActionError> {
         let (permit, account) = (granted.permit()?, context.account());
         let by = By::Permit(permit);
-        context.store().describe_policy(by, account, &self.name, &self.description, context.now).await?;
-        let policy = find_custom(context, permit, &self.name).await?;
+        let policy = context.store().describe_policy(by, account, &self.name, &self.description, context.now).await?;
         Ok(OnePolicy { policy: PolicyReply { attachment_count: None, ..PolicyReply::of_custom(&policy) } })
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sluice_access::Change;
 use sluice_model::{Action, PolicyName, PolicyType, PolicyVersion};
 use sluice_policy::SystemPolicy;
-use sluice_store::{By, PolicyVersionRow};
+use sluice_store::{By, CustomPolicy, PolicyVersionRow};
 
 use super::{policy, user::Done};
 use crate::{
@@ -31,12 +31,22 @@ pub struct VersionReply {
 }
 
 impl VersionReply {
-    pub(super) fn of(version: &PolicyVersionRow) -> Self {
+    fn of(version: &PolicyVersionRow) -> Self {
         Self {
             version_id: version.version.to_string(),
             is_default_version: version.is_default,
             policy_document: Some(version.document.clone()),
             create_date: date(version.created),
+        }
+    }
+
+    /// The one in force, of a custom policy.
+    pub(super) fn in_force(policy: CustomPolicy) -> Self {
+        Self {
+            version_id: policy.default_version.to_string(),
+            is_default_version: true,
+            policy_document: Some(policy.document),
+            create_date: date(policy.version_created),
         }
     }
 

@@ -304,9 +304,8 @@ impl Act for UpdateRole {
             allow_console_login: self.allow_console_login,
         };
         let by = By::Permit(permit);
-        let id = context.store().update_role(by, account, &self.name, &change, context.now).await?;
-        context.changed(Change::Principal(Principal::Role(account, id))).await;
-        let role = find(context, permit, &self.name).await?;
+        let role = context.store().update_role(by, account, &self.name, &change, context.now).await?;
+        context.changed(Change::Principal(Principal::Role(account, role.id))).await;
         Ok(OneRole { role: RoleReply { is_service_linked_role: None, ..RoleReply::of(account, role) } })
     }
 }

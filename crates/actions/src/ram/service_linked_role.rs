@@ -79,11 +79,12 @@ fn template(params: &Params) -> Result<&'static Template, ActionError> {
     found.ok_or(ActionError::invalid("ServiceName"))
 }
 
-/// The service whose role a name is; no role of the account's own has such a name.
+/// The service whose role a name is; no role of the account's own has such a name. A suffix comes after `_`, or after the `.`
+/// that roles of an earlier release have.
 fn service_of(name: &RoleName) -> &'static str {
     let is_its = |template: &&Template| {
         let suffix = name.as_str().strip_prefix(template.role_name);
-        suffix.is_some_and(|suffix| suffix.is_empty() || (template.several && suffix.starts_with('_')))
+        suffix.is_some_and(|suffix| suffix.is_empty() || (template.several && suffix.starts_with(['_', '.'])))
     };
     TEMPLATES.iter().find(is_its).map_or("", |template| template.service_name)
 }
@@ -299,8 +300,10 @@ mod tests {
             let name: RoleName = template.role_name.parse().unwrap();
             assert!(name.is_linked());
             assert_eq!(service_of(&name), template.service_name);
-            let suffixed = service_of(&format!("{}_a", template.role_name).parse().unwrap());
-            assert_eq!(suffixed, if template.several { template.service_name } else { "" });
+            for separator in ['_', '.'] {
+                let suffixed = service_of(&format!("{}{separator}a", template.role_name).parse().unwrap());
+                assert_eq!(suffixed, if template.several { template.service_name } else { "" });
+            }
         }
     }
 }

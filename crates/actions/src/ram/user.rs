@@ -63,6 +63,21 @@ impl UserReply {
             last_login_date: None,
         }
     }
+
+    /// As CreateUser shows it. Not read back: another client may have deleted it by then.
+    fn of_new(user: NewUser) -> Self {
+        Self {
+            user_id: user.id.to_string(),
+            user_name: user.name.to_string(),
+            display_name: user.display_name,
+            mobile_phone: user.mobile_phone,
+            email: user.email,
+            comments: user.comments,
+            create_date: date(user.created),
+            update_date: None,
+            last_login_date: None,
+        }
+    }
 }
 
 /// `{User}`.
@@ -161,8 +176,7 @@ impl Act for CreateUser {
         };
         context.store().create_user(By::Permit(permit), account, &new, limits::USERS_MAX).await?;
         context.changed(Change::Principal(Principal::User(account, new.id))).await;
-        let user = find(context, permit, &new.name).await?;
-        Ok(OneUser { user: UserReply { update_date: None, ..UserReply::of(user) } })
+        Ok(OneUser { user: UserReply::of_new(new) })
     }
 }
 
@@ -250,7 +264,7 @@ impl Act for UpdateUser {
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneUser, ActionError> {
         let permit = granted.permit()?;
-        let name = self.new_name.clone().unwrap_or_else(|| self.name.clone());
+        let account = context.account();
         let change = UserChange {
             name: self.new_name.filter(|new| *new != self.name),
             display_name: self.new_display_name,
@@ -258,9 +272,9 @@ impl Act for UpdateUser {
             email: self.new_email,
             comments: self.new_comments,
         };
-        context.store().update_user(By::Permit(permit), context.account(), &self.name, &change, context.now).await?;
-        let user = find(context, permit, &name).await?;
-        context.changed(Change::Principal(Principal::User(context.account(), user.id))).await;
+        let by = By::Permit(permit);
+        let user = context.store().update_user(by, account, &self.name, &change, context.now).await?;
+        context.changed(Change::Principal(Principal::User(account, user.id))).await;
         Ok(OneUser { user: UserReply::of(user) })
     }
 }

@@ -176,11 +176,10 @@ impl Act for UpdateGroup {
 
     async fn run(self, context: &ActionContext, granted: Granted) -> Result<OneUserGroup, ActionError> {
         let (permit, account) = (granted.permit()?, context.account());
-        let name = self.new_name.clone().unwrap_or_else(|| self.name.clone());
         let change =
             UserGroupChange { name: self.new_name.filter(|new| *new != self.name), comments: self.new_comments };
-        context.store().update_user_group(By::Permit(permit), account, &self.name, &change, context.now).await?;
-        let group = find(context, permit, &name).await?;
+        let by = By::Permit(permit);
+        let group = context.store().update_user_group(by, account, &self.name, &change, context.now).await?;
         Ok(OneUserGroup { group: UserGroupReply::of(group) })
     }
 }

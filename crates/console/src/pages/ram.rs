@@ -146,6 +146,24 @@ pub(crate) fn missing_on<A: Act>(context: &ActionContext, entity: RamEntity) -> 
     permitted_on::<A>(context, entity).err().and_then(|error| error.denial().map(|denial| denial.auth_action.clone()))
 }
 
+/// Calls an operation of which the page says in its own words that it may not: the right is asked first, so that no refusal is
+/// logged and kept of what nobody asked for in earnest. `None` where it would be refused.
+pub(crate) async fn if_permitted<A: Act>(context: &ActionContext, input: A) -> Result<Option<A::Output>, ActionError> {
+    match permitted(context, &input) {
+        Ok(()) => call(context, input).await.map(Some),
+        Err(error) if error.denial().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A list of which the page says in its own words that it may not be seen, as [`if_permitted`] calls.
+pub(crate) async fn if_listed<A: Act, T>(
+    context: &ActionContext,
+    list: impl Future<Output = Result<Vec<T>, ActionError>>,
+) -> Result<Option<Vec<T>>, ActionError> {
+    if missing::<A>(context, &[]).is_some() { Ok(None) } else { list.await.map(Some) }
+}
+
 /// Does an operation, or only asks for its right.
 async fn run<A: Act>(context: &ActionContext, given: &[(&str, &str)], really: bool) -> Result<(), ActionError> {
     let input = known::<A>(given)?;

@@ -12,7 +12,7 @@ use sluice_actions::{
 
 use crate::{
     frame::{Frame, Place},
-    pages::ram::{Step, step},
+    pages::ram::{Step, if_permitted, step},
     parts::{Question, Sheet, at_field, is_about},
     refusal::Shown,
     respond,
@@ -164,12 +164,9 @@ async fn question(posted: &Posted, is_cleared: bool) -> Result<Option<Question>,
     if posted.is_confirmed() {
         return Ok(None);
     }
-    let present = match call(context, GetAccountAlias).await {
-        Ok(reply) => reply.account_alias,
-        // Who may change it and not see it is asked too.
-        Err(error) if error.denial().is_some() => posted.who.console.account_alias.to_string(),
-        Err(error) => return Err(error),
-    };
+    // Who may change it and not see it is asked too.
+    let unseen = || posted.who.console.account_alias.to_string();
+    let present = if_permitted(context, GetAccountAlias).await?.map_or_else(unseen, |reply| reply.account_alias);
     let wanted = posted.fields.get("AccountAlias");
     if !is_alias(&present) || !is_cleared && wanted == present {
         return Ok(None);

@@ -21,8 +21,8 @@ use sluice_model::{Principal, UserName};
 
 use crate::{
     cookies,
-    frame::{Around, Frame, Place},
-    pages::ram::{missing, words},
+    frame::{Frame, Place},
+    pages::ram::{if_permitted, missing, words},
     parts::{Button, Question, Sheet},
     refusal::Shown,
     respond,
@@ -92,7 +92,7 @@ pub(crate) struct SecurityForm {
 pub(crate) async fn refused(console: &ConsoleCaller, context: &ActionContext, error: ActionError) -> Response {
     match Shown::of(Err(error)) {
         Ok(shown) => {
-            let frame = frame(console, context, true).await;
+            let frame = frame(console, context, true);
             respond::page(shown.status(), &RefusedPage { frame, shown })
         }
         Err(error) if is_ours(&error) => respond::failed(&error),
@@ -105,8 +105,8 @@ fn is_ours(error: &ActionError) -> bool {
     error.status() >= 500
 }
 
-async fn frame(console: &ConsoleCaller, context: &ActionContext, is_deed: bool) -> Frame {
-    Frame::of(console, context, Place::Security, Around::of(context, is_deed).await)
+fn frame(console: &ConsoleCaller, context: &ActionContext, is_deed: bool) -> Frame {
+    Frame::of(console, context, Place::Security, is_deed)
 }
 
 fn name(console: &ConsoleCaller) -> Option<UserName> {
@@ -120,8 +120,9 @@ async fn device(console: &ConsoleCaller, context: &ActionContext) -> Result<Devi
     let (Some(name), Principal::User(account, user)) = (name(console), console.caller.principal()) else {
         return Ok(Device::Hidden);
     };
-    match call(context, GetUserMfaInfo { name: name.clone() }).await {
-        Ok(info) => {
+    match if_permitted(context, GetUserMfaInfo { name: name.clone() }).await {
+        Ok(None) => Ok(Device::Hidden),
+        Ok(Some(info)) => {
             let may_unbind = permitted(context, &UnbindMfaDevice { name }).is_ok();
             Ok(Device::Bound { serial: info.device.serial_number, may_unbind })
         }
@@ -130,7 +131,6 @@ async fn device(console: &ConsoleCaller, context: &ActionContext) -> Result<Devi
             let may_bind = permitted(context, &BindMfaDevice { name, serial, codes: Default::default() }).is_ok();
             Ok(Device::None { may_bind })
         }
-        Err(error) if error.denial().is_some() => Ok(Device::Hidden),
         Err(error) => Err(error),
     }
 }
@@ -162,12 +162,11 @@ fn key(context: &ActionContext, frame: &Frame, key: AccessKeyReply) -> Key {
 async fn page(session: &AnySession, context: &ActionContext, outcome: Outcome) -> Response {
     let console = &session.console;
     let owner = || KeyOwner::Caller;
-    let keys = match call(context, ListAccessKeys { owner: owner() }).await {
-        Ok(list) => Some(list.access_keys.access_key),
-        Err(error) if error.denial().is_some() => None,
+    let keys = match if_permitted(context, ListAccessKeys { owner: owner() }).await {
+        Ok(list) => list.map(|list| list.access_keys.access_key),
         Err(error) => return respond::failed(&error),
     };
-    let frame = frame(console, context, false).await;
+    let frame = frame(console, context, false);
     let keys: Option<Vec<Key>> = keys.map(|keys| keys.into_iter().map(|one| key(context, &frame, one)).collect());
     let device = match device(console, context).await {
         Ok(device) => device,
@@ -314,7 +313,7 @@ pub(crate) async fn submit(
         match question(&context, &session.console, &form).await {
             Ok(None) => {}
             Ok(Some(question)) => {
-                let frame = frame(&session.console, &context, true).await;
+                let frame = frame(&session.console, &context, true);
                 return respond::sheet(frame, TITLE, Ok(Sheet::new(TITLE).part(question)));
             }
             Err(error) if error.denial().is_some() || is_ours(&error) => {

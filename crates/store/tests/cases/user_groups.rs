@@ -28,7 +28,7 @@ async fn add(store: &Store, account: AccountId, group: &str, user: &str, most: i
     store.add_member([BY, BY], account, (&named(group), &user), NOW, most).await.map(drop)
 }
 
-fn is_taken(outcome: &Result<(), StoreError>, entity: Entity) -> bool {
+fn is_taken<T>(outcome: &Result<T, StoreError>, entity: Entity) -> bool {
     matches!(outcome, Err(StoreError::AlreadyExists(taken)) if *taken == entity)
 }
 
@@ -45,11 +45,11 @@ pub(crate) async fn a_group_is_made_found_renamed_and_deleted(store: Store) {
     assert!(is_taken(&taken, Entity::UserGroup));
     let renamed = UserGroupChange { name: Some(named("team")), comments: Some(String::new()) };
     let later = sluice_model::UnixMs(NOW.0 + 5);
-    store.update_user_group(BY, account, &made.name, &renamed, later).await.unwrap();
+    let given = store.update_user_group(BY, account, &made.name, &renamed, later).await.unwrap();
     assert!(store.user_group(account, &made.name).await.unwrap().is_none());
     let found = store.user_group(account, &named("team")).await.unwrap().unwrap();
     let expected = UserGroup { name: named("team"), comments: String::new(), updated: later, ..made };
-    assert_eq!(found, expected);
+    assert_eq!((found, given), (expected.clone(), expected));
     let names = |groups: Vec<UserGroup>| groups.into_iter().map(|one| one.name.to_string()).collect::<Vec<_>>();
     assert_eq!(names(store.user_groups(account, "", 10).await.unwrap()), ["Crew", "team"]);
     assert_eq!(names(store.user_groups(account, "Crew", 10).await.unwrap()), ["team"]);

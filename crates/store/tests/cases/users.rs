@@ -9,9 +9,10 @@ pub(crate) async fn a_user_is_made_found_changed_and_deleted(store: Store) {
     let change =
         UserChange { name: Some("alicia".parse().unwrap()), email: Some("a@b.c".into()), ..UserChange::default() };
     let alice = "alice".parse().unwrap();
-    store.update_user(BY, account, &alice, &change, NOW).await.unwrap();
+    let given = store.update_user(BY, account, &alice, &change, NOW).await.unwrap();
     assert!(store.user(account, &alice).await.unwrap().is_none());
     let user = store.user(account, &"alicia".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(given, user);
     assert_eq!((user.id, user.email.as_str()), (user_id(1), "a@b.c"));
     assert_eq!(store.user_by_id(account, user_id(1)).await.unwrap().unwrap(), user);
     assert_eq!(store.delete_user(BY, account, &user.name).await.unwrap(), user.id);

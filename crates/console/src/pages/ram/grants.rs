@@ -2,15 +2,17 @@
 
 use axum::{http::StatusCode, response::Response};
 use sluice_actions::{
-    ActionContext, ActionError, Code, Whom, call,
-    ram::{GetPolicy, ListEntitiesForPolicy, ListPolicies, ListUsers},
+    ActionContext, ActionError, Code, Whom,
+    ram::{
+        GetPolicy, ListEntitiesForPolicy, ListGroups, ListPolicies, ListRoles, ListUsers, RoleReply, UserGroupReply,
+    },
 };
 use sluice_model::RamEntity;
 
 use super::{
     Form as Sent, all_groups, all_policies, all_roles, all_users, done, fits,
     holder::{Holder, HolderKind, holders},
-    in_query, missing, policies, when,
+    if_listed, if_permitted, in_query, missing, policies, when,
 };
 use crate::{
     frame::{Frame, Place},
@@ -48,14 +50,14 @@ async fn grants(context: &ActionContext) -> Result<(Vec<Grant>, usize), ActionEr
     let (mut grants, mut hidden) = (Vec::new(), 0);
     for policy in all_policies(context).await?.into_iter().filter(|one| one.attachment_count != Some(0)) {
         let given = [("PolicyType", policy.policy_type), ("PolicyName", policy.policy_name.as_str())];
-        match call(context, known::<ListEntitiesForPolicy>(&given)?).await {
-            Ok(entities) => grants.extend(holders(entities).into_iter().map(|holder| Grant {
+        match if_permitted(context, known::<ListEntitiesForPolicy>(&given)?).await {
+            Ok(Some(entities)) => grants.extend(holders(entities).into_iter().map(|holder| Grant {
                 holder,
                 policy_type: policy.policy_type,
                 policy: policy.policy_name.clone(),
                 note: policy.description.clone(),
             })),
-            Err(error) if error.denial().is_some() => hidden += 1,
+            Ok(None) => hidden += 1,
             // Deleted since it was listed.
             Err(ActionError::Code(Code::NoPolicy)) => {}
             Err(error) => return Err(error),
@@ -147,8 +149,8 @@ pub(super) async fn cannot_grant(
     }
     // Not to everybody; perhaps to one of them.
     let some = all_users(context).await?.iter().any(|user| may(HolderKind::User, &user.user_name))
-        || granted(all_groups(context).await)?.iter().any(|group| may(HolderKind::Group, &group.group_name))
-        || granted(all_roles(context).await)?.iter().any(|role| may(HolderKind::Role, &role.role_name));
+        || groups(context).await?.iter().any(|group| may(HolderKind::Group, &group.group_name))
+        || roles(context).await?.iter().any(|role| may(HolderKind::Role, &role.role_name));
     Ok((!some).then(|| "ram:AttachPolicyToUser".to_owned()))
 }
 
@@ -179,12 +181,10 @@ async fn principals(context: &ActionContext) -> Result<Vec<Choice>, ActionError>
         principals.push(Choice::new(format!("user:{}", user.user_name), format!("{} (user)", user.user_name), about));
     }
     // Who may not list groups or roles grants to users alone.
-    let groups = granted(all_groups(context).await)?;
-    principals.extend(groups.into_iter().map(|group| {
+    principals.extend(groups(context).await?.into_iter().map(|group| {
         Choice::new(format!("group:{}", group.group_name), format!("{} (group)", group.group_name), group.comments)
     }));
-    let roles = granted(all_roles(context).await)?;
-    principals.extend(roles.into_iter().map(|role| {
+    principals.extend(roles(context).await?.into_iter().map(|role| {
         Choice::new(format!("role:{}", role.role_name), format!("{} (role)", role.role_name), role.description)
     }));
     Ok(principals)
@@ -213,12 +213,14 @@ async fn grant_sheet(who: &SignedIn, offer: Offer) -> Result<Sheet, ActionError>
     Ok(Sheet::new("Grant permission").below(LIST, "Grants").part(form))
 }
 
-/// A list, empty where it is refused.
-fn granted<T>(list: Result<Vec<T>, ActionError>) -> Result<Vec<T>, ActionError> {
-    match list {
-        Err(error) if error.denial().is_some() => Ok(Vec::new()),
-        other => other,
-    }
+/// Every group; none where they may not be listed.
+async fn groups(context: &ActionContext) -> Result<Vec<UserGroupReply>, ActionError> {
+    Ok(if_listed::<ListGroups, _>(context, all_groups(context)).await?.unwrap_or_default())
+}
+
+/// Every role; none where they may not be listed.
+async fn roles(context: &ActionContext) -> Result<Vec<RoleReply>, ActionError> {
+    Ok(if_listed::<ListRoles, _>(context, all_roles(context)).await?.unwrap_or_default())
 }
 
 /// Shows the form.
@@ -294,11 +296,9 @@ async fn question(posted: &Posted, all: &[Chosen<'_>]) -> Result<Option<Sheet>, 
     for one in all {
         let given = [("PolicyType", one.2), ("PolicyName", one.3)];
         // Who may not read a policy is asked always.
-        let forbids = match call(context, known::<GetPolicy>(&given)?).await {
-            Ok(policy) => forbids(&policy.default_policy_version.policy_document.unwrap_or_default()),
-            Err(error) if error.denial().is_some() => true,
-            Err(error) => return Err(error),
-        };
+        let policy = if_permitted(context, known::<GetPolicy>(&given)?).await?;
+        let document = policy.map(|policy| policy.default_policy_version.policy_document.unwrap_or_default());
+        let forbids = document.is_none_or(|document| forbids(&document));
         if let (true, Some(whom)) = (forbids, one.0.whom(one.1)) {
             touched.push((*one, whom));
         }

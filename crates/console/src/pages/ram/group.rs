@@ -4,14 +4,14 @@ use axum::{extract::Path, response::Response};
 use sluice_actions::{
     ActionContext, ActionError, Whom, call,
     ram::{
-        AddUserToGroup, DeleteGroup, DetachPolicyFromGroup, GetGroup, ListPoliciesForGroup, ListUsersForGroup,
-        MemberReply, RemoveUserFromGroup, UpdateGroup,
+        AddUserToGroup, DeleteGroup, DetachPolicyFromGroup, GetGroup, ListPoliciesForGroup, ListUsers,
+        ListUsersForGroup, MemberReply, RemoveUserFromGroup, UpdateGroup,
     },
 };
 use sluice_model::RamEntity;
 
 use super::{
-    Form as Sent, LARGEST, all, all_users, done, groups::at, holder::HolderKind, missing, missing_on,
+    Form as Sent, LARGEST, all, all_users, done, groups::at, holder::HolderKind, if_listed, missing, missing_on,
     policies::attached, step, when,
 };
 use crate::{
@@ -87,9 +87,9 @@ async fn members(who: &SignedIn, frame: &Frame, group: &str, page: Sheet) -> Res
     let page = page.part(table.head("Members"));
     let form = Form::new(frame, "add-member", at(group), "Add").head("Add a member").hidden("do", "AddUserToGroup");
     // Who may not list users names one.
-    let others: Vec<_> = match Shown::of(all_users(context).await)? {
-        Shown::Granted(users) => users.into_iter().filter(|user| !names.contains(&user.user_name)).collect(),
-        Shown::Refused(_) => {
+    let others: Vec<_> = match if_listed::<ListUsers, _>(context, all_users(context)).await? {
+        Some(users) => users.into_iter().filter(|user| !names.contains(&user.user_name)).collect(),
+        None => {
             let shut = missing_on::<AddUserToGroup>(context, RamEntity::Group(group.into()));
             return Ok(page.part(form.field(Field::text("UserName", "User").needed()).unless(shut)));
         }

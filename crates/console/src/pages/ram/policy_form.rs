@@ -4,11 +4,11 @@
 use axum::{extract::Path, response::Response};
 use sluice_actions::{
     ActionError, Verdict, Whom, call, check_document, permitted, permitted_on,
-    ram::{CreatePolicy, CreatePolicyVersion, GetPolicy},
+    ram::{CreatePolicy, CreatePolicyVersion, GetPolicy, ListPolicies},
 };
 use sluice_model::{PolicyType, RamEntity};
 
-use super::{Form as Sent, all_policies, policies::at, policy::pretty, scenarios, step};
+use super::{Form as Sent, all_policies, if_listed, policies::at, policy::pretty, scenarios, step};
 use crate::{
     frame::Place,
     parts::{Choice, Field, Form, ImportForm, Kind, Link, Note, Sheet},
@@ -58,7 +58,7 @@ async fn start(who: &SignedIn, asked: &Asked) -> Result<String, ActionError> {
 
 /// A form that fills the editor with another policy's document.
 async fn import(who: &SignedIn, to: &str) -> Option<ImportForm> {
-    let policies = all_policies(&who.context).await.ok()?;
+    let policies = if_listed::<ListPolicies, _>(&who.context, all_policies(&who.context)).await.ok()??;
     let choices = policies.into_iter().map(|policy| {
         let value = format!("{}/{}", policy.policy_type, policy.policy_name);
         Choice::new(value, format!("{} ({})", policy.policy_name, policy.policy_type), "")

@@ -5,14 +5,16 @@ use sluice_actions::{
     ActionError, Code, Whom, call,
     ram::{
         AddUserToGroup, CreateAccessKey, CreateLoginProfile, DeleteAccessKey, DeleteLoginProfile, DeleteUser,
-        DetachPolicyFromUser, GetLoginProfile, GetUser, GetUserMfaInfo, ListAccessKeys, ListGroupsForUser,
+        DetachPolicyFromUser, GetLoginProfile, GetUser, GetUserMfaInfo, ListAccessKeys, ListGroups, ListGroupsForUser,
         ListPoliciesForGroup, ListPoliciesForUser, RemoveUserFromGroup, UnbindMfaDevice, UpdateAccessKey,
         UpdateLoginProfile, UpdateUser, UserReply,
     },
 };
 use sluice_model::RamEntity;
 
-use super::{Form as Sent, all_groups, done, holder::HolderKind, missing, missing_on, policies::attached, step, when};
+use super::{
+    Form as Sent, all_groups, done, holder::HolderKind, if_listed, missing, missing_on, policies::attached, step, when,
+};
 use crate::{
     frame::{Frame, Place},
     parts::{Button, Cell, Choice, Facts, Field, Form, Kind, Note, Secret, Secrets, Sheet, Table},
@@ -238,9 +240,9 @@ async fn groups(who: &SignedIn, frame: &Frame, user: &str, page: Sheet) -> Resul
     let page = page.part(table.head("Groups"));
     let form = Form::new(frame, "join", at(user), "Join").head("Join a group").hidden("do", "AddUserToGroup");
     // Who may not list groups names one.
-    let others: Vec<_> = match Shown::of(all_groups(context).await)? {
-        Shown::Granted(all) => all.into_iter().filter(|group| !names.contains(&group.group_name)).collect(),
-        Shown::Refused(_) => {
+    let others: Vec<_> = match if_listed::<ListGroups, _>(context, all_groups(context)).await? {
+        Some(all) => all.into_iter().filter(|group| !names.contains(&group.group_name)).collect(),
+        None => {
             let shut = missing_on::<AddUserToGroup>(context, RamEntity::User(user.into()));
             return Ok(page.part(form.field(Field::text("GroupName", "Group").needed()).unless(shut)));
         }
