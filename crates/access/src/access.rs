@@ -243,7 +243,8 @@ impl Access {
             for entry in entries {
                 of_account.entry(entry.account()).or_default().push(entry);
             }
-            if of_account.len() > 1 {
+            // A database that is gone is gone for each of them; to wait for it once is enough.
+            if of_account.len() > 1 && !matches!(error, StoreError::Unavailable(_)) {
                 groups.extend(of_account.into_values());
                 continue;
             }
